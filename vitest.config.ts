@@ -1,16 +1,18 @@
 import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
+const tests = '{packages,services,tooling}/*/test/**';
+
 export default defineConfig({
+  // Between packages, import the sources and not what was last built.
   ssr: { resolve: { conditions: ['@org/source', ...defaultServerConditions] } },
   test: {
-    globalSetup: ['./tooling/test-postgres/src/global-setup.ts'],
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
-          include: ['{packages,services,tooling}/*/test/**/*.test.ts'],
+          include: [`${tests}/*.test.ts`],
           exclude: ['**/*.db.test.ts', '**/node_modules/**'],
         },
       },
@@ -18,7 +20,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'db',
-          include: ['{packages,services,tooling}/*/test/**/*.db.test.ts'],
+          include: [`${tests}/*.db.test.ts`],
+          // Here and not above: a run of unit tests alone starts no server.
+          globalSetup: ['./tooling/test-postgres/src/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
