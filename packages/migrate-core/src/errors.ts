@@ -1,5 +1,6 @@
 /** The one error class of the library. Pure. */
 
+import type { Problem } from './plan.ts';
 import type { Report } from './report.ts';
 
 /** Every way in which the library gives up. A closed union: switch on it. */
@@ -51,6 +52,8 @@ export interface MigrationErrorOptions {
   /** PostgreSQL's DETAIL or the failing row. Holds patients' data: shown only when the user asks for it. */
   readonly data?: string | undefined;
   readonly report?: Report | undefined;
+  /** Of a refused plan: every problem, not only the first. */
+  readonly problems?: readonly Problem[] | undefined;
   readonly cause?: unknown;
 }
 
@@ -67,6 +70,7 @@ export class MigrationError extends Error {
   /** Not enumerable, so that no logger prints it by accident. */
   declare readonly data: string | null;
   readonly report: Report | null;
+  readonly problems: readonly Problem[];
 
   constructor(options: MigrationErrorOptions) {
     super(options.message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -78,6 +82,7 @@ export class MigrationError extends Error {
     this.statement = options.statement ?? null;
     this.sqlState = options.sqlState ?? null;
     this.report = options.report ?? null;
+    this.problems = options.problems ?? [];
     Object.defineProperty(this, 'data', { value: options.data ?? null, enumerable: false });
     // A driver's error carries DETAIL and the failing row: keep it reachable, but out of every printed form.
     if (options.cause !== undefined) Object.defineProperty(this, 'cause', { value: options.cause, enumerable: false });

@@ -1,4 +1,13 @@
+/** The public names of the library, by hand. */
+
 export { MigrationError } from './errors.ts';
 export type { ErrorCode, SourcePosition } from './errors.ts';
+export { createMigrator, defaults } from './migrator.ts';
+export type { DetailedPlan, DownRequest, Migrator, MigratorOptions, PlannedStep, Status, UpRequest } from './migrator.ts';
+export type { AppliedMigration, OrderPolicy, Plan, PlanRequest, Problem, ProblemCode, Step } from './plan.ts';
+export type { Blocker, EventListener, Failure, LogEntry, MigrationEvent, Outcome, Report, StepReport, TargetName } from './report.ts';
+export type { Dependant } from './requires.ts';
+export type { Migration, MigrationSource, Requirement, SourceListing } from './migration.ts';
+export type { Connect, DatabaseClient } from './session.ts';
 export { defineService } from './service.ts';
 export type { ServiceDefinition } from './service.ts';

@@ -1,15 +1,32 @@
 /** The façade, and the only file that knows the order of the flow. */
 
-import type { MigrationSource, Requirement } from './migration.ts';
-import type { AppliedMigration, OrderPolicy, Plan, PlanRequest, Problem } from './plan.ts';
-import type { EventListener, Blocker, Report, TargetName } from './report.ts';
-import type { Connect } from './session.ts';
+import { randomBytes } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { hostname } from 'node:os';
+
+import { readBlockers, readLockHolder, readRunning } from './activity.ts';
+import { MigrationError } from './errors.ts';
+import { historyTables, readHistory, readLog, type HistorySnapshot, type HistoryTables } from './history.ts';
+import type { MigrationSource, SourceListing } from './migration.ts';
+import { plan, type AppliedMigration, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
+import { Preparation, type PreparedStep } from './prepare.ts';
+import type { Blocker, EventListener, LogEntry, Report, TargetName } from './report.ts';
+import { brokenRequirements, unmetRequirements, type Dependant } from './requires.ts';
+import { TargetRun } from './run.ts';
+import { Session, type Connect, type DatabaseClient } from './session.ts';
+import { identifier } from './sql.ts';
+import { needsSteps } from './steps.ts';
 
 export interface MigratorOptions {
   /** The service's name; goes into the log and into messages. */
   readonly service: string;
   readonly source: MigrationSource;
   readonly connect: Connect;
+  /**
+   * A connection of the caller's own for everything that needs only one. Refused unless idle outside a transaction; left open,
+   * and as it was found. `connect` still serves for what needs a second one.
+   */
+  readonly client?: DatabaseClient | undefined;
   readonly history?: {
     /** Default `schema_migrations_<service>`. At most 55 bytes: the log and the scripts get longer names. */
     readonly table?: string | undefined;
@@ -25,6 +42,10 @@ export interface MigratorOptions {
   readonly waitLimitMs?: number | undefined;
   /** `lock_timeout` of a transactional migration. Milliseconds, default 3_000. */
   readonly lockTimeoutMs?: number | undefined;
+  /** How long a migration that loses to other sessions (55P03, 40P01, 40001 …) is tried again. Milliseconds, default 600_000. */
+  readonly retryLimitMs?: number | undefined;
+  /** How long to wait for what other services must have applied. Milliseconds, default 0. */
+  readonly requirementWaitMs?: number | undefined;
   /** What other services have applied: names, or `null` when that cannot be learned. Asked only when a pending migration requires it. */
   readonly requirements?: ((service: string) => Promise<readonly string[] | null>) | undefined;
   /** Which services' applied migrations require something of this one (asked by `down`). */
@@ -32,12 +53,6 @@ export interface MigratorOptions {
   readonly onEvent?: EventListener | undefined;
   /** Aborting cancels the running statement in the server and leaves a true record. */
   readonly signal?: AbortSignal | undefined;
-}
-
-export interface Dependant {
-  readonly service: string;
-  readonly name: string;
-  readonly requires: readonly Requirement[];
 }
 
 export type UpRequest = {
@@ -74,18 +89,6 @@ export interface Status {
   readonly running: { readonly name: string; readonly process: Blocker; readonly blockers: readonly Blocker[] } | null;
 }
 
-export interface LogEntry {
-  readonly seq: number;
-  readonly at: string;
-  readonly action: 'up' | 'down' | 'started' | 'failed' | 'repair' | 'baseline' | 'clone';
-  readonly name: string;
-  readonly by: string;
-  readonly from: string;
-  readonly runId: string;
-  readonly durationMs: number | null;
-  readonly detail: string | null;
-}
-
 /** A planned step with what would be sent: for `plan` and `--dry-run`. */
 export interface PlannedStep {
   readonly name: string;
@@ -117,4 +120,211 @@ export interface Migrator {
   down(request?: DownRequest): Promise<Report>;
   /** Newest first. Default limit 50. */
   log(limit?: number): Promise<readonly LogEntry[]>;
+}
+
+/** Defaults of `MigratorOptions`, in milliseconds. */
+export const defaults = { waitLimitMs: 300_000, lockTimeoutMs: 3_000, retryLimitMs: 600_000, requirementWaitMs: 0 } as const;
+
+const TOOL = `migrate-core ${(createRequire(import.meta.url)('../package.json') as { version: string }).version}`;
+
+/**
+ * A migrator for one target. Nothing is read or connected before its first call.
+ *
+ * @example
+ * const migrator = createMigrator({ service: 'patient', source: directorySource('migrations'), connect });
+ * const report = await migrator.up();
+ * report.applied.map((step) => step.version); // ['0001', '0002']
+ *
+ * @throws MigrationError `invalidOptions` for a name that cannot be one.
+ */
+export function createMigrator(options: MigratorOptions): Migrator {
+  return new TargetMigrator(options);
+}
+
+class TargetMigrator implements Migrator {
+  readonly #options: MigratorOptions;
+  readonly #schema: string;
+  readonly #tables: HistoryTables;
+  #listing: Promise<SourceListing> | null = null;
+  #preparation: Preparation | null = null;
+
+  constructor(options: MigratorOptions) {
+    this.#options = options;
+    this.#schema = options.schema ?? 'public';
+    const { schema = this.#schema, table = `schema_migrations_${options.service}` } = options.history ?? {};
+    this.#tables = historyTables(schema, table);
+  }
+
+  status(): Promise<Status> {
+    return this.#withSession(async (session) => {
+      const { listing, available } = await this.#discover();
+      const snapshot = await readHistory(session, this.#tables);
+      const current = plan(available, snapshot.applied, { direction: 'up', order: this.#options.order });
+      const descriptions = new Map(listing.migrations.map((one) => [one.name, one.description]));
+      const newest = snapshot.applied.find((row) => row.name === current.current);
+      return {
+        target: this.#target(snapshot),
+        current: newest === undefined ? null : { name: newest.name, version: newest.version },
+        applied: snapshot.applied,
+        pending: available
+          .filter((one) => current.pending.includes(one.name))
+          .map(({ name, version }) => ({ name, version, description: descriptions.get(name) ?? '' })),
+        problems: [...sourceProblems(listing), ...interruptedProblems(snapshot.applied), ...current.problems],
+        ignored: listing.ignored,
+        running: await this.#running(session),
+      };
+    });
+  }
+
+  plan(request: PlanRequest): Promise<DetailedPlan> {
+    return this.#withSession(async (session) => {
+      const { listing, available } = await this.#discover();
+      const snapshot = await readHistory(session, this.#tables);
+      const wanted = request.direction === 'up' ? { ...request, order: request.order ?? this.#options.order } : request;
+      const current = plan(available, snapshot.applied, wanted);
+      const outside = await this.#outside(current, snapshot, 0, undefined);
+      const prepared = await this.#prepare(listing).prepare(session, this.#tables, snapshot, current.steps);
+      return {
+        target: this.#target(snapshot),
+        plan: { ...current, problems: [...sourceProblems(listing), ...current.problems, ...outside, ...prepared.problems] },
+        steps: prepared.steps.map(plannedStep),
+        found: available.length,
+        ignored: listing.ignored,
+      };
+    });
+  }
+
+  up(request: UpRequest = {}): Promise<Report> {
+    const { to, steps, order = this.#options.order } = request;
+    return this.#run({ direction: 'up', to, steps: positive(steps), order }, request);
+  }
+
+  down(request: DownRequest = {}): Promise<Report> {
+    const { to, steps, only } = request;
+    if ([to, steps, only].filter((one) => one !== undefined).length > 1) {
+      throw new MigrationError({ code: 'invalidOptions', message: 'a down takes one of steps, to and only' });
+    }
+    return this.#run({ direction: 'down', to, only, steps: positive(steps) }, request);
+  }
+
+  log(limit = 50): Promise<readonly LogEntry[]> {
+    return this.#withSession((session) => readLog(session, this.#tables, limit));
+  }
+
+  #run(request: PlanRequest, { atomicity = 'per-migration', signal }: Pick<UpRequest, 'atomicity' | 'signal'>): Promise<Report> {
+    const options = this.#options;
+    const signals = [options.signal, signal].filter((one) => one !== undefined);
+    const stop = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
+    return this.#withSession(async (session, replace) => {
+      const { listing, available } = await this.#discover();
+      const broken = sourceProblems(listing);
+      if (broken.length > 0 && request.direction === 'up') {
+        throw new MigrationError({ code: 'invalidMigration', message: broken.map((one) => one.message).join('\n'), problems: broken, migration: broken[0]?.name });
+      }
+      const run = new TargetRun(
+        {
+          connect: options.connect,
+          tables: this.#tables,
+          run: { id: randomBytes(8).toString('hex'), from: `${hostname()}:${process.pid}`, tool: TOOL },
+          searchPath: this.#schema === 'public' ? null : `${identifier(this.#schema)}, public`,
+          lockTimeoutMs: options.lockTimeoutMs ?? defaults.lockTimeoutMs,
+          retryLimitMs: options.retryLimitMs ?? defaults.retryLimitMs,
+          waitLimitMs: options.waitLimitMs ?? defaults.waitLimitMs,
+          signal: stop,
+          emit: options.onEvent ?? (() => undefined),
+          target: (snapshot) => this.#target(snapshot),
+          available,
+          preparation: this.#prepare(listing),
+          request,
+          atomicity,
+          outside: (current, snapshot, abort) => this.#outside(current, snapshot, options.requirementWaitMs ?? defaults.requirementWaitMs, abort),
+        },
+        session,
+      );
+      try {
+        return await run.run();
+      } finally {
+        replace(run.main);
+      }
+    });
+  }
+
+  #outside(current: Plan, snapshot: HistorySnapshot, waitMs: number, signal: AbortSignal | undefined): Promise<readonly Problem[]> {
+    const { service, requirements, dependants } = this.#options;
+    return current.direction === 'up'
+      ? unmetRequirements({ steps: current.steps, available: this.#available ?? [], ask: requirements, waitMs, signal })
+      : brokenRequirements({ service, steps: current.steps, applied: snapshot.applied.map((row) => row.name), ask: dependants });
+  }
+
+  #available: readonly AvailableMigration[] | null = null;
+
+  async #discover(): Promise<{ listing: SourceListing; available: readonly AvailableMigration[] }> {
+    // A rejected promise is not kept: the next call looks again.
+    this.#listing ??= this.#options.source.list().catch((error: unknown) => {
+      this.#listing = null;
+      throw error;
+    });
+    const listing = await this.#listing;
+    this.#available ??= listing.migrations.map(({ name, version, checksum, directives }) => ({ name, version, checksum, requires: directives.requires }));
+    return { listing, available: this.#available };
+  }
+
+  #prepare(listing: SourceListing): Preparation {
+    this.#preparation ??= new Preparation(this.#options.source, listing.migrations);
+    return this.#preparation;
+  }
+
+  async #running(session: Session): Promise<Status['running']> {
+    const holder = await readLockHolder(session, this.#tables);
+    if (holder === null) return null;
+    // The lock's holder may be the idle guardian of a run whose statement is elsewhere.
+    const found = holder.runId === null ? null : await readRunning(session, holder.runId);
+    if (found !== null) return found;
+    return { name: holder.migration ?? '', process: holder, blockers: await readBlockers(session, holder.pid) };
+  }
+
+  #target(snapshot: HistorySnapshot): TargetName {
+    const { database } = snapshot;
+    return { name: this.#schema === 'public' ? database : `${database}.${this.#schema}`, database, schema: this.#schema, tenant: this.#options.tenant ?? null };
+  }
+
+  async #withSession<T>(work: (session: Session, replace: (session: Session) => void) => Promise<T>): Promise<T> {
+    const { client, connect } = this.#options;
+    if (client !== undefined && client.getTransactionStatus() !== 'I') {
+      throw new MigrationError({
+        code: 'invalidOptions',
+        message: 'the client given is not idle outside a transaction: a migration would become part of it, or end it',
+        hint: 'commit or roll back first, or give only `connect`',
+      });
+    }
+    let session = client === undefined ? await Session.open(connect) : new Session(client, 'borrowed');
+    try {
+      return await work(session, (other) => {
+        session = other;
+      });
+    } finally {
+      await session.close();
+    }
+  }
+}
+
+function positive(steps: number | undefined): number | undefined {
+  if (steps === undefined || (Number.isInteger(steps) && steps > 0)) return steps;
+  throw new MigrationError({ code: 'invalidOptions', message: `steps must be a whole number above zero, not ${steps}` });
+}
+
+function sourceProblems(listing: SourceListing): Problem[] {
+  return listing.problems.map(({ code, name, message }) => ({ code, name, version: name, message, severity: 'error' }));
+}
+
+function interruptedProblems(applied: readonly AppliedMigration[]): Problem[] {
+  return applied
+    .filter((row) => row.state !== 'applied')
+    .map((row) => ({ code: 'interrupted', severity: 'warning', name: row.name, version: row.version, message: `${row.name} was interrupted half way ${row.state === 'started' ? 'up' : 'down'}; the next \`migrate up\` goes on where it stopped` }));
+}
+
+function plannedStep(step: PreparedStep): PlannedStep {
+  const { name, version, direction, mode, from, script } = step;
+  const several = script.kind === 'live' ? script.transaction === 'none' : needsSteps(script);
+  return { name, version, direction, mode, from, transaction: several ? 'several' : 'one', sql: script.kind === 'live' ? null : script.sql };
 }

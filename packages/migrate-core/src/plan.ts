@@ -1,6 +1,6 @@
 /** The planner: arrays in, a plan out. Pure: no I/O, no clock. */
 
-import type { Requirement } from './migration.ts';
+import { compareNames, findVersion, type Requirement } from './migration.ts';
 
 /** What the planner needs to know of a migration in the source, in source order. */
 export interface AvailableMigration {
@@ -20,8 +20,7 @@ export interface AppliedMigration {
   readonly appliedAt: string;
   readonly appliedBy: string;
   readonly durationMs: number;
-  /** `started`: a non-transactional migration that did not finish. */
-  readonly state: 'applied' | 'started';
+  readonly state: HistoryState;
   /** The log's sequence number of the entry that applied it: history order. */
   readonly seq: number;
   readonly runId: string;
@@ -30,6 +29,9 @@ export interface AppliedMigration {
   /** Whether its down was stored with it. */
   readonly storedDown: boolean;
 }
+
+/** `started`: a non-transactional up that did not finish; `undoing`: a non-transactional down that did not. */
+export type HistoryState = 'applied' | 'started' | 'undoing';
 
 export type PlanRequest =
   | { readonly direction: 'up'; readonly to?: string | undefined; readonly steps?: number | undefined; readonly order?: OrderPolicy | undefined }
@@ -76,4 +78,249 @@ export interface Plan {
   readonly pending: readonly string[];
   /** The newest applied migration in source order; `null` on an empty history. */
   readonly current: string | null;
+}
+
+/**
+ * What `request` runs on a target whose history is `applied` (in history order). All problems are reported at once;
+ * a plan with an `error` among them is not to be run.
+ */
+export function plan(
+  available: readonly AvailableMigration[],
+  applied: readonly AppliedMigration[],
+  request: PlanRequest,
+): Plan {
+  const timeline = new Timeline(available, applied);
+  const direction = request.direction;
+  const { steps, problems } = request.direction === 'up' ? planUp(timeline, request) : planDown(timeline, request);
+  return {
+    direction,
+    steps,
+    problems: [...integrityProblems(timeline, direction), ...problems],
+    pending: timeline.pending.map((migration) => migration.name),
+    current: timeline.newest?.name ?? null,
+  };
+}
+
+/**
+ * The plan for the same steps after the history has moved on: what somebody else has done meanwhile is left out, and
+ * nothing is put in its place, so that `--steps 1` never becomes "the next one after theirs".
+ */
+export function planAgain(
+  available: readonly AvailableMigration[],
+  applied: readonly AppliedMigration[],
+  request: PlanRequest,
+  chosen: readonly string[],
+): Plan {
+  const wide: PlanRequest =
+    request.direction === 'up'
+      ? { direction: 'up', order: request.order }
+      : { direction: 'down', steps: applied.length };
+  const again = plan(available, applied, wide);
+  const kept = again.steps.filter((step) => chosen.includes(step.name));
+  const problems = again.problems.filter((problem) => problem.code !== 'outOfOrder' || chosen.includes(problem.name));
+  if (request.direction === 'down' && request.only === undefined) {
+    // Undoing below what was applied meanwhile is not what the person asked for.
+    const above = again.steps.slice(0, again.steps.findLastIndex((step) => chosen.includes(step.name)) + 1);
+    for (const step of above.filter((one) => !chosen.includes(one.name))) {
+      problems.push({
+        code: 'outOfOrder',
+        severity: 'error',
+        name: step.name,
+        version: step.version,
+        message: `${step.name} was applied by somebody else while this down was waiting; look at \`migrate status\` and ask again`,
+      });
+    }
+  }
+  return { ...again, steps: kept, problems };
+}
+
+/** Where each migration stands: the source's order, with what only the history knows put between. */
+class Timeline {
+  readonly available: readonly AvailableMigration[];
+  readonly applied: readonly AppliedMigration[];
+  readonly byName: ReadonlyMap<string, AvailableMigration>;
+  readonly history: ReadonlyMap<string, AppliedMigration>;
+  readonly pending: readonly AvailableMigration[];
+  /** Old name to new name, where a pending migration has the checksum of an applied one that the source does not know. */
+  readonly renamed: ReadonlyMap<string, string>;
+  readonly newest: AppliedMigration | null;
+  readonly #position: ReadonlyMap<string, number>;
+
+  constructor(available: readonly AvailableMigration[], applied: readonly AppliedMigration[]) {
+    this.available = available;
+    this.applied = applied.toSorted((a, b) => a.seq - b.seq);
+    this.byName = new Map(available.map((migration) => [migration.name, migration]));
+    this.history = new Map(applied.map((row) => [row.name, row]));
+    this.pending = available.filter((migration) => !this.history.has(migration.name));
+    this.#position = positions(available, this.applied);
+    this.newest = this.applied.reduce<AppliedMigration | null>(
+      (best, row) => (best === null || this.position(row.name) > this.position(best.name) ? row : best),
+      null,
+    );
+    const pendingByChecksum = new Map(this.pending.map((migration) => [migration.checksum, migration.name]));
+    const renamed = new Map<string, string>();
+    for (const row of this.unknown) {
+      const now = pendingByChecksum.get(row.checksum);
+      if (now !== undefined) renamed.set(row.name, now);
+    }
+    this.renamed = renamed;
+  }
+
+  get unknown(): readonly AppliedMigration[] {
+    return this.applied.filter((row) => !this.byName.has(row.name));
+  }
+
+  position(name: string): number {
+    return this.#position.get(name) ?? -1;
+  }
+
+  /** Above everything that this build knows. */
+  isAbove(name: string): boolean {
+    return this.position(name) >= this.available.length;
+  }
+}
+
+/** Source order counts 0, 1, 2 …; an unknown migration stands between its neighbours. */
+function positions(
+  available: readonly AvailableMigration[],
+  applied: readonly AppliedMigration[],
+): ReadonlyMap<string, number> {
+  const position = new Map<string, number>(available.map((migration, index) => [migration.name, index]));
+  // In a folder the names say where an unknown one belongs; in a list only the order of applying does.
+  const sorted = available.every(
+    (migration, index) => index === 0 || compareNames(available[index - 1]?.name ?? '', migration.name) < 0,
+  );
+  const unknown = applied.filter((row) => !position.has(row.name));
+  const known = new Map(position);
+  for (const [rank, row] of unknown.entries()) {
+    let before = -1;
+    if (sorted) {
+      before = available.findLastIndex((migration) => compareNames(migration.name, row.name) < 0);
+    } else {
+      for (const other of applied) {
+        if (other.seq < row.seq) before = Math.max(before, known.get(other.name) ?? -1);
+      }
+    }
+    // Several in one gap keep the order of the history among themselves; behind the last known one it is "above".
+    position.set(row.name, before === available.length - 1 ? available.length + rank : before + 1 - 1 / (2 + rank));
+  }
+  return position;
+}
+
+function integrityProblems(timeline: Timeline, direction: 'up' | 'down'): Problem[] {
+  const problems: Problem[] = [];
+  const report = (code: ProblemCode, severity: Problem['severity'], at: { name: string; version: string }, message: string): void => {
+    problems.push({ code, severity, name: at.name, version: at.version, message });
+  };
+  // A down runs what was stored, so a changed or vanished file does not stand in its way.
+  const weight = direction === 'up' ? 'error' : 'warning';
+  for (const row of timeline.applied) {
+    const migration = timeline.byName.get(row.name);
+    const now = timeline.renamed.get(row.name);
+    if (now !== undefined) {
+      report('renamed', weight, row, `${row.name} was applied and is now called ${now}: the content is the same. Give it its old name back, or type: migrate repair --mark-undone ${row.name} --mark-applied ${now}`);
+    } else if (migration === undefined && timeline.isAbove(row.name)) {
+      report('unknownApplied', 'warning', row, `${row.name} was applied by a newer build; this one does not know it`);
+    } else if (migration === undefined) {
+      report('unknownApplied', weight, row, `${row.name} is applied, but this build has no such migration. Bring its file back, undo it with: migrate down --only ${row.name}, or accept its absence with: migrate repair --mark-undone ${row.name}`);
+    } else if (migration.checksum !== row.checksum && row.state === 'applied') {
+      report('changed', weight, row, `${row.name} was changed after it was applied (${short(row.checksum)} then, ${short(migration.checksum)} now). Restore the file and write a new migration, or accept the change with: migrate repair ${row.name}`);
+    }
+    if (migration === undefined && row.state !== 'applied') {
+      report('interrupted', 'error', row, `${row.name} was interrupted half way, and this build has no such migration to finish it with. Run a build that has it, or look at the schema and type: migrate repair --mark-applied ${row.name} or --mark-undone ${row.name}`);
+    }
+  }
+  return problems;
+}
+
+function planUp(timeline: Timeline, request: Extract<PlanRequest, { direction: 'up' }>): Pick<Plan, 'steps' | 'problems'> {
+  const problems: Problem[] = [];
+  const renamedTo = new Set(timeline.renamed.values());
+  const started = timeline.applied.filter((row) => row.state !== 'applied' && timeline.byName.has(row.name));
+  const interrupted = new Map(started.map((row) => [row.name, row]));
+  let runnable = timeline.available.filter(
+    (migration) => interrupted.has(migration.name) || (!timeline.history.has(migration.name) && !renamedTo.has(migration.name)),
+  );
+
+  if (request.to !== undefined) {
+    const limit = resolve(request.to, timeline.available.map((one) => one.name), problems, 'has no migration');
+    runnable = limit === null ? [] : runnable.filter((one) => timeline.position(one.name) <= timeline.position(limit));
+  }
+  if (request.steps !== undefined) runnable = runnable.slice(0, request.steps);
+
+  const newest = timeline.newest;
+  for (const migration of runnable) {
+    if (newest === null || interrupted.has(migration.name)) continue;
+    if (timeline.position(migration.name) > timeline.position(newest.name)) continue;
+    const allowed = request.order === 'allow';
+    problems.push({
+      code: 'outOfOrder',
+      severity: allowed ? 'warning' : 'error',
+      name: migration.name,
+      version: migration.version,
+      message: allowed
+        ? `${migration.name} is below ${newest.name}, which is applied already; it runs now because the order allows it`
+        : `${migration.name} is pending, but ${newest.name} above it is applied already. Give it a newer number, or let it run where it stands with: --order allow (or order: 'allow' in migrate.config.ts)`,
+    });
+  }
+
+  const steps = runnable.flatMap((migration): Step[] => {
+    const { name, version } = migration;
+    const state = interrupted.get(name)?.state;
+    if (state === 'started') return [{ name, version, direction: 'up', mode: 'resume' }];
+    // Half undone: finishing the down is the one way that leads to a known schema.
+    if (state === 'undoing') {
+      return [
+        { name, version, direction: 'down', mode: 'resume' },
+        { name, version, direction: 'up', mode: 'whole' },
+      ];
+    }
+    return [{ name, version, direction: 'up', mode: 'whole' }];
+  });
+  return { steps, problems };
+}
+
+function planDown(timeline: Timeline, request: Extract<PlanRequest, { direction: 'down' }>): Pick<Plan, 'steps' | 'problems'> {
+  const problems: Problem[] = [];
+  const newestFirst = timeline.applied.toReversed();
+  const names = timeline.applied.map((row) => row.name);
+  let chosen: readonly AppliedMigration[];
+  if (request.only !== undefined) {
+    const name = resolve(request.only, names, problems, 'is not applied here: no migration');
+    chosen = newestFirst.filter((row) => row.name === name);
+  } else if (request.to !== undefined) {
+    const floor = resolve(request.to, names, problems, 'is not applied here: no migration');
+    chosen = floor === null ? [] : newestFirst.filter((row) => timeline.position(row.name) > timeline.position(floor));
+  } else {
+    chosen = newestFirst.slice(0, request.steps ?? 1);
+  }
+  for (const row of chosen) {
+    if (row.state !== 'started') continue;
+    problems.push({
+      code: 'interrupted',
+      severity: 'error',
+      name: row.name,
+      version: row.version,
+      message: `${row.name} was interrupted half way: its down undoes the whole of it. Finish it first with: migrate up --to ${row.version}`,
+    });
+  }
+  const steps = chosen.map(
+    (row): Step => ({ name: row.name, version: row.version, direction: 'down', mode: row.state === 'undoing' ? 'resume' : 'whole' }),
+  );
+  return { steps, problems };
+}
+
+function resolve(query: string, names: readonly string[], problems: Problem[], absence: string): string | null {
+  const answer = findVersion(query, names);
+  if (answer.kind === 'found') return answer.name;
+  const message =
+    answer.kind === 'ambiguous'
+      ? `"${query}" is the beginning of several versions: ${answer.candidates.join(', ')}. Type more of the name`
+      : `"${query}" ${absence} of that version${answer.suggestions.length > 0 ? `. Did you mean ${answer.suggestions.join(' or ')}?` : ''}`;
+  problems.push({ code: 'unknownVersion', severity: 'error', name: query, version: query, message });
+  return null;
+}
+
+function short(checksum: string): string {
+  return checksum.slice(0, 8);
 }

@@ -105,3 +105,18 @@ export type MigrationEvent =
   | { readonly type: 'failed'; readonly target: TargetName; readonly failure: Failure };
 
 export type EventListener = (event: MigrationEvent) => void;
+
+export type LogAction = 'up' | 'down' | 'started' | 'failed' | 'repair' | 'baseline' | 'clone';
+
+/** One line of the append-only log. */
+export interface LogEntry {
+  readonly seq: number;
+  readonly at: string;
+  readonly action: LogAction;
+  readonly name: string;
+  readonly by: string;
+  readonly from: string;
+  readonly runId: string;
+  readonly durationMs: number | null;
+  readonly detail: string | null;
+}

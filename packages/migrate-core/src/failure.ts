@@ -1,0 +1,124 @@
+/** From what the server said to an error that a person can act on, without the data that PostgreSQL puts into it. */
+
+import { MigrationError, type ErrorCode } from './errors.ts';
+import type { Message, Piece } from './message.ts';
+import { positionIn } from './position.ts';
+import type { Blocker, Failure } from './report.ts';
+import type { ServerError } from './session.ts';
+
+/** A step's failure, before it becomes an error with a report. */
+export interface StepFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string | null;
+  readonly position: Failure['position'];
+  readonly statement: string | null;
+  readonly sqlState: string | null;
+  /** DETAIL, context, failing row: holds patients' data. */
+  readonly data: string | null;
+  readonly cause: unknown;
+}
+
+/** SQLSTATEs after which the same transaction may succeed when tried again (PostgreSQL manual, appendix A). */
+const RETRYABLE = new Set(['55P03', '40P01', '40001', '53200']);
+
+/**
+ * Whether to try the whole transaction again. 23505 in the catalogue and "tuple concurrently updated" are how
+ * IF NOT EXISTS and OR REPLACE lose a race with another service in the same database.
+ */
+export function isRetryable(error: ServerError): boolean {
+  if (RETRYABLE.has(error.code ?? '')) return true;
+  if (error.code === '23505') return error.schema === 'pg_catalog';
+  return error.code === 'XX000' && /tuple concurrently (updated|deleted)/.test(error.message);
+}
+
+/** The server refuses this statement in a transaction block, or a procedure wants to commit. */
+export function needsNoTransaction(error: ServerError): boolean {
+  return error.code === '25001' || error.code === '2D000';
+}
+
+/** The server's message without values of rows. Class 22 (data exception) quotes the value that did not fit. */
+export function withoutData(error: ServerError): string {
+  return error.code?.startsWith('22') === true ? error.message.replaceAll(/"[^"]*"/g, '"…"') : error.message;
+}
+
+function dataOf(error: ServerError): string | undefined {
+  const parts = [
+    error.code?.startsWith('22') === true ? error.message : undefined,
+    error.detail === undefined ? undefined : `DETAIL: ${error.detail}`,
+    error.where === undefined ? undefined : `CONTEXT: ${error.where}`,
+  ];
+  const text = parts.filter((part) => part !== undefined).join('\n');
+  return text === '' ? undefined : text;
+}
+
+const LONGEST_STATEMENT = 2_000;
+
+export function describeFailure(error: ServerError, message: Message, piece: Piece | null, blockers: readonly Blocker[]): StepFailure {
+  const offset = piece === null ? null : message.offsetInScript(piece, error.position);
+  const origin = piece?.origin ?? null;
+  const statement = origin?.script.statements[origin.index];
+  const where =
+    piece?.role === 'commit'
+      ? ` at COMMIT${error.constraint === undefined ? '' : ` (deferred constraint ${error.constraint}${error.table === undefined ? '' : ` of ${error.table}`})`}`
+      : piece?.role === 'record'
+        ? ' while writing the history'
+        : '';
+  const waiting = error.code === '55P03';
+  return {
+    code: waiting ? 'lockTimeout' : 'migrationFailed',
+    message: `${withoutData(error)}${where}`,
+    hint: waiting ? lockHint(blockers) : (error.hint ?? hintFor(error)),
+    position: origin === null || offset === null ? null : positionIn(origin.script, offset),
+    statement: statement === undefined ? null : cut(statement.text),
+    sqlState: error.code ?? null,
+    data: dataOf(error) ?? null,
+    cause: error,
+  };
+}
+
+/** One line about a session. */
+export function describeBlocker(one: Blocker): string {
+  const age = one.ageMs === null ? '' : `, for ${(one.ageMs / 1000).toFixed(1)} s`;
+  const who = [one.user, one.application].filter((part) => part !== null && part !== '').join(', ');
+  return `pid ${one.pid} (${who}${who === '' ? '' : ', '}${one.state ?? 'unknown'}${age}): ${one.query}`;
+}
+
+function lockHint(blockers: readonly Blocker[]): string {
+  if (blockers.length === 0) return 'somebody held a lock on the table all the time; look with: migrate status, then run again';
+  return `held by ${blockers.map(describeBlocker).join('; ')}. End that session or wait for it, then run again`;
+}
+
+function hintFor(error: ServerError): string | null {
+  switch (error.code) {
+    case '42501':
+      return /row-level security/.test(error.message)
+        ? 'migrations run with row_security = off, so that no policy filters a data change in silence: the migrator needs BYPASSRLS (ALTER ROLE … BYPASSRLS) or a superuser'
+        : 'the migrator’s role lacks a privilege: connect as the owner of these objects';
+    case '2BP01':
+      return 'something else depends on it; undo that first, or leave it as it is';
+    case '55P04':
+      return 'a new enum value cannot be used in the transaction that adds it: put its use into a migration of its own';
+    default:
+      return null;
+  }
+}
+
+function cut(text: string): string {
+  return text.length > LONGEST_STATEMENT ? `${text.slice(0, LONGEST_STATEMENT)}…` : text;
+}
+
+export function failureError(failure: StepFailure, at: { readonly migration: string; readonly target: string }): MigrationError {
+  return new MigrationError({
+    code: failure.code,
+    message: `${at.migration} failed on ${at.target}: ${failure.message}`,
+    hint: failure.hint ?? undefined,
+    migration: at.migration,
+    target: at.target,
+    position: failure.position ?? undefined,
+    statement: failure.statement ?? undefined,
+    sqlState: failure.sqlState ?? undefined,
+    data: failure.data ?? undefined,
+    cause: failure.cause,
+  });
+}

@@ -1,0 +1,107 @@
+/**
+ * The guard: the lock and the check that the plan still holds, as the first statements of a message's own transaction.
+ * Nothing of it outlives the transaction, so a crash strands nothing, and neither does a pooler in transaction mode.
+ */
+
+import { createHash } from 'node:crypto';
+
+import { createTablesBody, type HistorySnapshot, type HistoryTables, type Run } from './history.ts';
+import type { Script } from './migration.ts';
+import { doBlock, inComment, literal } from './sql.ts';
+
+/** The advisory lock's key: from the history table's schema and name, so two services or two tenants never wait for each other. */
+export function lockKey(tables: HistoryTables): bigint {
+  const digest = createHash('sha256').update(`migrate\0${tables.schema}\0${tables.table}`).digest();
+  return digest.readBigInt64BE(0);
+}
+
+/** What the guard's DO block raises. Not standard codes, so that nothing else can be taken for them. */
+export const GUARD = {
+  /** Somebody else holds the lock. */
+  lockHeld: 'MG001',
+  /** The history is not the one the plan was made on. */
+  movedOn: 'MG002',
+  /** A row that this run owned is gone or belongs to another run. */
+  rowGone: 'MG003',
+} as const;
+
+export interface GuardInput {
+  readonly tables: HistoryTables;
+  readonly snapshot: HistorySnapshot;
+  /** The log's newest sequence number that the plan knows of. */
+  readonly generation: number;
+  readonly lock: 'take' | 'held-by-other-connection';
+}
+
+/** Settings of one migration's transaction, by name. They end with it. */
+export type Settings = Readonly<Record<string, string>>;
+
+/** The comment by which everybody finds the statements of a run in `pg_stat_activity`. */
+export function tag(run: Run, name: string): string {
+  return `/*migrate run=${run.id} v=${inComment(name)}*/`;
+}
+
+/** Explicit, since `default_transaction_isolation` and `default_transaction_read_only` would break the guard. */
+export function begin(isolation: Script['isolation'] = 'read committed'): string {
+  return `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()} READ WRITE`;
+}
+
+/**
+ * The DO block. It runs each of its statements with a fresh snapshot (READ COMMITTED), so that the second test sees
+ * what the previous holder of the lock committed.
+ */
+export function guard(input: GuardInput, settings: Settings): string {
+  const { tables, generation } = input;
+  const apply = Object.entries(settings).map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`);
+  const body = [
+    'DECLARE r record; BEGIN',
+    apply.length > 0 ? `PERFORM ${apply.join(', ')};` : '',
+    input.lock === 'take'
+      ? `IF NOT pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.lockHeld}', MESSAGE = 'migrate: the lock is held'; END IF;`
+      : '',
+    input.snapshot.tables === 'present' ? '' : createTablesBody(tables),
+    `IF COALESCE((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) <> ${generation} THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.movedOn}', MESSAGE = 'migrate: the history has moved on'; END IF;`,
+    'END',
+  ];
+  return doBlock(body.filter((line) => line !== '').join('\n'));
+}
+
+/** Settings of every migration's transaction. */
+export function transactionSettings(
+  snapshot: HistorySnapshot,
+  options: {
+    readonly lockTimeoutMs: number;
+    readonly statementTimeoutMs: number | null;
+    readonly searchPath: string | null;
+    readonly durability: 'flush' | 'later';
+  },
+): Settings {
+  const settings: Record<string, string> = {
+    lock_timeout: `${options.lockTimeoutMs}ms`,
+    // Under FORCE, a policy would silently filter an owner's backfill and validate dangling keys: fail loudly instead.
+    row_security: 'off',
+  };
+  // The server notices a client that died in the middle of a statement. Only where the platform can tell.
+  if (snapshot.platform === 'linux') settings['client_connection_check_interval'] = '500ms';
+  if (options.statementTimeoutMs !== null) settings['statement_timeout'] = `${options.statementTimeoutMs}ms`;
+  if (options.searchPath !== null) settings['search_path'] = options.searchPath;
+  // The log is sequential: a later flush makes all earlier commits durable with it.
+  if (options.durability === 'later') settings['synchronous_commit'] = 'off';
+  else if (snapshot.synchronousCommit === 'off') settings['synchronous_commit'] = 'on';
+  return settings;
+}
+
+/**
+ * The first message of a second connection that keeps the lock while non-transactional statements run elsewhere: it
+ * stays idle in this transaction. READ COMMITTED and idle it holds no snapshot, so CREATE INDEX CONCURRENTLY does not wait for it.
+ */
+export function holdLock(input: GuardInput, run: Run, name: string): string {
+  const settings: Record<string, string> = {
+    idle_in_transaction_session_timeout: '0',
+    tcp_keepalives_idle: '10',
+    tcp_keepalives_interval: '5',
+    tcp_keepalives_count: '3',
+  };
+  if (input.snapshot.serverVersion >= 170_000) settings['transaction_timeout'] = '0';
+  return `${tag(run, name)}${begin()};\n${guard(input, settings)}`;
+}

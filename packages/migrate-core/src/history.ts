@@ -1,0 +1,360 @@
+/**
+ * Every statement about the history table, its log and its stored scripts. Reading writes nothing; what writes is
+ * text for the engine's messages, so that it stands in the same transaction as the migration.
+ */
+
+import { MigrationError } from './errors.ts';
+import type { Requirement } from './migration.ts';
+import type { AppliedMigration, HistoryState } from './plan.ts';
+import type { LogAction, LogEntry } from './report.ts';
+import type { Row, ServerError, Session } from './session.ts';
+import { doBlock, literal, qualified, identifier, textArray } from './sql.ts';
+
+/** Where one service's history on one target is kept. */
+export interface HistoryTables {
+  readonly schema: string;
+  readonly table: string;
+  readonly history: string;
+  readonly log: string;
+  readonly scripts: string;
+}
+
+/** PostgreSQL cuts names at 63 bytes; the longest suffix takes eight. */
+const LONGEST_TABLE_NAME = 55;
+
+export function historyTables(schema: string, table: string): HistoryTables {
+  if (table === '' || Buffer.byteLength(table) > LONGEST_TABLE_NAME) {
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `"${table}" cannot be the name of a history table: it must have 1 to ${LONGEST_TABLE_NAME} bytes, since its log and its scripts get longer names`,
+    });
+  }
+  return {
+    schema,
+    table,
+    history: qualified(schema, table),
+    log: qualified(schema, `${table}_log`),
+    scripts: qualified(schema, `${table}_scripts`),
+  };
+}
+
+/** How far a non-transactional migration has come. */
+export interface Progress {
+  /** Statements whose work is done and recorded. */
+  readonly done: number;
+  /** SHA-256 of the texts of those statements: a file that was changed may go on only behind what it had in common. */
+  readonly prefix: string;
+  /** What the catalogue said before the statement that was sent next; `null` when none was. */
+  readonly before: unknown;
+}
+
+/** What one read tells of a target. */
+export interface HistorySnapshot {
+  /** `absent`: never migrated here; `partial`: a companion table is gone. */
+  readonly tables: 'present' | 'absent' | 'partial';
+  readonly database: string;
+  /** `180004`. */
+  readonly serverVersion: number;
+  readonly platform: 'linux' | 'other';
+  /** A standby: nothing can be written. */
+  readonly recovery: boolean;
+  /** `none`, or the role that the connection was given. */
+  readonly role: string;
+  /** `synchronous_commit` of this connection. */
+  readonly synchronousCommit: string;
+  /** The log's newest sequence number: every change of the history moves it. */
+  readonly generation: number;
+  /** In history order. */
+  readonly applied: readonly HistoryRow[];
+}
+
+export interface HistoryRow extends AppliedMigration {
+  readonly progress: Progress | null;
+  /** Key of the stored script; `null` when none was stored. */
+  readonly script: string | null;
+}
+
+const SERVER = `pg_catalog.current_database() AS "_database", pg_catalog.current_setting('server_version_num') AS "_version",
+ pg_catalog.strpos(pg_catalog.version(), 'linux') > 0 AS "_linux", pg_catalog.pg_is_in_recovery() AS "_recovery",
+ pg_catalog.current_setting('role') AS "_role", pg_catalog.current_setting('synchronous_commit') AS "_sync"`;
+
+/** One statement when the tables are there; more only on a target without them. Throws `foreignHistory`. */
+export async function readHistory(session: Session, tables: HistoryTables): Promise<HistorySnapshot> {
+  try {
+    return snapshot(await session.read(readStatement(tables)), 'present');
+  } catch (error) {
+    const code = (error as ServerError).code;
+    if (code === '42P01' || code === '3F000') return readWithoutTables(session, tables);
+    if (code === '42703' || code === '42883' || code === '42804') throw await foreignHistory(session, tables, error);
+    if (code === '42501') {
+      throw new MigrationError({
+        code: 'connection',
+        message: `this role may not read ${tables.history}: ${(error as Error).message}`,
+        hint: 'connect as the role that owns the history table (the migrator), not as the application',
+        sqlState: code,
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+function readStatement(tables: HistoryTables): string {
+  // `to_char` fixes the form of the timestamp whatever DateStyle and TimeZone say.
+  return `/*migrate read*/SELECT s.*, h.name, h.version, h.description, h.checksum, h.seq, h.state,
+ pg_catalog.to_char(h.applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS applied_at, h.applied_by, h.duration_ms,
+ h.run_id, pg_catalog.array_to_json(h.requires) AS requires, h.progress, h.script, h.reversible
+ FROM (SELECT ${SERVER}, (SELECT pg_catalog.max(seq) FROM ${tables.log}) AS "_generation") s LEFT JOIN ${tables.history} h ON true ORDER BY h.seq`;
+}
+
+function snapshot(rows: readonly Row[], tables: HistorySnapshot['tables']): HistorySnapshot {
+  const server = rows[0];
+  if (server === undefined) throw new MigrationError({ code: 'internal', message: 'the server answered no row about itself' });
+  const applied = rows.filter((row) => row['name'] !== null && row['name'] !== undefined).map(historyRow);
+  return {
+    tables,
+    database: server['_database'] ?? '',
+    serverVersion: Number(server['_version']),
+    platform: server['_linux'] === 't' ? 'linux' : 'other',
+    recovery: server['_recovery'] === 't',
+    role: server['_role'] ?? 'none',
+    synchronousCommit: server['_sync'] ?? 'on',
+    generation: Number(server['_generation'] ?? 0),
+    applied,
+  };
+}
+
+function historyRow(row: Row): HistoryRow {
+  return {
+    name: row['name'] ?? '',
+    version: row['version'] ?? '',
+    description: row['description'] ?? '',
+    checksum: row['checksum'] ?? '',
+    seq: Number(row['seq']),
+    state: (row['state'] ?? 'applied') as HistoryState,
+    appliedAt: row['applied_at'] ?? '',
+    appliedBy: row['applied_by'] ?? '',
+    durationMs: Number(row['duration_ms'] ?? 0),
+    runId: row['run_id'] ?? '',
+    requires: (JSON.parse(row['requires'] ?? '[]') as string[]).map(parseRequirement),
+    progress: row['progress'] === null || row['progress'] === undefined ? null : (JSON.parse(row['progress']) as Progress),
+    script: row['script'] ?? null,
+    storedDown: row['reversible'] === 't',
+  };
+}
+
+function parseRequirement(text: string): Requirement {
+  const at = text.indexOf('@');
+  return { service: text.slice(0, at), version: text.slice(at + 1) };
+}
+
+/** On an unused target nothing is an error; on one where only some of the tables are there, what is left still counts. */
+async function readWithoutTables(session: Session, tables: HistoryTables): Promise<HistorySnapshot> {
+  const present = await session.read(
+    `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = ${literal(tables.schema)} AND c.relname IN (${[tables.table, `${tables.table}_log`, `${tables.table}_scripts`].map(literal).join(', ')})`,
+  );
+  const names = new Set(present.map((row) => row['relname']));
+  if (!names.has(tables.table)) return snapshot(await session.read(`SELECT ${SERVER}, 0 AS "_generation"`), 'absent');
+  try {
+    const withoutLog = readStatement(tables).replace(`FROM ${tables.log})`, `FROM ${tables.history})`);
+    return snapshot(await session.read(withoutLog), 'partial');
+  } catch (error) {
+    throw await foreignHistory(session, tables, error);
+  }
+}
+
+/** A table of our name whose columns are another tool's is never touched. */
+async function foreignHistory(session: Session, tables: HistoryTables, cause: unknown): Promise<MigrationError> {
+  const columns = await session.read(
+    `SELECT a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = ${literal(tables.schema)} AND c.relname = ${literal(tables.table)} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
+  );
+  const found = columns.map((row) => row['attname']).join(', ');
+  return new MigrationError({
+    code: 'foreignHistory',
+    message: `${tables.history} exists, but it is another tool's table (its columns: ${found}); it was not touched`,
+    hint: `take its history over with: migrate adopt --table ${tables.table}, or keep ours elsewhere with: --table schema_history (history.table in migrate.config.ts)`,
+    cause,
+  });
+}
+
+/**
+ * Statements of a DO block which create what is missing. A stored down is code, and usual default privileges would let
+ * an application rewrite it (ALTER DEFAULT PRIVILEGES … GRANT … ON TABLES): whatever they granted is taken back at once.
+ */
+export function createTablesBody(tables: HistoryTables): string {
+  return `
+IF pg_catalog.to_regnamespace(${literal(identifier(tables.schema))}) IS NULL THEN CREATE SCHEMA ${identifier(tables.schema)}; END IF;
+CREATE TABLE IF NOT EXISTS ${tables.history} (
+  name text PRIMARY KEY, version text NOT NULL, description text NOT NULL, checksum text NOT NULL, seq bigint NOT NULL,
+  state text NOT NULL CHECK (state IN ('applied', 'started', 'undoing')), applied_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  applied_by text NOT NULL DEFAULT SESSION_USER, duration_ms bigint NOT NULL DEFAULT 0, run_id text NOT NULL, tool text NOT NULL,
+  requires text[] NOT NULL DEFAULT '{}', progress json, script text, reversible boolean NOT NULL);
+CREATE TABLE IF NOT EXISTS ${tables.log} (
+  seq bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), action text NOT NULL, name text NOT NULL,
+  by text NOT NULL DEFAULT SESSION_USER, "from" text NOT NULL, run_id text NOT NULL, duration_ms bigint, detail text);
+CREATE TABLE IF NOT EXISTS ${tables.scripts} (
+  key text PRIMARY KEY, up text, down text, down_checksum text, down_transaction text);
+FOR r IN SELECT c.oid::pg_catalog.regclass AS relation, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS grantee
+  FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
+  WHERE c.oid IN (${[tables.history, tables.log, tables.scripts].map((name) => `${literal(name)}::pg_catalog.regclass`).join(', ')}) AND a.grantee <> c.relowner
+LOOP EXECUTE 'REVOKE ALL ON TABLE ' || r.relation || ' FROM ' || r.grantee; END LOOP;`;
+}
+
+/** What one step writes when it is done. */
+export interface RecordInput {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly checksum: string;
+  readonly requires: readonly Requirement[];
+  readonly script: StoredScript | null;
+}
+
+/** A compiled migration as the database keeps it, so that an older build can undo what a newer one applied. */
+export interface StoredScript {
+  readonly key: string;
+  readonly up: string | null;
+  readonly down: string | null;
+  readonly downChecksum: string | null;
+  readonly downTransaction: 'per-migration' | 'none' | null;
+}
+
+/** Who writes. */
+export interface Run {
+  readonly id: string;
+  /** `host:pid`. */
+  readonly from: string;
+  readonly tool: string;
+}
+
+const ELAPSED = `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()) * 1000)::bigint`;
+
+/** The record of an up: history, log and script in one statement. */
+export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number): string {
+  return insertHistory(tables, run, input, seq, 'applied', 'up');
+}
+
+/** The record of a non-transactional up before its first statement. */
+export function recordStarted(tables: HistoryTables, run: Run, input: RecordInput, seq: number): string {
+  return insertHistory(tables, run, input, seq, 'started', 'started');
+}
+
+function insertHistory(tables: HistoryTables, run: Run, input: RecordInput, seq: number, state: HistoryState, action: LogAction): string {
+  const { script } = input;
+  const store =
+    script === null
+      ? ''
+      : `s AS (INSERT INTO ${tables.scripts} (key, up, down, down_checksum, down_transaction) VALUES (${[script.key, script.up, script.down, script.downChecksum, script.downTransaction].map(literal).join(', ')}) ON CONFLICT (key) DO NOTHING), `;
+  const requires = textArray(input.requires.map((one) => `${one.service}@${one.version}`));
+  return `WITH ${store}l AS (${insertLog(tables, run, seq, action, input.name, ELAPSED)})
+INSERT INTO ${tables.history} (name, version, description, checksum, seq, state, duration_ms, run_id, tool, requires, script, reversible)
+ VALUES (${[input.name, input.version, input.description, input.checksum, seq, state].map(literal).join(', ')}, ${ELAPSED}, ${literal(run.id)}, ${literal(run.tool)}, ${requires}, ${literal(script?.key ?? null)}, ${script?.down !== null && script !== null})`;
+}
+
+/** A row of the log. `duration` is SQL. */
+export function insertLog(tables: HistoryTables, run: Run, seq: number | string, action: LogAction, name: string, duration = 'NULL', detail: string | null = null): string {
+  return `INSERT INTO ${tables.log} (seq, action, name, "from", run_id, duration_ms, detail) VALUES (${seq}, ${literal(action)}, ${literal(name)}, ${literal(run.from)}, ${literal(run.id)}, ${duration}, ${literal(detail)})`;
+}
+
+/** The next sequence number where the caller does not know it: only under the lock. */
+export function nextSeq(tables: HistoryTables): string {
+  return `(SELECT COALESCE(pg_catalog.max(seq), 0) + 1 FROM ${tables.log})`;
+}
+
+/** The record of a down. Fails with MG003 when the row was not there: "undone" is never said of what somebody else undid. */
+export function recordUndone(tables: HistoryTables, run: Run, name: string, seq: number): string {
+  return mustHitOneRow(`DELETE FROM ${tables.history} WHERE name = ${literal(name)}`, insertLog(tables, run, seq, 'down', name, ELAPSED));
+}
+
+/** Progress of a non-transactional step. It names the run, and fails with MG003 when another run took the work over. */
+export function recordProgress(tables: HistoryTables, run: Run, name: string, progress: Progress): string {
+  return mustHitOneRow(
+    `UPDATE ${tables.history} SET progress = ${literal(JSON.stringify(progress))}::json WHERE name = ${literal(name)} AND run_id = ${literal(run.id)} AND state <> 'applied'`,
+  );
+}
+
+/** A later run takes an interrupted step over: from here on the earlier run's updates hit nothing. */
+export function recordTakenOver(tables: HistoryTables, run: Run, name: string, seq: number): string {
+  return mustHitOneRow(
+    `UPDATE ${tables.history} SET run_id = ${literal(run.id)} WHERE name = ${literal(name)} AND state <> 'applied'`,
+    insertLog(tables, run, seq, 'started', name, 'NULL', 'resumed'),
+  );
+}
+
+/** A non-transactional down begins. */
+export function recordUndoing(tables: HistoryTables, run: Run, name: string, seq: number): string {
+  return mustHitOneRow(
+    `UPDATE ${tables.history} SET state = 'undoing', run_id = ${literal(run.id)}, progress = NULL WHERE name = ${literal(name)} AND state = 'applied'`,
+    insertLog(tables, run, seq, 'started', name, 'NULL', 'down'),
+  );
+}
+
+/** The end of a non-transactional up. `durationMs` is the client's: the work took several transactions. */
+export function recordFinished(tables: HistoryTables, run: Run, name: string, seq: number, durationMs: number): string {
+  return mustHitOneRow(
+    `UPDATE ${tables.history} SET state = 'applied', progress = NULL, applied_at = pg_catalog.now(), seq = ${seq}, duration_ms = ${Math.round(durationMs)} WHERE name = ${literal(name)} AND run_id = ${literal(run.id)} AND state = 'started'`,
+    insertLog(tables, run, seq, 'up', name, String(Math.round(durationMs))),
+  );
+}
+
+/** A non-transactional migration failed before anything of it was done: it is pending again (or applied again, for a down). */
+export function recordGivenUp(tables: HistoryTables, run: Run, name: string, direction: 'up' | 'down'): string {
+  const mine = `name = ${literal(name)} AND run_id = ${literal(run.id)}`;
+  return mustHitOneRow(
+    direction === 'up'
+      ? `DELETE FROM ${tables.history} WHERE ${mine} AND state = 'started'`
+      : `UPDATE ${tables.history} SET state = 'applied', progress = NULL WHERE ${mine} AND state = 'undoing'`,
+  );
+}
+
+function mustHitOneRow(statement: string, after = ''): string {
+  return doBlock(
+    `BEGIN ${statement}; IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = 'MG003', MESSAGE = 'migrate: the history row is not there any more'; END IF;${after === '' ? '' : ` ${after};`} END`,
+  );
+}
+
+/** The stored script, and who but the owner could have written it. */
+export async function readScript(session: Session, tables: HistoryTables, key: string): Promise<(StoredScript & { readonly writers: readonly string[] }) | null> {
+  const rows = await session.read(
+    `SELECT s.key, s.up, s.down, s.down_checksum, s.down_transaction,
+ (SELECT pg_catalog.json_agg(DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END)
+  FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
+  WHERE c.oid IN (${literal(tables.scripts)}::pg_catalog.regclass, ${literal(tables.history)}::pg_catalog.regclass) AND a.grantee <> c.relowner AND a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')) AS writers
+ FROM ${tables.scripts} s WHERE s.key = ${literal(key)}`,
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  return {
+    key,
+    up: row['up'] ?? null,
+    down: row['down'] ?? null,
+    downChecksum: row['down_checksum'] ?? null,
+    downTransaction: (row['down_transaction'] ?? null) as StoredScript['downTransaction'],
+    writers: JSON.parse(row['writers'] ?? '[]') as string[],
+  };
+}
+
+/** The newest `limit` entries, newest first; empty on an unused target. */
+export async function readLog(session: Session, tables: HistoryTables, limit: number): Promise<LogEntry[]> {
+  try {
+    const rows = await session.read(
+      `SELECT seq, pg_catalog.to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at, action, name, by, "from", run_id, duration_ms, detail FROM ${tables.log} ORDER BY seq DESC LIMIT ${Math.max(0, Math.trunc(limit))}`,
+    );
+    return rows.map((row) => ({
+      seq: Number(row['seq']),
+      at: row['at'] ?? '',
+      action: (row['action'] ?? 'up') as LogAction,
+      name: row['name'] ?? '',
+      by: row['by'] ?? '',
+      from: row['from'] ?? '',
+      runId: row['run_id'] ?? '',
+      durationMs: row['duration_ms'] === null || row['duration_ms'] === undefined ? null : Number(row['duration_ms']),
+      detail: row['detail'] ?? null,
+    }));
+  } catch (error) {
+    if ((error as ServerError).code === '42P01' || (error as ServerError).code === '3F000') return [];
+    throw error;
+  }
+}

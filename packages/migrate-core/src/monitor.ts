@@ -1,0 +1,137 @@
+/**
+ * The second connection of a run: it names blockers while they block (afterwards nobody knows them), and cancels.
+ * Opened only when a statement takes long or has to be cancelled; its own failure never fails the run.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { cancelRun, readRunning } from './activity.ts';
+import type { Blocker } from './report.ts';
+import { Session, type Connect, type MessageResult } from './session.ts';
+
+/** A statement that ends before this is watched by nobody. */
+const FIRST_LOOK_MS = 700;
+const NEXT_LOOK_MS = 1_000;
+const CANCEL_AGAIN_MS = 250;
+/** A server that does not answer a cancel for this long is left; it notices the closed socket by itself. */
+const CANCEL_LIMIT_MS = 6_000;
+
+export interface Watch {
+  readonly onBlocked: (blockers: readonly Blocker[]) => void;
+  /** Cancel a statement that was blocked for so long without a break; `null` where `lock_timeout` does that. */
+  readonly blockedLimitMs: number | null;
+}
+
+export class Monitor {
+  readonly #connect: Connect;
+  readonly #runId: string;
+  #session: Promise<Session> | null = null;
+  /** Who was in the way of the last statement that was blocked. */
+  blockers: readonly Blocker[] = [];
+
+  constructor(connect: Connect, runId: string) {
+    this.#connect = connect;
+    this.#runId = runId;
+  }
+
+  /** Sends a message on `session` and looks after it until it ends. */
+  async attend(session: Session, send: () => Promise<MessageResult>, watch: Watch, signal: AbortSignal | undefined): Promise<MessageResult> {
+    const done = new AbortController();
+    this.blockers = [];
+    const sent = send().finally(() => done.abort());
+    const watching = this.#watch(watch, done.signal);
+    const cancelling = this.#cancelOnAbort(session, signal, done.signal);
+    const result = await sent;
+    await Promise.all([watching, cancelling]);
+    return result;
+  }
+
+  /** The connection, for reading what other sessions do. Throws when it cannot be had. */
+  async session(): Promise<Session> {
+    const current = this.#session === null ? null : await this.#session.catch(() => null);
+    if (current !== null && current.lost === null) return current;
+    this.#session = Session.open(this.#connect);
+    return this.#session;
+  }
+
+  /** Cancels whatever statement of this run is active. */
+  async cancel(): Promise<void> {
+    await cancelRun(await this.session(), this.#runId);
+  }
+
+  async close(): Promise<void> {
+    const session = await this.#session?.catch(() => null);
+    await session?.close();
+  }
+
+  async #watch(watch: Watch, done: AbortSignal): Promise<void> {
+    let seen = '';
+    let blockedSince: number | null = null;
+    let delay = FIRST_LOOK_MS;
+    while (await passed(delay, done)) {
+      delay = NEXT_LOOK_MS;
+      try {
+        const session = await this.session();
+        if (done.aborted) return;
+        const running = await readRunning(session, this.#runId);
+        if (running === null || running.blockers.length === 0) {
+          blockedSince = null;
+          continue;
+        }
+        this.blockers = running.blockers;
+        const key = running.blockers.map((one) => one.pid).join();
+        if (key !== seen) watch.onBlocked(running.blockers);
+        seen = key;
+        blockedSince ??= performance.now();
+        if (watch.blockedLimitMs !== null && performance.now() - blockedSince > watch.blockedLimitMs) await cancelRun(session, this.#runId);
+      } catch {
+        // Not being able to look is no reason to stop; the statement itself will say what is wrong.
+      }
+    }
+  }
+
+  async #cancelOnAbort(main: Session, signal: AbortSignal | undefined, done: AbortSignal): Promise<void> {
+    if (signal === undefined) return;
+    await aborted(signal, done);
+    const until = performance.now() + CANCEL_LIMIT_MS;
+    while (!done.aborted) {
+      if (performance.now() > until) {
+        await main.close();
+        return;
+      }
+      try {
+        await cancelRun(await this.session(), this.#runId);
+      } catch {
+        // Tried again until the limit.
+      }
+      await passed(CANCEL_AGAIN_MS, done);
+    }
+  }
+}
+
+/** `false` when `done` came first. */
+async function passed(ms: number, done: AbortSignal): Promise<boolean> {
+  try {
+    await sleep(ms, undefined, { signal: done });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Resolves when either is aborted. */
+function aborted(signal: AbortSignal, done: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted || done.aborted) {
+      resolve();
+      return;
+    }
+    const finish = (): void => {
+      signal.removeEventListener('abort', finish);
+      done.removeEventListener('abort', finish);
+      resolve();
+    };
+    signal.addEventListener('abort', finish);
+    done.addEventListener('abort', finish);
+  });
+}

@@ -1,0 +1,168 @@
+/** From a plan's steps to what will run: compiled ups and downs, checked by the very server at hand. Writes nothing. */
+
+import { createHash } from 'node:crypto';
+
+import { MigrationError } from './errors.ts';
+import { readScript, type HistoryRow, type HistorySnapshot, type HistoryTables, type StoredScript } from './history.ts';
+import { Message } from './message.ts';
+import type { CompiledMigration, LiveScript, Migration, MigrationSource, Script } from './migration.ts';
+import type { Problem, Step } from './plan.ts';
+import { positionIn } from './position.ts';
+import type { ReadyStep } from './run-state.ts';
+import type { Session } from './session.ts';
+import { compileSql } from './source/script.ts';
+
+/** A ready step and where its SQL comes from. */
+export interface PreparedStep extends ReadyStep {
+  readonly from: 'file' | 'stored';
+}
+
+/** The grammar of `libpg-query`; the same server needs no second opinion. */
+const PARSER_VERSION = 18;
+
+export class Preparation {
+  readonly #source: MigrationSource;
+  readonly #migrations: ReadonlyMap<string, Migration>;
+  readonly #compiled = new Map<string, CompiledMigration>();
+
+  constructor(source: MigrationSource, migrations: readonly Migration[]) {
+    this.#source = source;
+    this.#migrations = new Map(migrations.map((migration) => [migration.name, migration]));
+  }
+
+  /** Compiled once per process, whatever the number of targets. */
+  async prepare(
+    session: Session,
+    tables: HistoryTables,
+    snapshot: HistorySnapshot,
+    steps: readonly Step[],
+  ): Promise<{ readonly steps: readonly PreparedStep[]; readonly problems: readonly Problem[] }> {
+    await this.#compile(steps, snapshot);
+    const prepared: PreparedStep[] = [];
+    const problems: Problem[] = [];
+    for (const step of steps) {
+      const row = snapshot.applied.find((one) => one.name === step.name) ?? null;
+      const found = step.direction === 'up' ? this.#up(step, row) : await this.#down(session, tables, step, row);
+      if ('code' in found) problems.push(found);
+      else prepared.push(found);
+    }
+    if (problems.length === 0) await this.#askServer(session, snapshot, prepared);
+    return { steps: prepared, problems };
+  }
+
+  async #compile(steps: readonly Step[], snapshot: HistorySnapshot): Promise<void> {
+    const wanted = steps
+      .filter((step) => !this.#compiled.has(step.name) && (step.direction === 'up' || this.#fileServes(step.name, snapshot)))
+      .map((step) => step.name);
+    if (wanted.length === 0) return;
+    for (const compiled of await this.#source.compile([...new Set(wanted)])) this.#compiled.set(compiled.name, compiled);
+  }
+
+  /** The file's own down serves as long as its up is the one that was applied. */
+  #fileServes(name: string, snapshot: HistorySnapshot): boolean {
+    const migration = this.#migrations.get(name);
+    const row = snapshot.applied.find((one) => one.name === name);
+    return migration !== undefined && migration.checksum === row?.checksum;
+  }
+
+  #up(step: Step, row: HistoryRow | null): PreparedStep {
+    const migration = this.#migrations.get(step.name) as Migration;
+    const compiled = this.#compiled.get(step.name) as CompiledMigration;
+    return this.#ready(step, row, migration, compiled.up, storedScript(compiled), 'file');
+  }
+
+  async #down(session: Session, tables: HistoryTables, step: Step, row: HistoryRow | null): Promise<PreparedStep | Problem> {
+    const migration = this.#migrations.get(step.name) ?? null;
+    const compiled = this.#compiled.get(step.name);
+    if (compiled?.down != null) return this.#ready(step, row, migration, compiled.down, null, 'file');
+    const problem = (message: string): Problem => ({ code: 'irreversible', severity: 'error', name: step.name, version: step.version, message });
+    if (row?.script == null) {
+      const reason = compiled?.irreversible ?? (migration === null ? 'its file is gone and no down was stored with it' : 'no down was stored with it');
+      return problem(`${step.name} cannot be undone: ${reason}. Write a down, or a new migration that takes it back`);
+    }
+    const stored = await readScript(session, tables, row.script);
+    if (stored?.down == null) return problem(`${step.name} cannot be undone: ${compiled?.irreversible ?? 'no down was stored with it'}. Write a down, or a new migration that takes it back`);
+    if (stored.writers.length > 0) {
+      return problem(`the stored down of ${step.name} was not used: ${stored.writers.join(', ')} could have written it. Take the right back with: REVOKE ALL ON ${tables.scripts}, ${tables.history} FROM ${stored.writers.join(', ')}`);
+    }
+    if (sha256(stored.down) !== stored.downChecksum) {
+      return problem(`the stored down of ${step.name} was changed after it was stored (its checksum differs); it was not used. Undo it by hand, then type: migrate repair --mark-undone ${step.name}`);
+    }
+    const script = await compileSql(stored.down, { transaction: stored.downTransaction ?? 'per-migration', origin: null });
+    return this.#ready(step, row, migration, script, null, 'stored');
+  }
+
+  #ready(step: Step, row: HistoryRow | null, migration: Migration | null, script: Script | LiveScript, stored: StoredScript | null, from: PreparedStep['from']): PreparedStep {
+    const directives = migration?.directives;
+    return {
+      ...step,
+      script,
+      from,
+      row,
+      lockTimeoutMs: directives?.lockTimeoutMs ?? null,
+      statementTimeoutMs: directives?.statementTimeoutMs ?? null,
+      record: {
+        name: step.name,
+        version: step.version,
+        description: migration?.description ?? row?.description ?? '',
+        checksum: migration?.checksum ?? row?.checksum ?? '',
+        requires: directives?.requires ?? row?.requires ?? [],
+        script: stored,
+      },
+    };
+  }
+
+  /**
+   * `SELECT 1/0` in front: a syntax error anywhere is answered before anything runs (42601 with its position), and
+   * without one the division fails (22012) and nothing has run either.
+   */
+  async #askServer(session: Session, snapshot: HistorySnapshot, steps: readonly PreparedStep[]): Promise<void> {
+    const scripts = steps.flatMap((step) => (step.script.kind === 'sql' ? [{ step, script: step.script }] : []));
+    const sameGrammar = Math.trunc(snapshot.serverVersion / 10_000) === PARSER_VERSION;
+    const doubtful = sameGrammar ? scripts.filter(({ script }) => script.syntaxError !== undefined || script.statements.some((one) => one.kind === 'Unparsed')) : scripts;
+    if (doubtful.length === 0) return;
+    const message = new Message().add('guard', 'SELECT 1/0');
+    const owners = doubtful.flatMap(({ step, script }) => {
+      script.statements.forEach((statement, index) => message.add('statement', statement.text, { script, index }));
+      return script.statements.map(() => step);
+    });
+    const result = await session.run(message.text);
+    if (result.kind === 'lost') throw new MigrationError({ code: 'connection', message: `the connection was lost while the server parsed the migrations: ${result.error.message}`, cause: result.error });
+    if (result.kind === 'done' || result.error.code !== '42601') return;
+    const offset = Number(result.error.position ?? '1');
+    const index = message.pieceIndexAt(offset);
+    const piece = message.pieces[index];
+    const step = owners[index - 1];
+    if (piece?.origin == null || step === undefined) return;
+    const at = message.offsetInScript(piece, result.error.position) ?? 0;
+    const position = positionIn(piece.origin.script, at);
+    throw new MigrationError({
+      code: 'invalidMigration',
+      message: `${step.name}: ${result.error.message}`,
+      hint: 'nothing was run: every pending migration is parsed first. Correct the file and run again',
+      migration: step.name,
+      position,
+      statement: piece.sql,
+      sqlState: '42601',
+      cause: result.error,
+    });
+  }
+}
+
+/** What the database keeps of a compiled migration; live ones have no text to keep. */
+function storedScript(compiled: CompiledMigration): StoredScript | null {
+  const up = compiled.up.kind === 'sql' ? compiled.up.sql : null;
+  const down = compiled.down?.kind === 'sql' ? compiled.down : null;
+  if (up === null && down === null) return null;
+  return {
+    key: sha256(`${up ?? ''}\0${down?.sql ?? ''}\0${down?.transaction ?? ''}`),
+    up,
+    down: down?.sql ?? null,
+    downChecksum: down === null ? null : sha256(down.sql),
+    downTransaction: down?.transaction ?? null,
+  };
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -1,0 +1,378 @@
+/**
+ * Runs a migration that takes several transactions: statements that PostgreSQL refuses in a transaction block run alone,
+ * their neighbours in transactions that record their own progress. A second connection holds the lock meanwhile.
+ */
+
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { readRunning } from './activity.ts';
+import { MigrationError } from './errors.ts';
+import { addStatements, attend, mayChangeRole } from './execute.ts';
+import { describeFailure, isRetryable, type StepFailure } from './failure.ts';
+import { begin, GUARD, guard, holdLock, tag, transactionSettings } from './guard.ts';
+import * as history from './history.ts';
+import { cleanUp, clearWay, isValid, judge, lookBefore, type Before, type Sweep } from './leftover.ts';
+import { Message } from './message.ts';
+import type { Script, Statement } from './migration.ts';
+import { positionIn } from './position.ts';
+import type { ReadyStep, RunState, StepResult } from './run-state.ts';
+import { Session, type ServerError } from './session.ts';
+import { doBlock, literal } from './sql.ts';
+
+/** Whether a script cannot run as one message of one READ COMMITTED transaction. */
+export function needsSteps(script: Script): boolean {
+  return (
+    script.transaction === 'none' ||
+    // At REPEATABLE READ the guard's snapshot would be older than its lock.
+    script.isolation !== 'read committed' ||
+    script.statements.some((statement) => statement.transaction === 'forbidden')
+  );
+}
+
+/** A pooler with one server connection would let us wait for ourselves. */
+const SECOND_CONNECTION_MS = 10_000;
+const ORPHAN_POLL_MS = 300;
+const SWEEP_AFTER_ABORT_MS = 4_000;
+
+export async function executeSteps(state: RunState, step: ReadyStep, script: Script): Promise<StepResult> {
+  await ensureTables(state, step);
+  const guardian = await Session.open(state.connect);
+  try {
+    const held = await guardian.runInside(holdLock({ tables: state.tables, snapshot: { ...state.snapshot, tables: 'present' }, generation: state.generation, lock: 'take' }, state.run, step.name));
+    if (held.kind === 'lost') throw connectionLost(state, held.error);
+    if (held.kind === 'failed') {
+      await guardian.run('ROLLBACK');
+      if (held.error.code === GUARD.lockHeld) return { kind: 'lockHeld' };
+      if (held.error.code === GUARD.movedOn) return { kind: 'movedOn' };
+      return failed(step, describeFailure(held.error, new Message(), null, []), 'nothing');
+    }
+    await refusePoolOfOne(state);
+    return await new Steps(state, step, script, guardian).run();
+  } finally {
+    await guardian.run('ROLLBACK');
+    await guardian.close();
+  }
+}
+
+/** The guard's own transaction stays open, so that tables made in it would be seen by nobody. */
+async function ensureTables(state: RunState, step: ReadyStep): Promise<void> {
+  if (state.snapshot.tables === 'present') return;
+  const message = new Message()
+    .add('begin', `${tag(state.run, step.name)}${begin()}`)
+    .add('guard', guard({ tables: state.tables, snapshot: state.snapshot, generation: state.generation, lock: 'take' }, {}))
+    .add('commit', 'COMMIT');
+  // Lost races are found by the guard that follows.
+  await state.main.run(message.text);
+}
+
+async function refusePoolOfOne(state: RunState): Promise<void> {
+  const limit = new AbortController();
+  const answer = state.main.read('SELECT 1').finally(() => limit.abort());
+  const slow = await sleep(SECOND_CONNECTION_MS, 'slow' as const, { signal: limit.signal }).catch(() => 'in time' as const);
+  if (slow === 'slow') {
+    answer.catch(() => undefined);
+    await state.main.close();
+    throw new MigrationError({
+      code: 'connection',
+      message: `a non-transactional migration needs two connections to ${state.target.name} at once, and the second one got no answer for ${SECOND_CONNECTION_MS / 1000} s`,
+      hint: 'give the pooler a pool of at least two connections for this user and database, or connect to PostgreSQL directly',
+      target: state.target.name,
+    });
+  }
+  await answer;
+}
+
+function connectionLost(state: RunState, cause: Error): MigrationError {
+  return new MigrationError({ code: 'connection', message: `the connection to ${state.target.name} was lost: ${cause.message}`, target: state.target.name, cause });
+}
+
+function failed(step: ReadyStep, failure: StepFailure, extent: 'nothing' | 'partly'): StepResult {
+  return { kind: 'failed', name: step.name, failure, extent };
+}
+
+/** Ends the loop over the segments. */
+class Stop extends Error {
+  readonly result: StepResult;
+  constructor(result: StepResult) {
+    super('stop');
+    this.result = result;
+  }
+}
+
+class Steps {
+  readonly #state: RunState;
+  readonly #step: ReadyStep;
+  readonly #script: Script;
+  readonly #guardian: Session;
+  readonly #started = performance.now();
+  #done = 0;
+  /** What the catalogue said before the statement whose end is unknown. */
+  #before: Before | null = null;
+  #uncleaned = false;
+  #finished = false;
+
+  constructor(state: RunState, step: ReadyStep, script: Script, guardian: Session) {
+    this.#state = state;
+    this.#step = step;
+    this.#script = script;
+    this.#guardian = guardian;
+  }
+
+  async run(): Promise<StepResult> {
+    try {
+      await this.#begin();
+      await this.#settleUnknown();
+      const { statements } = this.#script;
+      while (this.#done < statements.length) {
+        const statement = statements[this.#done] as Statement;
+        this.#checkGuardian();
+        if (this.#state.signal?.aborted === true) throw this.#stopped('stopped before its next statement');
+        if (statement.transaction === 'forbidden') await this.#single(statement);
+        else await this.#transaction(this.#segmentEnd());
+      }
+      if (statements.length === 0 || !this.#finished) await this.#finish();
+      this.#state.durability = 'flushed';
+      return { kind: 'done', durationMs: performance.now() - this.#started };
+    } catch (error) {
+      if (error instanceof Stop) return error.result;
+      throw error;
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { row, direction, record, name } = this.#step;
+    const { tables, run } = this.#state;
+    const seq = this.#state.generation + 1;
+    if (this.#step.mode === 'whole') {
+      await this.#write(direction === 'up' ? history.recordStarted(tables, run, record, seq) : history.recordUndoing(tables, run, name, seq));
+    } else {
+      if (row !== null) await this.#waitForOrphan(row.runId);
+      await this.#write(history.recordTakenOver(tables, run, name, seq));
+      const progress = row?.progress ?? null;
+      if (progress !== null && progress.prefix !== this.#prefix(progress.done)) {
+        throw this.#stopped(
+          `it was interrupted after ${progress.done} of its statements, and those have been changed in the file since: what is done and what is left cannot be told apart. Restore the file, or look at the schema and type: migrate repair --mark-applied ${name} (or --mark-undone ${name})`,
+        );
+      }
+      this.#done = progress?.done ?? 0;
+      this.#before = (progress?.before ?? null) as Before | null;
+      this.#notice(`goes on where it was interrupted, at statement ${this.#done + 1} of ${this.#script.statements.length}`);
+    }
+    this.#state.generation = seq;
+  }
+
+  /** A statement of a killed client goes on in the server: only when it has ended can what it left be judged. */
+  async #waitForOrphan(runId: string): Promise<void> {
+    const until = performance.now() + this.#state.waitLimitMs;
+    let told = false;
+    for (;;) {
+      const running = await readRunning(this.#state.main, runId);
+      if (running === null) return;
+      if (!told) this.#notice(`waits for a statement of the interrupted run, which is still running (pid ${running.process.pid}): ${running.process.query}`);
+      told = true;
+      if (performance.now() > until || this.#state.signal?.aborted === true) {
+        throw this.#stopped(`a statement of the interrupted run is still running (pid ${running.process.pid}); end it with: SELECT pg_cancel_backend(${running.process.pid})`);
+      }
+      await sleep(ORPHAN_POLL_MS);
+    }
+  }
+
+  /** The statement that was under way when the earlier run died. */
+  async #settleUnknown(): Promise<void> {
+    const before = this.#before;
+    const statement = this.#script.statements[this.#done];
+    if (before === null || statement?.leftover == null) return;
+    for (const what of await cleanUp(this.#state.main, statement.leftover, before, this.#sweep)) this.#notice(what);
+    const verdict = await judge(this.#state.main, statement.leftover, before);
+    if (verdict.kind === 'undecidable') {
+      throw this.#stopped(
+        `it was interrupted in statement ${this.#done + 1} (${statement.summary}), and ${verdict.reason}. Look at the schema, then type: migrate repair --mark-applied ${this.#step.name} or --mark-undone ${this.#step.name}`,
+      );
+    }
+    if (verdict.kind === 'done') {
+      this.#notice(`${statement.summary} had been done before the interruption`);
+      this.#done++;
+    }
+    this.#before = null;
+  }
+
+  /** Consecutive transactional statements share a transaction, except under `transaction=none`. */
+  #segmentEnd(): number {
+    const { statements, transaction } = this.#script;
+    if (transaction === 'none') return this.#done + 1;
+    const next = statements.findIndex((statement, index) => index > this.#done && statement.transaction === 'forbidden');
+    return next === -1 ? statements.length : next;
+  }
+
+  async #transaction(end: number): Promise<void> {
+    const { tables, run, snapshot, searchPath } = this.#state;
+    const lockTimeoutMs = this.#step.lockTimeoutMs ?? this.#state.lockTimeoutMs;
+    const settings = transactionSettings(snapshot, { lockTimeoutMs, statementTimeoutMs: this.#step.statementTimeoutMs, searchPath, durability: 'flush' });
+    const set = Object.entries(settings).map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`);
+    const message = new Message()
+      .add('begin', `${tag(run, this.#step.name)}${begin(this.#script.isolation)}`)
+      .add('settings', doBlock(`BEGIN PERFORM ${set.join(', ')}; END`));
+    addStatements(message, this.#script, lockTimeoutMs, this.#done, end);
+    if (mayChangeRole(this.#script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(snapshot.role)}, true)`);
+    const last = end === this.#script.statements.length;
+    const seq = this.#state.generation + 1;
+    message.add('record', last ? this.#ending(seq) : history.recordProgress(tables, run, this.#step.name, this.#progress(end, null)));
+    message.add('commit', 'COMMIT');
+
+    const until = performance.now() + this.#state.retryLimitMs;
+    for (let attempt = 1; ; attempt++) {
+      const result = await attend(this.#state, this.#step.name, () => this.#state.main.run(message.text));
+      if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
+      if (result.kind === 'done') break;
+      const failure = describeFailure(result.error, message, message.pieceAfter(result.completed), this.#state.monitor.blockers);
+      if (!isRetryable(result.error) || performance.now() > until || this.#state.signal?.aborted === true) await this.#fail(failure);
+      const delayMs = Math.round(Math.min(5_000, 100 * 2 ** attempt) * (0.5 + Math.random()));
+      this.#state.emit({ type: 'retrying', target: this.#state.target, name: this.#step.name, sqlState: result.error.code ?? '', attempt, delayMs });
+      await sleep(delayMs, undefined, { signal: this.#state.signal }).catch(() => undefined);
+    }
+    this.#done = end;
+    if (last) {
+      this.#finished = true;
+      this.#state.generation = seq;
+    }
+  }
+
+  async #single(statement: Statement): Promise<void> {
+    const { main, target, waitLimitMs } = this.#state;
+    const leftover = statement.leftover ?? { kind: 'undecidable' as const };
+    const index = this.#done;
+    for (const what of await clearWay(main, leftover, this.#sweep)) this.#notice(`${what}, which somebody's failed build had left`);
+    const before = await lookBefore(main, leftover);
+    await this.#write(history.recordProgress(this.#state.tables, this.#state.run, this.#step.name, this.#progress(index, before)));
+    this.#state.emit({ type: 'statement', target, name: this.#step.name, index, count: this.#script.statements.length, summary: statement.summary });
+
+    const message = new Message().add('statement', `${tag(this.#state.run, this.#step.name)}${statement.text}`, { script: this.#script, index });
+    const until = performance.now() + this.#state.retryLimitMs;
+    for (let attempt = 1; ; attempt++) {
+      await this.#searchPath('set');
+      // One statement and nothing behind it: with company, even an empty one, the server would open a transaction block.
+      const result = await attend(this.#state, this.#step.name, () => main.run(message.pieces[0]?.sql ?? ''), waitLimitMs);
+      if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
+      await this.#searchPath('reset');
+      if (result.kind === 'done') break;
+      const failure = this.#describeSingle(result.error, statement);
+      for (const what of await this.#tryCleanUp(leftover, before)) this.#notice(`after the failure, ${what}`);
+      if (!isRetryable(result.error) || result.error.code === '55P03' || performance.now() > until || this.#state.signal?.aborted === true) await this.#fail(failure);
+      const delayMs = Math.round(500 * attempt * (0.5 + Math.random()));
+      this.#state.emit({ type: 'retrying', target, name: this.#step.name, sqlState: result.error.code ?? '', attempt, delayMs });
+      await sleep(delayMs, undefined, { signal: this.#state.signal }).catch(() => undefined);
+    }
+    if (!(await isValid(main, leftover))) {
+      await this.#fail({ code: 'migrationFailed', message: `${statement.summary} ended, but the index is not valid`, hint: 'somebody else may be building it: look with `migrate status`, then run again', position: positionIn(this.#script, statement.start), statement: statement.text, sqlState: null, data: null, cause: undefined });
+    }
+    this.#done = index + 1;
+    if (this.#done < this.#script.statements.length) {
+      await this.#write(history.recordProgress(this.#state.tables, this.#state.run, this.#step.name, this.#progress(this.#done, null)));
+    }
+  }
+
+  #describeSingle(error: ServerError, statement: Statement): StepFailure {
+    const prefix = tag(this.#state.run, this.#step.name).length;
+    const message = new Message().add('statement', statement.text, { script: this.#script, index: this.#done });
+    const position = error.position === undefined ? undefined : String(Number(error.position) - prefix);
+    return describeFailure(Object.assign(Object.create(error) as ServerError, { position }), message, message.pieceAfter(0), this.#state.monitor.blockers);
+  }
+
+  /**
+   * A statement by itself cannot carry SET LOCAL. On a direct connection the session's own setting does; it is put back
+   * at once, so that a pooler hands nothing on.
+   */
+  async #searchPath(to: 'set' | 'reset'): Promise<void> {
+    if (this.#state.searchPath === null) return;
+    await this.#state.main.run(to === 'set' ? `SET search_path = ${this.#state.searchPath}` : 'RESET search_path');
+  }
+
+  async #finish(): Promise<void> {
+    const seq = this.#state.generation + 1;
+    await this.#write(this.#ending(seq));
+    this.#state.generation = seq;
+    this.#finished = true;
+  }
+
+  #ending(seq: number): string {
+    const { tables, run } = this.#state;
+    return this.#step.direction === 'up'
+      ? history.recordFinished(tables, run, this.#step.name, seq, performance.now() - this.#started)
+      : history.recordUndone(tables, run, this.#step.name, seq);
+  }
+
+  #progress(done: number, before: Before | null): history.Progress {
+    return { done, prefix: this.#prefix(done), before };
+  }
+
+  #prefix(done: number): string {
+    const hash = createHash('sha256');
+    for (const statement of this.#script.statements.slice(0, done)) hash.update(`${statement.text}\0`);
+    return hash.digest('hex');
+  }
+
+  /** One record in a transaction of its own, durable at once: what follows cannot be rolled back. */
+  async #write(sql: string): Promise<void> {
+    const durable = this.#state.snapshot.synchronousCommit === 'off' ? `SET LOCAL synchronous_commit = on;\n` : '';
+    const result = await this.#state.main.run(`${tag(this.#state.run, this.#step.name)}${begin()};\n${durable}${sql}\n;\nCOMMIT`);
+    if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
+    if (result.kind === 'failed') {
+      if (result.error.code === GUARD.rowGone) throw new Stop({ kind: 'movedOn' });
+      throw new Stop(failed(this.#step, { ...describeFailure(result.error, new Message(), null, []), message: `${result.error.message} while writing the history` }, this.#done > 0 ? 'partly' : 'nothing'));
+    }
+  }
+
+  readonly #sweep: Sweep = async (sql) => {
+    const text = `${tag(this.#state.run, this.#step.name)}${sql}`;
+    const sent = this.#state.main.run(text);
+    const limit = new AbortController();
+    const ended = sent.finally(() => limit.abort());
+    if (this.#state.signal?.aborted === true) {
+      // A stop may not take long; whoever runs next cleans up.
+      const slow = await sleep(SWEEP_AFTER_ABORT_MS, true, { signal: limit.signal }).catch(() => false);
+      if (slow) await this.#state.monitor.cancel();
+    }
+    const result = await ended;
+    if (result.kind !== 'done') throw result.error;
+  };
+
+  async #tryCleanUp(leftover: NonNullable<Statement['leftover']>, before: Before): Promise<string[]> {
+    try {
+      return await cleanUp(this.#state.main, leftover, before, this.#sweep);
+    } catch (error) {
+      this.#uncleaned = true;
+      this.#notice(`what the failed statement left could not be taken away yet (${(error as Error).message}); the next run will do it`);
+      return [];
+    }
+  }
+
+  /** Nothing done: as if it had never begun. Something done: the history keeps how far, and the next run goes on there. */
+  async #fail(failure: StepFailure): Promise<never> {
+    // What could not be cleaned up keeps the catalogue's earlier state in the row, by which the next run judges it.
+    if (this.#uncleaned) throw new Stop(failed(this.#step, failure, 'partly'));
+    const { tables, run } = this.#state;
+    if (this.#done === 0) {
+      await this.#write(history.recordGivenUp(tables, run, this.#step.name, this.#step.direction));
+      throw new Stop(failed(this.#step, failure, 'nothing'));
+    }
+    await this.#write(history.recordProgress(tables, run, this.#step.name, this.#progress(this.#done, null)));
+    throw new Stop(failed(this.#step, failure, 'partly'));
+  }
+
+  /** The lock's connection died: somebody else may be at work already. */
+  #checkGuardian(): void {
+    const lost = this.#guardian.lost;
+    if (lost === null) return;
+    throw this.#stopped(`the connection that held its lock was lost (${lost.message})`);
+  }
+
+  #stopped(message: string): Stop {
+    const failure: StepFailure = { code: this.#state.signal?.aborted === true ? 'aborted' : 'migrationFailed', message, hint: null, position: null, statement: null, sqlState: null, data: null, cause: undefined };
+    return new Stop(failed(this.#step, failure, 'partly'));
+  }
+
+  #notice(message: string): void {
+    this.#state.emit({ type: 'notice', target: this.#state.target, name: this.#step.name, message });
+  }
+}
