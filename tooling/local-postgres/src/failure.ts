@@ -83,7 +83,7 @@ export function otherVersion(directory: string, written: string, ours: string): 
 export function notWritable(directory: string): LocalPostgresError {
   return new LocalPostgresError(
     'notWritable',
-    `The local PostgreSQL cannot write to ${directory}. Make the folder writable for you, or name another: LOCAL_POSTGRES_DIR=….`,
+    `The local PostgreSQL cannot use ${directory}: you may not write there, or it is another user's (root's, if it was started as root). Make the folder yours, or name another: LOCAL_POSTGRES_DIR=….`,
   );
 }
 

@@ -11,4 +11,7 @@ export {
   type StartOptions,
   superuser,
 } from './cluster.ts';
+export type { DatabaseRequest } from './databases.ts';
 export { LocalPostgresError, type LocalPostgresCode } from './failure.ts';
+export { ensureLocalPostgres, type LocalPostgres, type LocalPostgresOptions } from './local.ts';
+export { resetLocalPostgres, stopLocalPostgres } from './stop.ts';
