@@ -82,6 +82,8 @@ function describe(port: number, password: string): LocalPostgres {
 
 /** Milliseconds that a living server may take to answer: it may be replaying its log after a crash, or be shutting down. */
 const patience = 60_000;
+/** What a server says, or the system says of it, while it starts, stops or is full. */
+const passing = new Set(['57P03', '53300', 'ECONNREFUSED', 'ECONNRESET']);
 
 async function connectTo(place: Place): Promise<{ client: pg.Client; port: number; password: string } | null> {
   const deadline = Date.now() + patience;
@@ -101,6 +103,8 @@ async function connectTo(place: Place): Promise<{ client: pg.Client; port: numbe
       user: superuser,
       password,
       database: 'postgres',
+      // Or PGSSLMODE would have a say.
+      ssl: false,
       application_name: 'local-postgres',
       connectionTimeoutMillis: 10_000,
     });
@@ -118,7 +122,7 @@ async function connectTo(place: Place): Promise<{ client: pg.Client; port: numbe
           { cause: error },
         );
       }
-      if (Date.now() > deadline) {
+      if (!passing.has(code ?? '') || Date.now() > deadline) {
         throw new LocalPostgresError(
           'didNotStart',
           `The local PostgreSQL (process ${running.pid}, port ${running.port}) does not answer: ${message}. Its log is ${place.log}; pnpm db:stop ends it.`,
