@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { startServer, testDatabase, type TestDatabase } from '@org/test-postgres';
+import { expect, test } from 'vitest';
+
+import { connectTo, failureOf, folder, migratorOn, rows, versions } from './support/target.ts';
+
+const slow = {
+  '0001_a.sql': 'CREATE TABLE a (id int);',
+  '0002_slow.sql': 'CREATE TABLE slow (id int); SELECT pg_sleep(1.5); CREATE TABLE slow2 (id int);',
+  '0003_c.sql': 'CREATE TABLE c (id int);',
+};
+
+async function runningPid(db: TestDatabase): Promise<number> {
+  for (;;) {
+    const found = await rows<{ pid: number }>(db, `SELECT pid FROM pg_stat_activity WHERE query LIKE '/*migrate run=%' AND state = 'active' AND wait_event = 'PgSleep'`);
+    if (found[0] !== undefined) return found[0].pid;
+    await sleep(30);
+  }
+}
+
+test('a backend killed in the middle: the history is read again and the run goes on', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(slow);
+  const { migrator, events } = migratorOn(db, files.path);
+  const run = migrator.up();
+  await rows(db, `SELECT pg_terminate_backend(${await runningPid(db)})`);
+  const report = await run;
+  expect(versions(report.applied)).toEqual(['0001', '0002', '0003']);
+  expect(events.some((event) => event.type === 'notice' && event.message.includes('connection was lost'))).toBe(true);
+  expect((await migrator.log()).map((entry) => entry.name).toReversed()).toEqual(['0001_a', '0002_slow', '0003_c']);
+});
+
+test('the socket vanishes while the server works: nothing is reported before the outcome is known', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(slow);
+  const clients: Awaited<ReturnType<typeof connectTo>>[] = [];
+  const { migrator } = migratorOn(db, files.path, {
+    connect: async () => {
+      const client = await connectTo(db.url);
+      clients.push(client);
+      return client;
+    },
+  });
+  const run = migrator.up();
+  await runningPid(db);
+  (clients[0] as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  const report = await run;
+  expect(versions(report.applied)).toEqual(['0001', '0002', '0003']);
+  expect(await rows(db, `SELECT name FROM schema_migrations_test ORDER BY seq`)).toEqual([{ name: '0001_a' }, { name: '0002_slow' }, { name: '0003_c' }]);
+});
+
+test('a server that vanishes for good is said to be unknown, within bounds', async () => {
+  await using server = await startServer();
+  await using db = await testDatabase({ server });
+  await using files = await folder(slow);
+  const { migrator } = migratorOn(db, files.path);
+  const run = failureOf(migrator.up());
+  await runningPid(db);
+  await server.stop('immediate');
+  const error = await run;
+  expect(error.code).toBe('connection');
+  expect(error.message).toContain('not known');
+  expect(error.report?.outcome).not.toBe('applied');
+  await server.start();
+  expect((await migratorOn(db, files.path).migrator.up()).outcome).toBe('applied');
+  const status = await migratorOn(db, files.path).migrator.status();
+  expect(status.applied).toHaveLength(3);
+}, 60_000);
+
+test('an abort cancels the statement in the server and leaves a true record', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ ...slow, '0002_slow.sql': 'CREATE TABLE slow (id int); SELECT pg_sleep(60);' });
+  const stop = new AbortController();
+  const { migrator } = migratorOn(db, files.path, { signal: stop.signal });
+  const run = failureOf(migrator.up());
+  await runningPid(db);
+  const began = performance.now();
+  stop.abort();
+  const error = await run;
+  expect(performance.now() - began).toBeLessThan(3_000);
+  expect(error.code).toBe('aborted');
+  expect(error.report?.outcome).toBe('interrupted');
+  expect(versions(error.report?.applied ?? [])).toEqual(['0001']);
+  expect(error.report?.notRun).toEqual(['0003_c']);
+  expect(await rows(db, `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'`)).toEqual([]);
+  expect((await migratorOn(db, files.path).migrator.status()).pending.map((one) => one.version)).toEqual(['0002', '0003']);
+});
+
+test('a table held by a reader is retried until it is free, its holder named, and other readers go on', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_a.sql': 'CREATE TABLE a (id int);', '0002_b.sql': 'ALTER TABLE a ADD COLUMN b int;' });
+  await migratorOn(db, files.path).migrator.up({ to: '1' });
+  const reader = await db.connect();
+  await reader.query("SET application_name = 'the report'; BEGIN; SELECT * FROM a");
+  const { migrator, events } = migratorOn(db, files.path, { lockTimeoutMs: 1_000 });
+  const run = migrator.up();
+  const other = await db.connect();
+  let longest = 0;
+  for (const until = performance.now() + 5_000; performance.now() < until; ) {
+    const began = performance.now();
+    await other.query('SELECT * FROM a');
+    longest = Math.max(longest, performance.now() - began);
+    await sleep(20);
+  }
+  await reader.query('COMMIT');
+  expect((await run).outcome).toBe('applied');
+  expect(longest).toBeLessThan(1_500);
+  const blocked = events.find((event) => event.type === 'blocked');
+  expect(blocked?.type === 'blocked' && blocked.blockers[0]).toMatchObject({ application: 'the report', state: 'idle in transaction' });
+  expect(events.filter((event) => event.type === 'retrying').length).toBeGreaterThan(1);
+});
+
+test('a lock that is not to be had within the limit fails and names the holder', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_a.sql': 'CREATE TABLE a (id int);', '0002_b.sql': 'ALTER TABLE a ADD COLUMN b int;' });
+  await migratorOn(db, files.path).migrator.up({ to: '1' });
+  const reader = await db.connect();
+  await reader.query("BEGIN; SELECT * FROM a WHERE id = 4711 AND 'Amina' <> ''");
+  const error = await failureOf(migratorOn(db, files.path, { lockTimeoutMs: 800, retryLimitMs: 1_000 }).migrator.up());
+  expect(error.code).toBe('lockTimeout');
+  expect(error.hint).toContain('idle in transaction');
+  expect(error.hint).not.toContain('Amina');
+  expect(error.hint).not.toContain('4711');
+});
