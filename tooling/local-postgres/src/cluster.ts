@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { chownSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from './account.ts';
 import type { Binaries } from './binaries.ts';
@@ -49,7 +49,7 @@ export async function initialiseCluster(options: InitialiseOptions): Promise<voi
       '--no-instructions',
       ...(options.durability === 'lazy' ? ['--no-sync'] : []),
     ]);
-    if (code !== 0) throw explainFailedStart({ output, directory, port: 0, logFile: null });
+    if (code !== 0) throw explainFailedStart({ output, directory: dirname(directory), port: 0, logFile: null });
   } finally {
     await rm(secret, { recursive: true, force: true });
   }

@@ -57,7 +57,7 @@ export function explainFailedStart(failed: FailedStart): LocalPostgresError {
   }
   const written = /initialized by PostgreSQL version ([\d.]+), which is not compatible/.exec(output);
   if (written) return otherVersion(directory, written[1] ?? 'another version', 'this one');
-  if (/No space left on device/.test(output)) {
+  if (/No space left on device|Check free disk space|Disk quota exceeded/.test(output)) {
     return new LocalPostgresError(
       'diskFull',
       `The disk of the local PostgreSQL is full (${directory}). Free some space, or name a folder elsewhere: LOCAL_POSTGRES_DIR=….`,

@@ -1,7 +1,6 @@
 /** The repository's own PostgreSQL: there when it is needed, started by whoever needs it first, kept until it is stopped. */
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { link, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -190,7 +189,11 @@ async function ensureData(place: Place, account: Account, binaries: Binaries): P
       await rm(join(place.base, name), { recursive: true, force: true });
     }
   }
-  if (await stat(join(place.data, 'PG_VERSION')).catch(() => null)) return;
+  if (await stat(join(place.data, 'PG_VERSION')).catch(() => null)) {
+    // Before a server is started that nobody could log in to.
+    await readPassword(place);
+    return;
+  }
   const draft = join(place.base, `${draftName}${process.pid}`);
   try {
     await initialiseCluster({ binaries, account, directory: draft, password: await ensurePassword(place), durability: 'flushed' });
@@ -220,8 +223,15 @@ async function ensurePassword(place: Place): Promise<string> {
 
 async function readPassword(place: Place): Promise<string> {
   try {
-    return readFileSync(place.password, 'utf8').trim();
+    return (await readFile(place.password, 'utf8')).trim();
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new LocalPostgresError(
+        'folderInUse',
+        `There is data of a PostgreSQL in ${place.data} and no password for it in ${place.password}: it was not made by this repository, or that file was removed. ` +
+          'Name another folder (LOCAL_POSTGRES_DIR=…), or start afresh and lose what is in the databases: pnpm db:reset.',
+      );
+    }
     throw explainFileError(error, place.password);
   }
 }

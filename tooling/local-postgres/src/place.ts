@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { type Account, canReach } from './account.ts';
 import { systemDirectory } from './binaries.ts';
 import { give } from './cluster.ts';
-import { explainFileError, LocalPostgresError } from './failure.ts';
+import { explainFileError, LocalPostgresError, notWritable } from './failure.ts';
 
 export const repositoryRoot: string = resolve(import.meta.dirname, '../../..');
 
@@ -72,6 +72,7 @@ export async function settle(place: Place, account: Account): Promise<Place> {
     await writeFile(join(place.named, pointer), `${base}\n`);
     return placeAt(place.named, base, place.port, place.portIs);
   } catch (error) {
-    throw explainFileError(error, place.base);
+    // Node says ENOENT where a read-only file system keeps it from making several folders.
+    throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? notWritable(place.base) : explainFileError(error, place.base);
   }
 }

@@ -40,7 +40,7 @@ export async function testDatabase(options: TestDatabaseOptions = {}): Promise<T
     if (gone) return;
     gone = true;
     await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
-    if (kept) console.error(`The test's database is kept: ${name} on ${server.host}:${server.port}.`);
+    if (kept) console.error(whereKept(name, server));
     else await runOn(server, `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`);
   };
   const decidedAfterTest = await afterThisTest(async (outcome) => {
@@ -70,7 +70,14 @@ export async function testDatabase(options: TestDatabaseOptions = {}): Promise<T
   };
 }
 
-/** Calls back when the running test is over. Returns false where there is no such test: in beforeAll, or outside vitest. */
+function whereKept(name: string, server: TestServer): string {
+  const where = `The test's database is kept: ${name} on ${server.host}:${server.port}`;
+  return process.env['TEST_SERVER_ENDS'] === 'with-the-run'
+    ? `${where}, which ends with this run. To look into it, run the test on a server that stays: TEST_DATABASE_URL=$(pnpm -s db:url).`
+    : `${where}.`;
+}
+
+/** Calls back when the running test is over. Returns false where there is no such test: in beforeAll, in a concurrent test, or outside vitest. */
 async function afterThisTest(callback: (outcome: 'passed' | 'failed') => Promise<void>): Promise<boolean> {
   if (!process.env['VITEST']) return false;
   try {

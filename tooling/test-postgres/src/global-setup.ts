@@ -10,7 +10,9 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
   if (process.env['TEST_DATABASE_URL']) return undefined;
   const server = await startServer({ fsync: process.env['TEST_FSYNC'] === 'on' ? 'on' : 'off' });
   process.env['TEST_DATABASE_URL'] = server.url();
+  process.env['TEST_SERVER_ENDS'] = 'with-the-run';
   return async () => {
+    delete process.env['TEST_SERVER_ENDS'];
     delete process.env['TEST_DATABASE_URL'];
     await server[Symbol.asyncDispose]();
   };
