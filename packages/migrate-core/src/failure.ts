@@ -68,7 +68,7 @@ export function describeFailure(error: ServerError, message: Message, piece: Pie
   return {
     code: waiting ? 'lockTimeout' : 'migrationFailed',
     message: `${withoutData(error)}${where}`,
-    hint: waiting ? lockHint(blockers) : (error.hint ?? hintFor(error)),
+    hint: waiting ? lockHint(blockers) : (hintFor(error) ?? error.hint ?? null),
     position: origin === null || offset === null ? null : positionIn(origin.script, offset),
     statement: statement === undefined ? null : cut(statement.text),
     sqlState: error.code ?? null,

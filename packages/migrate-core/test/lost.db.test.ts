@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { startServer, testDatabase, type TestDatabase } from '@org/test-postgres';
+import { runOn, startServer, testDatabase, type TestDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
 import { connectTo, failureOf, folder, migratorOn, rows, versions } from './support/target.ts';
@@ -52,11 +52,13 @@ test('the socket vanishes while the server works: nothing is reported before the
 
 test('a server that vanishes for good is said to be unknown, within bounds', async () => {
   await using server = await startServer();
-  await using db = await testDatabase({ server });
+  await runOn(server, 'CREATE DATABASE doomed');
+  const db = { url: server.url('doomed') } as TestDatabase;
   await using files = await folder(slow);
-  const { migrator } = migratorOn(db, files.path);
+  const { migrator, events } = migratorOn(db, files.path);
   const run = failureOf(migrator.up());
-  await runningPid(db);
+  while (!events.some((event) => event.type === 'started' && event.name === '0002_slow')) await sleep(10);
+  await sleep(300);
   await server.stop('immediate');
   const error = await run;
   expect(error.code).toBe('connection');
