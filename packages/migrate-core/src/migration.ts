@@ -2,6 +2,9 @@
  * What a migration is, before and after compiling. Pure: no I/O, no clock.
  */
 
+export { compareNames, findVersion, parseName } from './version.ts';
+export type { ParsedName, VersionAnswer } from './version.ts';
+
 /** Directives at the top of a migration (`-- migrate: key=value`, or `export const migrate = { … }`). */
 export interface Directives {
   /** `none`: every statement runs by itself, as psql would in autocommit. Default `per-migration`. */
@@ -63,6 +66,11 @@ export interface Script {
   readonly origin: { readonly file: string; readonly line: number } | null;
   /** `none` when a directive or `pgm.noTransaction()` asked for it. */
   readonly transaction: 'per-migration' | 'none';
+  /**
+   * The parser of this library refuses the text, which an older server may accept: ask the server. `start` is a UTF-16
+   * offset in `sql`. The statements were split without the parser.
+   */
+  readonly syntaxError?: { readonly message: string; readonly start: number };
 }
 
 /** A migration that needs a connection to know what it does (`pgm.db` in a module). */
@@ -95,6 +103,22 @@ export interface Statement {
   readonly strongLock: boolean;
   /** What may be left behind, and how to tell whether it is done; `null` for statements that run in a transaction. */
   readonly leftover: Leftover | null;
+  /**
+   * Set where the file's own BEGIN and COMMIT decide: neighbours with the same number share a transaction (also under
+   * `transaction=none`), and between different ones a COMMIT is needed, since a new enum value can be used only after it.
+   */
+  readonly group?: number;
+  /** Settings of the same file in force here, in order: to be repeated when an earlier COMMIT has ended them. */
+  readonly settings?: readonly Setting[];
+}
+
+/** A setting that a migration made for its later statements. */
+export interface Setting {
+  /** The parameter: `search_path`. */
+  readonly name: string;
+  /** `SET LOCAL …`, or `SELECT set_config(…, true)`; as it would have to be for a session in `session`. */
+  readonly local: string;
+  readonly session: string;
 }
 
 /** How the outcome of a non-transactional statement is read from the catalogue after a crash. */

@@ -1,0 +1,67 @@
+/**
+ * PostgreSQL's own grammar, through libpg-query. Loaded on first use: about 15 ms, which a start with nothing pending must
+ * not pay.
+ */
+
+import { ByteWalk, utf16Offset } from '../position.ts';
+import { skipTrivia, type Span } from './lexer.ts';
+
+/** A node of the syntax tree, as libpg-query's JSON gives it: fields with their default value are left out. */
+export type Node = Readonly<Record<string, unknown>>;
+
+export interface ParsedStatement extends Span {
+  readonly kind: string;
+  readonly node: Node;
+  /** From a byte offset of the tree (`location`) to a UTF-16 offset in the text. */
+  readonly offsetOf: (location: number) => number;
+}
+
+export type ParseAnswer =
+  | { readonly kind: 'parsed'; readonly statements: readonly ParsedStatement[] }
+  | { readonly kind: 'syntaxError'; readonly message: string; readonly start: number }
+  /** The parser cannot be used for this text, or no more at all. */
+  | { readonly kind: 'notParsed' };
+
+type ParseSync = (text: string) => { stmts?: readonly { stmt?: object; stmt_location?: number; stmt_len?: number }[] };
+
+/** Very deep input destroys the module's memory: after the first such failure its answers cannot be trusted. */
+let state: { readonly kind: 'unloaded' } | { readonly kind: 'ready'; readonly parse: ParseSync } | { readonly kind: 'dead' } = { kind: 'unloaded' };
+
+async function load(): Promise<ParseSync | null> {
+  if (state.kind === 'unloaded') {
+    try {
+      const library = await import('libpg-query');
+      await library.loadModule();
+      state = { kind: 'ready', parse: library.parseSync as ParseSync };
+    } catch {
+      // No WebAssembly here: everything goes without the parser.
+      state = { kind: 'dead' };
+    }
+  }
+  return state.kind === 'ready' ? state.parse : null;
+}
+
+export async function parse(text: string): Promise<ParseAnswer> {
+  const parseSync = await load();
+  if (parseSync === null || state.kind === 'dead') return { kind: 'notParsed' };
+  // The library refuses an empty text, which is no syntax error.
+  if (text.trim() === '') return { kind: 'parsed', statements: [] };
+  try {
+    return { kind: 'parsed', statements: statementsOf(text, parseSync(text).stmts ?? []) };
+  } catch (error) {
+    const details = (error as { sqlDetails?: { message: string; cursorPosition: number } }).sqlDetails;
+    if (details !== undefined) return { kind: 'syntaxError', message: details.message, start: utf16Offset(text, Math.max(0, details.cursorPosition)) };
+    if (error instanceof RangeError || error instanceof WebAssembly.RuntimeError) state = { kind: 'dead' };
+    return { kind: 'notParsed' };
+  }
+}
+
+function statementsOf(text: string, statements: readonly { stmt?: object; stmt_location?: number; stmt_len?: number }[]): ParsedStatement[] {
+  const walk = new ByteWalk(text);
+  return statements.map(({ stmt, stmt_location: location = 0, stmt_len: length }) => {
+    const start = skipTrivia(text, walk.utf16(location));
+    const end = length === undefined ? text.length : walk.utf16(location + length);
+    const [kind = 'Unparsed', node = {}] = Object.entries(stmt ?? {})[0] ?? [];
+    return { start, end, kind, node: node as Node, offsetOf: (bytes) => new ByteWalk(text).utf16(bytes) };
+  });
+}
