@@ -1,0 +1,107 @@
+/** The application's connections, and the one way to use them: a transaction that belongs to a tenant. */
+
+import pg from 'pg';
+
+/** The part of a connection that routes use. */
+export interface Queryable {
+  query<Row extends object = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number | null }>;
+}
+
+/** For whom a transaction runs. */
+export interface Actor {
+  /** The clinic: row-level security shows and takes its rows only. */
+  readonly tenant: string;
+  /** Goes into the audit log; `null` where nobody is signed in. */
+  readonly user: string | null;
+}
+
+/** Hands out connections; `pg.Pool` is one. */
+export interface Pool {
+  connect(): Promise<Queryable & { release(destroy?: Error | boolean): void }>;
+}
+
+/** The application's database. */
+export interface Database {
+  /** Runs `work` in one transaction of the tenant, and commits. On any error everything is rolled back and the error thrown on. */
+  asTenant<T>(actor: Actor, work: (db: Queryable) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/**
+ * @param role The application role to become where the connected role could bypass row-level security (a superuser, BYPASSRLS, the
+ * tables' owner); `null` never changes the role.
+ */
+export function openDatabase(pool: pg.Pool, role: string | null): Database {
+  let become: Promise<string | null> | null = null;
+  return {
+    async asTenant(actor, work) {
+      become ??= roleToBecome(pool, role).catch((error: unknown) => {
+        become = null;
+        throw error;
+      });
+      return await tenantTransaction(pool, actor, await become, work);
+    },
+    close: () => pool.end(),
+  };
+}
+
+/** One transaction in which only this tenant's rows exist. `role`: to become for its length, or `null`. */
+export async function tenantTransaction<T>(pool: Pool, actor: Actor, role: string | null, work: (db: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    // Local to the transaction: behind a pooler, and in this pool, the next user of the connection begins without them.
+    await client.query(`SELECT set_config('app.current_tenant_id', $1, true), set_config('app.current_user_id', $2, true), set_config('role', $3, true)`, [
+      actor.tenant,
+      actor.user ?? '',
+      role ?? 'none',
+    ]);
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((failure: Error) => {
+      broken = failure;
+    });
+    throw error;
+  } finally {
+    // A connection that could not even roll back is not given to the next request.
+    client.release(broken);
+  }
+}
+
+/** Owners count as well: FORCE holds them off, but one table without it would not. */
+const COULD_BYPASS = `
+  SELECT r.rolsuper OR r.rolbypassrls OR EXISTS (
+           SELECT FROM pg_catalog.pg_class c
+            WHERE c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace
+              AND c.relrowsecurity AND pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE')) AS bypasses,
+         EXISTS (SELECT FROM pg_catalog.pg_roles a WHERE a.rolname = $1) AS "exists"
+    FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`;
+
+/** The role that requests take on: none where the connected role is the application's already, or one that row-level security holds. */
+export async function roleToBecome(db: Queryable, role: string | null): Promise<string | null> {
+  if (role === null) return null;
+  const { rows } = await db.query<{ bypasses: boolean; exists: boolean }>(COULD_BYPASS, [role]);
+  if (rows[0]?.bypasses !== true) return null;
+  // Going on would show every clinic's rows to each of them.
+  if (!rows[0].exists) throw new Error(`the connected role could bypass row-level security, and the role ${role} to use instead does not exist`);
+  return role;
+}
+
+const DATE = 1082;
+const dateAsText = new pg.TypeOverrides();
+// A date has no time zone: as a Date at local midnight it becomes the day before in JSON, east of Greenwich.
+dateAsText.setTypeParser(DATE, (value: string) => value);
+
+/** What every application connection has besides its address. */
+export const poolDefaults: pg.PoolConfig = {
+  max: 10,
+  connectionTimeoutMillis: 5_000,
+  idleTimeoutMillis: 30_000,
+  // A request that takes longer has been given up by whoever asked.
+  statement_timeout: 15_000,
+  idle_in_transaction_session_timeout: 30_000,
+  types: dateAsText,
+};
