@@ -11,3 +11,9 @@ export type { Migration, MigrationSource, Requirement, SourceListing } from './m
 export type { Connect, DatabaseClient } from './session.ts';
 export { defineService } from './service.ts';
 export type { ServiceDefinition } from './service.ts';
+export { chooseConnection, connectionNeeded, connectionTo, displayConnection, environmentPrefix } from './connection.ts';
+export type { ChosenConnection, ConnectionFlags, ConnectionRequest, ConnectionSettings, Environment } from './connection.ts';
+export { startMigrations, startupDefaults } from './startup.ts';
+export type { StartMode, Startup, StartupOptions, StartupOutcome, StartupState } from './startup.ts';
+export { describeDifference, diffCatalogs, readCatalog, readDatabaseCatalog } from './catalog.ts';
+export type { Catalog, CatalogDifference, CatalogOptions, CatalogReader } from './catalog.ts';
