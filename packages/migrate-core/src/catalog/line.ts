@@ -23,7 +23,11 @@ export function readLines(text: string): CatalogLine[] {
 }
 
 function escape(field: string): string {
-  return field.replaceAll('\\', '\\\\').replaceAll('\t', String.raw`\t`).replaceAll('\n', String.raw`\n`).replaceAll('\r', String.raw`\r`);
+  return field
+    .replaceAll('\\', '\\\\')
+    .replaceAll('\t', String.raw`\t`)
+    .replaceAll('\n', String.raw`\n`)
+    .replaceAll('\r', String.raw`\r`);
 }
 
 function unescape(field: string): string {

@@ -153,14 +153,4 @@ JOIN pg_catalog.pg_statistic_ext s ON s.stxnamespace = ns.oid
 LEFT JOIN pg_catalog.pg_class c ON c.oid = s.stxrelid AND c.relnamespace = ns.oid
 WHERE coalesce(NOT c.relname::pg_catalog.text = ANY ($2::pg_catalog.text[]), true)`;
 
-export const relationEntries: readonly string[] = [
-  objects,
-  columns,
-  columnOrder,
-  constraints,
-  indexes,
-  triggers,
-  rules,
-  policies,
-  statistics,
-];
+export const relationEntries: readonly string[] = [objects, columns, columnOrder, constraints, indexes, triggers, rules, policies, statistics];
