@@ -17,3 +17,5 @@ export { startMigrations, startupDefaults } from './startup.ts';
 export type { StartMode, Startup, StartupOptions, StartupOutcome, StartupState } from './startup.ts';
 export { describeDifference, diffCatalogs, readCatalog, readDatabaseCatalog } from './catalog.ts';
 export type { Catalog, CatalogDifference, CatalogOptions, CatalogReader } from './catalog.ts';
+export { inRuns, orderServices } from './requirements.ts';
+export type { MigrationOfService, RequirementProblem, ServiceNode, ServiceOrder } from './requirements.ts';
