@@ -20,6 +20,7 @@ CREATE TABLE reminders (
   sent_at timestamptz,
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT reminders_tenant_id_id_key UNIQUE (tenant_id, id),
   CONSTRAINT reminders_appointment_fkey FOREIGN KEY (tenant_id, appointment_id)
     REFERENCES appointments (tenant_id, id) ON DELETE CASCADE,
   CONSTRAINT reminders_contact_fkey FOREIGN KEY (tenant_id, contact_id)

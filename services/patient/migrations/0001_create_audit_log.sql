@@ -46,7 +46,23 @@ DECLARE
   entry jsonb;
   changed text[];
   name text;
+  logs bigint;
 BEGIN
+  -- Without an argument it is the log beside the table; two services in one schema have two, and must say which.
+  IF log_table IS NULL THEN
+    SELECT min(log.relname::text), count(*) INTO log_table, logs
+      FROM pg_trigger here
+      JOIN pg_class tab ON tab.oid = here.tgrelid
+      JOIN pg_trigger guard ON guard.tgfoid = here.tgfoid AND guard.tgtype & 32 = 32 -- TRUNCATE: only logs have it
+      JOIN pg_class log ON log.oid = guard.tgrelid AND log.relnamespace = tab.relnamespace
+     WHERE here.tgrelid = TG_RELID AND here.tgname = TG_NAME;
+    IF logs <> 1 THEN
+      RAISE EXCEPTION USING
+        ERRCODE = 'invalid_parameter_value',
+        MESSAGE = format('trigger %I on %I: %s audit logs are beside the table, so it must name its own', TG_NAME, TG_TABLE_NAME, logs),
+        HINT = 'Create the trigger with the log''s name: create_audit_entry(''the_audit_log'').';
+    END IF;
+  END IF;
   IF TG_TABLE_NAME = log_table THEN
     RAISE EXCEPTION USING
       ERRCODE = 'insufficient_privilege',
@@ -84,7 +100,7 @@ END
 $$;
 
 COMMENT ON FUNCTION create_audit_entry() IS
-  'Trigger: create_audit_entry(log table, withheld column, …) logs one row''s change beside the table; on the log itself it refuses.';
+  'Trigger: create_audit_entry(log table, withheld column, …) logs one row''s change beside the table; on the log itself it refuses. Without arguments: the only log of the schema.';
 
 -- It writes with its owner's rights: nobody else may hang it on a table of theirs. Firing needs no EXECUTE.
 REVOKE ALL ON FUNCTION create_audit_entry() FROM PUBLIC;

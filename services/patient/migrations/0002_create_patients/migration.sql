@@ -55,6 +55,16 @@ CREATE TABLE patients (
     CHECK (gender IS NULL OR gender = '' OR gender IN ('female', 'male', 'other', 'undisclosed')),
   CONSTRAINT patients_email_check
     CHECK (email IS NULL OR email = '' OR email ~ '^[^@[:space:]]+@[^@[:space:]]+$'),
+  -- Where the form is known; what other countries write is not judged.
+  CONSTRAINT patients_postal_code_check CHECK (
+    postal_code IS NULL OR postal_code = '' OR CASE country
+      WHEN 'Canada' THEN upper(postal_code) ~ '^[A-Z][0-9][A-Z][ -]?[0-9][A-Z][0-9]$'
+      WHEN 'USA' THEN postal_code ~ '^[0-9]{5}(-[0-9]{4})?$'
+      WHEN 'Morocco' THEN postal_code ~ '^[0-9]{5}$'
+      WHEN 'France' THEN postal_code ~ '^[0-9]{5}$'
+      ELSE true
+    END
+  ),
   CONSTRAINT patients_blood_type_check
     CHECK (blood_type IS NULL OR blood_type = ''
            OR blood_type IN ('A+', 'A-', 'B+', 'B-', 'AB+', 'AB-', 'O+', 'O-')),

@@ -37,6 +37,14 @@ CREATE TABLE healthcare_entities (
   CONSTRAINT healthcare_entities_type_check
     CHECK (entity_type IN ('clinic', 'hospital', 'laboratory', 'pharmacy', 'imaging_center')),
   CONSTRAINT healthcare_entities_country_check CHECK (country IN ('Canada', 'USA', 'Morocco', 'France')),
+  CONSTRAINT healthcare_entities_postal_code_check CHECK (
+    postal_code IS NULL OR postal_code = '' OR CASE country
+      WHEN 'Canada' THEN upper(postal_code) ~ '^[A-Z][0-9][A-Z][ -]?[0-9][A-Z][0-9]$'
+      WHEN 'USA' THEN postal_code ~ '^[0-9]{5}(-[0-9]{4})?$'
+      WHEN 'Morocco' THEN postal_code ~ '^[0-9]{5}$'
+      WHEN 'France' THEN postal_code ~ '^[0-9]{5}$'
+    END
+  ),
   CONSTRAINT healthcare_entities_language_check CHECK (default_language IN ('en', 'fr', 'ar', 'es', 'zgh'))
 );
 
