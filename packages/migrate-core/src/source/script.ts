@@ -1,0 +1,139 @@
+/** From a migration's SQL to the statements that will run: parsed, classified, with the file's own transactions and settings taken over. */
+
+import { MigrationError } from '../errors.ts';
+import type { Script, Setting, Statement } from '../migration.ts';
+import { positionIn } from '../position.ts';
+import { split, tokens, type Span } from './lexer.ts';
+import { parse, type Node } from './parser.ts';
+import { rewriteSetting } from './setting.ts';
+import { Classifier, summarize } from './statement.ts';
+import { OwnTransactions, transactionWord } from './transaction.ts';
+
+export interface CompileOptions {
+  /** `none` when a directive or `pgm.noTransaction()` asked for it. */
+  readonly transaction: 'per-migration' | 'none';
+  /** Where the text stands in a file; `null` for generated SQL. */
+  readonly origin: Script['origin'];
+  /** `off`: never use the parser. Default `on`. */
+  readonly parse?: 'on' | 'off' | undefined;
+}
+
+/** The parser takes 120 bytes of memory for each byte of such a text and never gives it back. */
+const LARGEST_PARSED = 2_000_000;
+/** Of a text that is not parsed as a whole, statements up to this length are, one by one. */
+const LARGEST_STATEMENT = 64_000;
+
+interface Piece extends Span {
+  readonly kind: string;
+  /** `null` when the parser was not used or could not be. */
+  readonly node: Node | null;
+}
+
+/**
+ * Compiles one direction of a migration.
+ *
+ * @throws MigrationError `invalidMigration` with the position, for what no migration may hold: commands of psql, data after COPY,
+ * a ROLLBACK, a COMMIT without BEGIN. A syntax error does not throw: an older server may know better, see `Script.syntaxError`.
+ */
+export async function compileSql(sql: string, options: CompileOptions): Promise<Script> {
+  const refuse: Refuse = (start, message) => {
+    throw new MigrationError({ code: 'invalidMigration', message, position: positionIn({ sql, origin: options.origin }, start) });
+  };
+  const { pieces, syntaxError } = await piecesOf(sql, options.parse ?? 'on', refuse);
+  const own = new OwnTransactions();
+  const classifier = new Classifier(options.transaction);
+  const settings: Setting[] = [];
+  const statements: Statement[] = [];
+  let addsEnumValue = false;
+  for (const piece of pieces) {
+    const text = sql.slice(piece.start, piece.end);
+    const word = transactionWord(text);
+    if (word !== null) {
+      const { problem } = own.take(word, piece.start);
+      if (problem !== null) refuse(piece.start, problem);
+      continue;
+    }
+    const rewritten = options.parse === 'off' ? null : rewriteSetting(text);
+    const inForce = [...settings];
+    if (rewritten?.setting != null) {
+      const again = settings.findIndex((one) => one.name === rewritten.setting?.name);
+      if (again !== -1) settings.splice(again, 1);
+      settings.push(rewritten.setting);
+    }
+    addsEnumValue ||= piece.kind === 'AlterEnumStmt';
+    statements.push({
+      text: rewritten?.text ?? text,
+      start: piece.start,
+      kind: piece.kind,
+      summary: summarize(text),
+      ...(piece.node === null ? classifier.unparsed(text) : classifier.parsed(piece.kind, piece.node, text)),
+      ...(own.pair === null ? {} : { group: own.pair }),
+      ...(inForce.length === 0 ? {} : { settings: inForce }),
+    });
+  }
+  if (own.unended !== null) refuse(own.unended, 'a BEGIN that no COMMIT ends: psql would throw its work away at the end of the file. Add the COMMIT, or take the BEGIN out');
+  // A new enum value can be used only after its COMMIT, so there the file's own pairs matter; elsewhere one transaction is better.
+  const keepGroups = own.pairs > 0 && (addsEnumValue || options.transaction === 'none');
+  return {
+    kind: 'sql',
+    sql,
+    statements: keepGroups ? statements : statements.map(withoutGroup),
+    isolation: own.isolation,
+    origin: options.origin,
+    transaction: options.transaction,
+    ...(syntaxError === null ? {} : { syntaxError }),
+  };
+}
+
+function withoutGroup({ group: _, ...statement }: Statement): Statement {
+  return statement;
+}
+
+type Refuse = (start: number, message: string) => never;
+
+async function piecesOf(sql: string, mode: 'on' | 'off', refuse: Refuse): Promise<{ readonly pieces: readonly Piece[]; readonly syntaxError: NonNullable<Script['syntaxError']> | null }> {
+  const answer = mode === 'on' && sql.length <= LARGEST_PARSED ? await parse(sql) : ({ kind: 'notParsed' } as const);
+  if (answer.kind === 'parsed') {
+    for (const piece of answer.statements) refuseCopyData(sql, piece, refuse);
+    return { pieces: answer.statements, syntaxError: null };
+  }
+  const pieces: Piece[] = [];
+  for (const span of split(sql).spans) {
+    refuseCopyData(sql, span, refuse);
+    pieces.push(mode === 'on' ? await parsedAlone(sql, span) : { ...span, kind: 'Unparsed', node: null });
+  }
+  refusePsql(sql, refuse);
+  return { pieces, syntaxError: answer.kind === 'syntaxError' ? { message: answer.message, start: answer.start } : null };
+}
+
+/** Of a text that the parser did not take as a whole. What it does not take here either stays without a tree. */
+async function parsedAlone(sql: string, span: Span): Promise<Piece> {
+  const unparsed = { ...span, kind: 'Unparsed', node: null };
+  if (span.end - span.start > LARGEST_STATEMENT) return unparsed;
+  const answer = await parse(sql.slice(span.start, span.end));
+  const [statement] = answer.kind === 'parsed' ? answer.statements : [];
+  return statement === undefined ? unparsed : { ...unparsed, kind: statement.kind, node: statement.node };
+}
+
+/** A backslash outside of quotes is no SQL: it is psql's, and psql is not here. */
+function refusePsql(sql: string, refuse: Refuse): void {
+  for (const token of tokens(sql)) {
+    if (token.kind !== 'symbol' || sql.charAt(token.start) !== '\\') continue;
+    const command = /^\S*/.exec(sql.slice(token.start, token.start + 40))?.[0] ?? '';
+    refuse(token.start, `${command} is a command of psql, not SQL: take it out, or put what it would do into the file as SQL`);
+  }
+}
+
+function refuseCopyData(sql: string, span: Span, refuse: Refuse): void {
+  const text = sql.slice(span.start, span.end);
+  if (!/^copy\b/i.test(text)) return;
+  let previous = '';
+  for (const token of tokens(text)) {
+    if (token.kind === 'lineComment' || token.kind === 'blockComment') continue;
+    const word = text.slice(token.start, token.end).toLowerCase();
+    if (token.kind === 'word' && word === 'stdin' && previous === 'from') {
+      refuse(span.start, 'COPY … FROM stdin needs data that only psql could send: write INSERT statements, or COPY from a file on the server');
+    }
+    previous = word;
+  }
+}
