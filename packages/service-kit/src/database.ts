@@ -24,39 +24,63 @@ export interface Pool {
 export interface Database {
   /** Runs `work` in one transaction of the tenant, and commits. On any error everything is rolled back and the error thrown on. */
   asTenant<T>(actor: Actor, work: (db: Queryable) => Promise<T>): Promise<T>;
+  /** Why no request must be served over this connection; `null` when nothing speaks against it, or when the server is away just now. */
+  refusal(): Promise<string | null>;
   close(): Promise<void>;
 }
 
-/**
- * @param role The application role to become where the connected role could bypass row-level security (a superuser, BYPASSRLS, the
- * tables' owner); `null` never changes the role.
- */
-export function openDatabase(pool: pg.Pool, role: string | null): Database {
+export interface DatabaseOptions {
+  /**
+   * The application role, to become where the connected role could bypass row-level security (a superuser, BYPASSRLS, the tables'
+   * owner); `null` never changes the role.
+   */
+  readonly role: string | null;
+  /** Where unqualified names are looked for first; `null` leaves the search path alone. */
+  readonly schema: string | null;
+}
+
+/** The connected role could see every tenant's rows, and cannot become one that could not. */
+class UnsafeRoleError extends Error {
+  override readonly name = 'UnsafeRoleError';
+}
+
+export function openDatabase(pool: pg.Pool, { role, schema }: DatabaseOptions): Database {
   let become: Promise<string | null> | null = null;
+  const settled = (): Promise<string | null> => {
+    become ??= roleToBecome(pool, role).catch((error: unknown) => {
+      become = null;
+      throw error;
+    });
+    return become;
+  };
   return {
     async asTenant(actor, work) {
-      become ??= roleToBecome(pool, role).catch((error: unknown) => {
-        become = null;
-        throw error;
-      });
-      return await tenantTransaction(pool, actor, await become, work);
+      return await tenantTransaction(pool, actor, { role: await settled(), schema }, work);
+    },
+    async refusal() {
+      try {
+        await settled();
+        return null;
+      } catch (error) {
+        return error instanceof UnsafeRoleError ? error.message : null;
+      }
     },
     close: () => pool.end(),
   };
 }
 
-/** One transaction in which only this tenant's rows exist. `role`: to become for its length, or `null`. */
-export async function tenantTransaction<T>(pool: Pool, actor: Actor, role: string | null, work: (db: Queryable) => Promise<T>): Promise<T> {
+/** One transaction in which only this tenant's rows exist. */
+export async function tenantTransaction<T>(pool: Pool, actor: Actor, { role, schema }: DatabaseOptions, work: (db: Queryable) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
     await client.query('BEGIN');
     // Local to the transaction: behind a pooler, and in this pool, the next user of the connection begins without them.
-    await client.query(`SELECT set_config('app.current_tenant_id', $1, true), set_config('app.current_user_id', $2, true), set_config('role', $3, true)`, [
-      actor.tenant,
-      actor.user ?? '',
-      role ?? 'none',
-    ]);
+    await client.query(
+      `SELECT set_config('app.current_tenant_id', $1, true), set_config('app.current_user_id', $2, true), set_config('role', $3, true),
+              CASE WHEN $4::text IS NOT NULL THEN set_config('search_path', pg_catalog.quote_ident($4) || ', public', true) END`,
+      [actor.tenant, actor.user ?? '', role ?? 'none', schema],
+    );
     const result = await work(client);
     await client.query('COMMIT');
     return result;
@@ -80,13 +104,23 @@ const COULD_BYPASS = `
          EXISTS (SELECT FROM pg_catalog.pg_roles a WHERE a.rolname = $1) AS "exists"
     FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`;
 
-/** The role that requests take on: none where the connected role is the application's already, or one that row-level security holds. */
+/**
+ * The role that requests take on: none where the connected role is the application's already, or one that row-level security holds.
+ *
+ * @throws Error where going on would show every clinic's rows to each of them.
+ */
 export async function roleToBecome(db: Queryable, role: string | null): Promise<string | null> {
   if (role === null) return null;
   const { rows } = await db.query<{ bypasses: boolean; exists: boolean }>(COULD_BYPASS, [role]);
   if (rows[0]?.bypasses !== true) return null;
-  // Going on would show every clinic's rows to each of them.
-  if (!rows[0].exists) throw new Error(`the connected role could bypass row-level security, and the role ${role} to use instead does not exist`);
+  if (!rows[0].exists) throw new UnsafeRoleError(`the application's connection could bypass row-level security, and the role ${role} to use instead does not exist`);
+  try {
+    // By trying: from 16 on, being a member and being allowed to become are two things, which 15 has no question for.
+    await db.query(`SELECT set_config('role', $1, true)`, [role]);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== '42501') throw error;
+    throw new UnsafeRoleError(`the application's connection could bypass row-level security, and may not become ${role} instead: GRANT ${role} to it, or connect as another role`);
+  }
   return role;
 }
 

@@ -25,10 +25,13 @@ const CONFLICT: Answer = { status: 409, message: 'it is there already' };
 const UNPROCESSABLE: Answer = { status: 422, message: 'a value is not acceptable, or names something that does not exist' };
 /** A row of another clinic, or one that would become another's: to this clinic there is no such thing. */
 const ABSENT: Answer = { status: 404, message: 'there is no such thing here' };
+/** A deletion that something else still points at. */
+const STILL_USED: Answer = { status: 409, message: 'something else still belongs to it' };
 const UNAVAILABLE: Answer = { status: 503, message: 'the database cannot answer just now; try again' };
 
 /** What a server's SQLSTATE means to the one who asked; `null` where it is this service's own fault. */
-export function answerTo(sqlState: string): Answer | null {
+export function answerTo(sqlState: string, method: string): Answer | null {
+  if (method === 'DELETE' && (sqlState === '23503' || sqlState === '23001')) return STILL_USED;
   if (sqlState === '23505' || sqlState === '23P01') return CONFLICT;
   if (sqlState === '42501') return ABSENT;
   if (sqlState.startsWith('23') || sqlState.startsWith('22') || sqlState === 'P0001') return UNPROCESSABLE;
@@ -38,21 +41,21 @@ export function answerTo(sqlState: string): Answer | null {
 
 const NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_)/;
 
-function answerToError(error: unknown): Answer | null {
+function answerToError(error: unknown, method: string): Answer | null {
   const { code, severity, message } = error as { code?: unknown; severity?: unknown; message?: unknown };
-  if (typeof code === 'string' && severity !== undefined) return answerTo(code);
+  if (typeof code === 'string' && severity !== undefined) return answerTo(code, method);
   if (typeof code === 'string' && NETWORK.test(code)) return UNAVAILABLE;
   // The pool's own words, which have no code.
   if (typeof message === 'string' && /^(timeout exceeded when trying to connect|Connection terminated)/.test(message)) return UNAVAILABLE;
   return null;
 }
 
-/** Makes every error of the routes one of `{ statusCode, error, message }`. */
+/** Makes every error of the routes a problem (RFC 9457): `{ type, title, status, detail }`. */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     if (error.validation !== undefined) return send(reply, 400, error.message);
     if (error instanceof HttpProblem) return send(reply, error.statusCode, error.message);
-    const answer = answerToError(error);
+    const answer = answerToError(error, request.method);
     if (answer !== null) {
       request.log[answer.status === 503 ? 'error' : 'info']({ err: error }, 'the database refused');
       return send(reply, answer.status, answer.message);
@@ -79,7 +82,7 @@ const NAMES: Readonly<Record<number, string>> = {
 
 function send(reply: FastifyReply, status: number, message: string): FastifyReply {
   if (status === 503) void reply.header('retry-after', '1');
-  return reply.code(status).send({ statusCode: status, error: NAMES[status] ?? 'Error', message });
+  return reply.code(status).type('application/problem+json').send({ type: 'about:blank', title: NAMES[status] ?? 'Error', status, detail: message });
 }
 
 /** SQLSTATE classes whose message can quote a value of the request. */

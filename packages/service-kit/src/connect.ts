@@ -1,0 +1,36 @@
+/** From the settings of a connection to the driver's own. */
+
+import { readFileSync } from 'node:fs';
+import type { Connect, ConnectionSettings, DatabaseClient } from '@org/migrate-core';
+import pg from 'pg';
+
+/** What `pg` wants to know. Reads the root certificate where `sslrootcert` names one. */
+export function clientConfig(settings: ConnectionSettings, applicationName: string): pg.ClientConfig {
+  const { host, port, user, password, database, ssl, parameters } = settings;
+  const root = parameters['sslrootcert'];
+  const config: pg.ClientConfig = {
+    host,
+    port,
+    user,
+    database,
+    // Never `undefined`: the driver would then take PGPASSWORD, and sources do not mix.
+    password: password ?? '',
+    ssl: typeof ssl === 'object' && root !== undefined && root !== 'system' ? { ...ssl, ca: readFileSync(root, 'utf8') } : ssl,
+    application_name: parameters['application_name'] ?? applicationName,
+    keepAlive: true,
+    connectionTimeoutMillis: 5_000,
+  };
+  if (parameters['options'] !== undefined) config.options = parameters['options'];
+  return config;
+}
+
+/** Opens connections one by one, as the migrator wants them. */
+export function connectWith(settings: ConnectionSettings, applicationName: string): Connect {
+  return async () => {
+    const client = new pg.Client(clientConfig(settings, applicationName));
+    // Between here and the session's own listener the server may end it, and an error that nobody listens to ends the process.
+    client.on('error', () => undefined);
+    await client.connect();
+    return client as unknown as DatabaseClient;
+  };
+}

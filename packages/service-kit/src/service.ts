@@ -1,0 +1,187 @@
+/** A service from its start to its end: it listens at once, brings its schema up to date, serves, and stops when told. */
+
+import { startMigrations, MigrationError, type MigrationEvent, type ServiceDefinition, type Startup, type StartupOutcome, type StartupState } from '@org/migrate-core';
+import type { FastifyBaseLogger } from 'fastify';
+import pg from 'pg';
+import { createApp, type App } from './app.ts';
+import { clientConfig } from './connect.ts';
+import { openDatabase, poolDefaults, type Database } from './database.ts';
+import { elsewhere } from './elsewhere.ts';
+import { healthRoutes } from './health.ts';
+import { HttpProblem } from './problem.ts';
+import { connectionOf, locateDefinition, migratorOf, schemaReader } from './schema-state.ts';
+import { readSettings, SettingsError, type ServiceSettings } from './settings.ts';
+
+export interface ServiceSpec {
+  readonly definition: ServiceDefinition;
+  /** Where the definition stands: `import.meta.resolve('../migrate.config.ts')`. */
+  readonly definitionUrl: string;
+  /** Where it listens unless PORT says otherwise. */
+  readonly port: number;
+  readonly routes: (app: App, database: Database) => void;
+}
+
+/** How a service's process ends; the command line's exit codes mean the same. */
+export const exitCodes = { done: 0, failed: 1, usage: 2, gaveUpWaiting: 5, interrupted: 130, terminated: 143 } as const;
+
+/** Kubernetes and Docker send SIGKILL after ten seconds or more: what is to be said is said before. Milliseconds. */
+const STOP_WITHIN_MS = 9_000;
+
+/** Runs a service to its end, and ends the process. Exit 0 after a stop while it served, 130 or 143 after a stop while it started. */
+export async function runService(spec: ServiceSpec, environment: NodeJS.ProcessEnv = process.env): Promise<never> {
+  const stop = listenForSignals();
+  try {
+    const settings = readSettings(environment, { port: spec.port });
+    process.exit(await new Service(spec, settings, stop).run());
+  } catch (error) {
+    // Before there is a log, or where the log itself is what failed.
+    process.stderr.write(`${spec.definition.name} cannot start: ${explain(error)}\n`);
+    process.exit(exitCodeOf(error));
+  }
+}
+
+interface Stop {
+  readonly signal: AbortSignal;
+  /** Resolves with the name of the signal. */
+  readonly asked: Promise<'SIGTERM' | 'SIGINT'>;
+}
+
+function listenForSignals(): Stop {
+  const controller = new AbortController();
+  const asked = new Promise<'SIGTERM' | 'SIGINT'>((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) {
+      // `on` and not `once`: npm and terminals send a signal twice, and the second would end the process on the spot.
+      process.on(name, () => {
+        controller.abort();
+        resolve(name);
+      });
+    }
+  });
+  return { signal: controller.signal, asked };
+}
+
+class Service {
+  readonly #spec: ServiceSpec;
+  readonly #settings: ServiceSettings;
+  readonly #stop: Stop;
+
+  constructor(spec: ServiceSpec, settings: ServiceSettings, stop: Stop) {
+    this.#spec = spec;
+    this.#settings = settings;
+    this.#stop = stop;
+  }
+
+  async run(): Promise<number> {
+    const { signal, asked } = this.#stop;
+    const settings = this.#settings;
+    const located = await locateDefinition(this.#spec.definition, this.#spec.definitionUrl, settings);
+    const { definition } = located;
+    const migration = connectionOf(definition, settings.environment, 'migration');
+    const application = connectionOf(definition, settings.environment, 'application');
+
+    const app = await createApp(definition.name, settings);
+    const log = app.log;
+    const pool = new pg.Pool({ ...poolDefaults, ...clientConfig(application.settings, definition.name) });
+    pool.on('error', (error) => log.warn({ err: error }, 'an idle connection was lost'));
+    const database = openDatabase(pool, { role: definition.applicationRole ?? null, schema: definition.schema ?? null });
+    const migrator = migratorOf({
+      located,
+      connection: migration,
+      settings,
+      requirements: elsewhere({
+        environment: settings.environment,
+        own: migration,
+        onUnknown: (service, why) => log.warn({ service }, `what ${service} has applied cannot be learned: ${why}`),
+      }),
+      onEvent: (event) => log.info({ migration: event }, describeEvent(event)),
+    });
+
+    let startup: Startup | null = null;
+    const state = (): StartupState => startup?.state() ?? { phase: 'starting' };
+    healthRoutes(app, { state, stopping: () => signal.aborted, readSchema: schemaReader(definition.name, migrator) });
+    this.#routes(app, database, state);
+    await app.listen({ host: settings.host, port: settings.port });
+    log.info({ mode: settings.migrations.mode, connection: migration.display, source: migration.source }, 'looking at the schema');
+
+    const { mode, serverWaitMs } = settings.migrations;
+    startup = startMigrations({ migrator, mode, serverWaitMs, signal, onState: (next) => log.info({ phase: next.phase, ...waitingFor(next) }, `start: ${next.phase}`) });
+
+    void asked.then(() => this.#leaveInTime(log));
+    const outcome = await checked(startup.done, mode === 'off' ? null : database);
+    // Told to stop while it served, or at the very moment in which it became ready.
+    const stoppedBy = outcome.phase === 'ready' ? await asked : outcome.phase === 'stopped' ? await asked : null;
+    return await this.#end(app, database, outcome, stoppedBy);
+  }
+
+  /** The service's own routes, closed until the schema is theirs. */
+  #routes(app: App, database: Database, state: () => StartupState): void {
+    app.register(async (routes) => {
+      routes.addHook('onRequest', async () => {
+        if (state().phase !== 'ready') throw new HttpProblem(503, 'this service is starting; try again');
+      });
+      this.#spec.routes(routes.withTypeProvider(), database);
+    });
+  }
+
+  /** Requests and cancelled statements get their time, but not more. Unfinished transactions are rolled back by the server. */
+  #leaveInTime(log: FastifyBaseLogger): void {
+    const late = setTimeout(() => {
+      log.error('not everything ended in time: stopping without it');
+      process.exit(exitCodes.failed);
+    }, STOP_WITHIN_MS);
+    late.unref();
+  }
+
+  async #end(app: App, database: Database, outcome: StartupOutcome, stoppedBy: 'SIGTERM' | 'SIGINT' | null): Promise<number> {
+    const { name } = this.#spec.definition;
+    if (outcome.phase === 'failed') app.log.fatal({ err: outcome.error }, `${name} cannot start: ${explain(outcome.error)}`);
+    else app.log.info(`${String(stoppedBy)}: stopping`);
+    await app.close();
+    await database.close();
+    if (outcome.phase === 'failed') return exitCodeOf(outcome.error);
+    if (outcome.phase === 'ready') return exitCodes.done;
+    return stoppedBy === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated;
+  }
+}
+
+/** A schema that is current is of no use to an application that cannot be held by its row-level security: refuse at the start, not at a request. */
+async function checked(done: Promise<StartupOutcome>, database: Database | null): Promise<StartupOutcome> {
+  const outcome = await done;
+  if (outcome.phase !== 'ready' || database === null) return outcome;
+  const refusal = await database.refusal();
+  return refusal === null ? outcome : { phase: 'failed', error: new MigrationError({ code: 'invalidOptions', message: refusal }) };
+}
+
+function waitingFor(state: StartupState): object {
+  if (state.phase === 'waitingForServer') return { why: state.message };
+  return state.phase === 'waitingForMigrations' ? { pending: state.pending } : {};
+}
+
+function describeEvent(event: MigrationEvent): string {
+  switch (event.type) {
+    case 'planned':
+      return `${event.target.name}: ${event.found} migrations found, ${event.steps.length} to run`;
+    case 'waitingForLock':
+      return `waiting for whoever migrates ${event.target.name} (${event.holder?.application ?? 'unknown'}) for ${Math.round(event.waitedMs)} ms`;
+    case 'notice':
+      return event.message;
+    case 'statement':
+      return `${event.name}: ${event.summary}`;
+    case 'failed':
+      return `${event.failure.name} failed: ${event.failure.message}`;
+    default:
+      return `${event.name} ${event.type}`;
+  }
+}
+
+function explain(error: unknown): string {
+  if (error instanceof MigrationError) return error.hint === null ? error.message : `${error.message}\n${error.hint}`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof SettingsError) return exitCodes.usage;
+  if (!(error instanceof MigrationError)) return exitCodes.failed;
+  if (error.code === 'invalidOptions') return exitCodes.usage;
+  return error.code === 'lockTimeout' || error.code === 'unmetRequirement' ? exitCodes.gaveUpWaiting : exitCodes.failed;
+}

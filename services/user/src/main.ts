@@ -1,0 +1,22 @@
+/** The user service: clinics, the people who work there, what they may do, and who they are. */
+
+import { runService } from '@org/service-kit';
+import definition from '../migrate.config.ts';
+import { clinicRoutes } from './clinics.ts';
+import { roleRoutes } from './roles.ts';
+import { signInRoutes } from './sign-in.ts';
+import { userRoutes } from './users.ts';
+import { verificationRoutes } from './verifications.ts';
+
+await runService({
+  definition,
+  definitionUrl: import.meta.resolve('../migrate.config.ts'),
+  port: 3001,
+  routes(app, database) {
+    clinicRoutes(app, database);
+    signInRoutes(app, database);
+    userRoutes(app, database);
+    roleRoutes(app, database);
+    verificationRoutes(app, database);
+  },
+});
