@@ -19,3 +19,6 @@ export { describeDifference, diffCatalogs, readCatalog, readDatabaseCatalog } fr
 export type { Catalog, CatalogDifference, CatalogOptions, CatalogReader } from './catalog.ts';
 export { inRuns, orderServices } from './requirements.ts';
 export type { MigrationOfService, RequirementProblem, ServiceNode, ServiceOrder } from './requirements.ts';
+export { checkRoundTrip } from './round-trip.ts';
+export type { RoundTripFinding, RoundTripOptions, RoundTripReport } from './round-trip.ts';
+export type { ConnectTo } from './scratch.ts';
