@@ -36,8 +36,12 @@ export async function authenticate(app: FastifyInstance, secret: string): Promis
   });
 }
 
-/** A route's `onRequest`: refuses with 401 without a valid token, with 403 without the permission. Before the body is read. */
-export function allow(permission: string): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+/**
+ * A route's `onRequest`: refuses with 401 without a valid token, with 403 without the permission. Before the body is read.
+ *
+ * @param permission `null`: whoever is signed in.
+ */
+export function allow(permission: string | null): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
   return async (request) => {
     await request.jwtVerify().catch(() => {
       throw new HttpProblem(401, 'a valid bearer token is needed');
@@ -45,7 +49,7 @@ export function allow(permission: string): (request: FastifyRequest, reply: Fast
     const { sub, tenant, permissions } = request.user;
     // Signed by us, but perhaps by another version of us: what is not a clinic's id would reach the database as a setting.
     if (!UUID.test(tenant) || !UUID.test(sub) || !Array.isArray(permissions)) throw new HttpProblem(401, 'the token is not one of this version: sign in again');
-    if (!permissions.includes(permission) && !permissions.includes('*')) throw new HttpProblem(403, `this needs the permission ${permission}`);
+    if (permission !== null && !permissions.includes(permission) && !permissions.includes('*')) throw new HttpProblem(403, `this needs the permission ${permission}`);
   };
 }
 

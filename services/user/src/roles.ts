@@ -1,6 +1,6 @@
 /** Roles as a clinic defines them. */
 
-import { allow, HttpProblem, resource, type App, type Database } from '@org/service-kit';
+import { HttpProblem, resource, type App, type Database } from '@org/service-kit';
 import { Type } from 'typebox';
 import { optional, strict } from './schemas.ts';
 
@@ -22,8 +22,6 @@ export function roleRoutes(app: App, database: Database): void {
     order: 'name, id',
     check: (values, { permissions }) => mayGrant(permissions, (values['permissions'] as string[] | undefined) ?? []),
   });
-
-  app.get('/me', { onRequest: allow('*') }, (request) => ({ user: request.user.sub, clinic: request.user.tenant, permissions: request.user.permissions }));
 }
 
 /** Nobody hands out what they do not have themselves: a right to manage roles would otherwise be every right. */

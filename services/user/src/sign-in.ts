@@ -1,6 +1,6 @@
 /** Signing in: an address and a password for a token. */
 
-import { HttpProblem, type App, type Database } from '@org/service-kit';
+import { allow, HttpProblem, type App, type Database } from '@org/service-kit';
 import { Type } from 'typebox';
 import { clinicBySubdomain } from './lookup.ts';
 import { verifyNothing, verifyPassword } from './password.ts';
@@ -54,4 +54,6 @@ export function signInRoutes(app: App, database: Database): void {
     if (tenant === null || account === null || !right) throw new HttpProblem(401, 'clinic, email or password is not right, or the account is locked for a while');
     return { token: app.jwt.sign({ sub: account.id, tenant, permissions: account.permissions }), clinic: tenant, user: account.id };
   });
+
+  app.get('/me', { onRequest: allow(null) }, (request) => ({ user: request.user.sub, clinic: request.user.tenant, permissions: request.user.permissions }));
 }
