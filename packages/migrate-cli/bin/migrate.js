@@ -1,1 +1,33 @@
 #!/usr/bin/env node
+// Plain JavaScript, and small: it must at least say something useful on a Node.js that is too old for the rest.
+import { existsSync } from 'node:fs';
+import * as module from 'node:module';
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 18)) {
+  process.stderr.write(`migrate needs Node.js 22.18 or newer; this is ${process.versions.node} (${process.execPath}).\n`);
+  process.exit(2);
+}
+
+// Compiling, and stripping types in a checkout, is most of what a command that finds nothing to do would spend its time on.
+module.enableCompileCache?.();
+
+const source = new URL('../src/main.ts', import.meta.url);
+if (existsSync(source)) {
+  // In a checkout the sources are what runs, of this package and of those beside it: nothing has to be built first.
+  const resolved = new Map();
+  module.registerHooks({
+    resolve(specifier, context, next) {
+      if (!specifier.startsWith('@org/')) return next(specifier, context);
+      const key = `${specifier} ${context.parentURL}`;
+      let found = resolved.get(key);
+      if (found === undefined) {
+        found = next(specifier, { ...context, conditions: ['@org/source', ...context.conditions] });
+        resolved.set(key, found);
+      }
+      return found;
+    },
+  });
+}
+const { main } = await import(existsSync(source) ? source.href : new URL('../dist/main.js', import.meta.url).href);
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,135 @@
+/** Reading one command's options, and its help. Built on commander, which is loaded for the one command that was typed. */
+
+import { readFile } from 'node:fs/promises';
+
+import { MigrationError } from '@org/migrate-core';
+import { Command, CommanderError, Option } from 'commander';
+
+import { commands, type CommandEntry, type CommandModule } from './commands.ts';
+import { optionDefinitions, type OptionName, type Options } from './options.ts';
+
+export interface CommandLine {
+  readonly options: Options;
+  readonly argument: string | null;
+}
+
+/** `null` when help was asked for and printed. Throws `invalidOptions` for what cannot be understood. */
+export async function parseCommand(entry: CommandEntry, module: CommandModule, words: readonly string[]): Promise<CommandLine | null> {
+  const command = build(entry, module);
+  try {
+    command.parse([...words], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === 'commander.helpDisplayed') return null;
+    throw complaint(error, entry, module);
+  }
+  const values = command.opts();
+  const options: Record<string, unknown> = {};
+  for (const name of module.options) {
+    const value: unknown = values[name];
+    if (value === undefined || (name === 'color' && value === true)) continue;
+    const { parse } = optionDefinitions[name];
+    options[name] = parse === undefined || typeof value !== 'string' ? value : parse(value);
+  }
+  return { options, argument: command.args[0] ?? null };
+}
+
+function build(entry: CommandEntry, module: CommandModule): Command {
+  const command = new Command(`migrate ${entry.name}`)
+    .description(`${sentence(entry.summary)}${module.help === undefined ? '' : `\n\n${module.help}`}`)
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .helpOption('-h, --help', 'this text')
+    .allowExcessArguments(false);
+  if (module.argument !== undefined) command.argument(`<${module.argument.name}>`, module.argument.description);
+  for (const name of module.options) command.addOption(new Option(optionDefinitions[name].flags, optionDefinitions[name].description));
+  const width = Math.max(...module.examples.map(([line]) => line.length));
+  command.addHelpText('after', `\nExamples:\n${module.examples.map(([line, purpose]) => `  ${line.padEnd(width)}  # ${purpose}`).join('\n')}`);
+  return command;
+}
+
+function complaint(error: CommanderError, entry: CommandEntry, module: CommandModule): MigrationError {
+  const help = `migrate ${entry.name} --help shows what there is`;
+  const fail = (message: string, hint = help): MigrationError => new MigrationError({ code: 'invalidOptions', message, hint });
+  const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? '';
+  switch (error.code) {
+    case 'commander.unknownOption': {
+      const near = nearestWord(quoted, module.options.map(longFlag));
+      if (near !== null) return fail(`migrate ${entry.name} has no option ${quoted}. Did you mean ${near}?`);
+      const known = Object.keys(optionDefinitions).some((name) => longFlag(name as OptionName) === quoted);
+      return fail(`migrate ${entry.name} has no option ${quoted}${known ? '; it belongs to other commands' : ''}.`);
+    }
+    case 'commander.optionMissingArgument':
+      return fail(`${quoted.split(/[ ,]+/).findLast((word) => word.startsWith('--')) ?? quoted} needs a value.`);
+    case 'commander.missingArgument':
+      return fail(`migrate ${entry.name} needs a ${module.argument?.name ?? quoted}: ${module.argument?.description ?? ''}.`);
+    case 'commander.excessArguments':
+      return fail(`migrate ${entry.name} takes ${module.argument === undefined ? 'no word' : `one ${module.argument.name}`} of its own, only options behind it.`);
+    default:
+      return fail(error.message.replace(/^error: /, ''));
+  }
+}
+
+function longFlag(name: OptionName): string {
+  return /--[a-z-]+/.exec(optionDefinitions[name].flags)?.[0] ?? '';
+}
+
+export function unknownCommand(word: string): MigrationError {
+  const near = nearestWord(word, commands.map((one) => one.name));
+  return new MigrationError({
+    code: 'invalidOptions',
+    message: `There is no command "${word}".${near === null ? '' : ` Did you mean ${near}?`}`,
+    hint: 'migrate --help lists them',
+  });
+}
+
+/** The one that differs least, if by little; `null` otherwise. */
+function nearestWord(word: string, among: readonly string[]): string | null {
+  let best: { readonly word: string; readonly distance: number } | null = null;
+  for (const one of among) {
+    const distance = editDistance(word, one);
+    if (distance <= Math.max(2, Math.floor(one.length / 3)) && distance < (best?.distance ?? Number.POSITIVE_INFINITY)) best = { word: one, distance };
+  }
+  return best?.word ?? among.find((one) => word.length > 2 && one.startsWith(word)) ?? null;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+export function programHelp(): string {
+  const width = Math.max(...commands.map((one) => one.name.length));
+  return `Usage: migrate <command> [options]
+
+Versioned migrations for PostgreSQL. At the root of a workspace: every service; inside a service's folder: that one;
+with --dir and --url: any folder and any server.
+
+Commands:
+${commands.map((one) => `  ${one.name.padEnd(width)}  ${one.summary}`).join('\n')}
+
+Examples:
+  migrate up                                       # apply what is pending, everywhere
+  migrate status --service user,patient            # a table of these two
+  migrate up --dir ./migrations --url postgres://… # no configuration at all
+
+migrate <command> --help tells the rest. Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 pending (--exit-code),
+4 some tenants failed, 5 gave up waiting, 130 and 143 stopped by a signal.
+`;
+}
+
+export async function version(): Promise<string> {
+  return (JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}

@@ -1,0 +1,33 @@
+/** The commands, in the order of `--help`. A command is loaded when it is the one that was typed. */
+
+import type { ExitCode } from './exit.ts';
+import type { Invocation } from './invocation.ts';
+import type { OptionName } from './options.ts';
+
+export interface CommandModule {
+  /** What follows the command's name, if anything does. */
+  readonly argument?: { readonly name: string; readonly description: string };
+  /** A paragraph for `--help`, under the summary. */
+  readonly help?: string;
+  readonly options: readonly OptionName[];
+  /** Command lines, each with what it is for. */
+  readonly examples: readonly (readonly [line: string, purpose: string])[];
+  /** Throws `MigrationError`, which `main` prints and turns into an exit code. */
+  run(invocation: Invocation): Promise<ExitCode>;
+}
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<{ readonly command: CommandModule }>;
+}
+
+export const commands: readonly CommandEntry[] = [
+  { name: 'up', summary: 'apply what is pending', load: () => import('./commands/up.ts') },
+  { name: 'down', summary: 'undo the last migration, or more', load: () => import('./commands/down.ts') },
+  { name: 'redo', summary: 'down, then up, of the last migration', load: () => import('./commands/redo.ts') },
+  { name: 'status', summary: 'what is applied, what is pending, what is wrong', load: () => import('./commands/status.ts') },
+  { name: 'plan', summary: 'exactly what up or down would run', load: () => import('./commands/plan.ts') },
+  { name: 'log', summary: 'who did what, and when', load: () => import('./commands/log.ts') },
+  { name: 'create', summary: 'a new migration, in the folder’s own naming style', load: () => import('./commands/create.ts') },
+];

@@ -1,0 +1,56 @@
+import { MigrationError, type Migrator, type Report } from '@org/migrate-core';
+
+import type { CommandModule } from '../commands.ts';
+import { confirm } from '../confirm.ts';
+import { outputOptions, placeOptions } from '../options.ts';
+import { runServices } from '../run.ts';
+import { selectServices } from '../selection.ts';
+
+export const command: CommandModule = {
+  help: 'For a migration that is being written: correct its file, then redo. Asks on a terminal, and needs --yes without one.',
+  options: [...placeOptions, 'lockTimeout', 'lockWait', 'yes', 'allowProduction', ...outputOptions],
+  examples: [
+    ['migrate redo --service patient', 'undo the last migration of patient and apply it again'],
+    ['migrate redo --yes', 'inside a service’s folder, without asking'],
+  ],
+  async run(invocation) {
+    const selection = await selectServices(invocation);
+    if (selection.services.length > 1) {
+      throw new MigrationError({ code: 'invalidOptions', message: 'redo is for the last migration of one service: add --service to say which.' });
+    }
+    await confirm(invocation, selection, 'always', 'undo the last migration and apply it again');
+    return runServices(invocation, selection, 'up', redo);
+  },
+};
+
+async function redo(migrator: Migrator): Promise<Report> {
+  const down = await migrator.down();
+  const last = down.undone[0];
+  if (last === undefined) return down;
+  try {
+    const up = await migrator.up({ to: last.name });
+    return joined(down, up, up.outcome);
+  } catch (error) {
+    // The down is done and stays done: the report of the failure must say so.
+    if (!(error instanceof MigrationError) || error.report === null) throw error;
+    const { code, message, migration, target, position, statement, sqlState, data, problems, cause } = error;
+    throw new MigrationError({
+      code,
+      message,
+      hint: error.hint ?? `${last.name} is undone; correct it and apply it with: migrate up`,
+      migration: migration ?? undefined,
+      target: target ?? undefined,
+      position: position ?? undefined,
+      statement: statement ?? undefined,
+      sqlState: sqlState ?? undefined,
+      data: data ?? undefined,
+      problems,
+      cause,
+      report: joined(down, error.report, error.report.outcome),
+    });
+  }
+}
+
+function joined(down: Report, up: Report, outcome: Report['outcome']): Report {
+  return { ...up, outcome, undone: down.undone, warnings: [...down.warnings, ...up.warnings], durationMs: down.durationMs + up.durationMs };
+}

@@ -1,0 +1,71 @@
+import type { CommandModule } from '../commands.ts';
+import { toMigrationError } from '../connect-error.ts';
+import { exit, exitCodeOf, type ExitCode } from '../exit.ts';
+import type { Invocation } from '../invocation.ts';
+import { outputOptions, placeOptions } from '../options.ts';
+import type { ServiceStatus } from '../render/document.ts';
+import { selectServices } from '../selection.ts';
+import type { Service } from '../service.ts';
+import { printable } from '../render/text.ts';
+
+export const command: CommandModule = {
+  help: 'Reads only: no table is created, no lock is taken. With one service, each migration’s state; a migration that runs just now is shown with whom it waits for.',
+  options: [...placeOptions, 'exitCode', ...outputOptions],
+  examples: [
+    ['migrate status', 'a table of all services'],
+    ['migrate status --service patient', 'each migration of one'],
+    ['migrate status --exit-code', 'for scripts: exits 3 where anything is pending'],
+    ['migrate status --json', 'for programs'],
+  ],
+  async run(invocation) {
+    const { options, output } = invocation;
+    const { services } = await selectServices(invocation);
+    const [only] = services;
+    // One service that cannot be reached is an error; among several the others are still worth seeing.
+    const found = await Promise.all(services.map((service) => read(service)));
+    if (options.json === true) {
+      const { statusDocument } = await import('../render/document.ts');
+      output.document(statusDocument(found));
+      for (const { error } of found) if (error !== null) output.log(printable(error.message));
+    } else {
+      const { renderStatus, renderStatuses } = await import('../render/table.ts');
+      const [first] = found;
+      if (only !== undefined && first !== undefined && found.length === 1) {
+        if (first.error !== null) throw first.error;
+        const { display, source } = await only.connection();
+        output.line(`${output.colours.bold(printable(only.name))}  ${printable(display)} ${output.colours.dim(`(from ${source})`)}`);
+        if (first.status !== null) output.line(renderStatus(only.name, first.status, output.colours));
+      } else {
+        output.line(renderStatuses(found, output.colours));
+      }
+      tellIgnored(invocation, found);
+    }
+    return exitCode(invocation, found);
+  },
+};
+
+async function read(service: Service): Promise<ServiceStatus> {
+  const { definition, schema = definition.schema ?? 'public' } = service.input;
+  let database: string | null = null;
+  try {
+    database = (await service.connection()).settings.database;
+    return { service: service.name, database, schema, status: await service.migrator().status(), error: null };
+  } catch (error) {
+    return { service: service.name, database, schema, status: null, error: toMigrationError(error) };
+  }
+}
+
+function tellIgnored({ output }: Invocation, found: readonly ServiceStatus[]): void {
+  for (const { status } of found) {
+    for (const { path, reason } of status?.ignored ?? []) output.line(`${output.colours.yellow('!')} not a migration: ${printable(path)} (${printable(reason)})`);
+  }
+}
+
+function exitCode({ options, stoppedBy }: Invocation, found: readonly ServiceStatus[]): ExitCode {
+  const error = found.find((one) => one.error !== null)?.error;
+  if (error !== undefined && error !== null) return exitCodeOf(error, 'up', stoppedBy());
+  if (options.exitCode !== true) return exit.done;
+  if (found.some((one) => one.status?.problems.some((problem) => problem.severity === 'error' && problem.code !== 'outOfOrder') === true)) return exit.failed;
+  const unfinished = found.some(({ status }) => status !== null && (status.pending.length > 0 || status.applied.some((row) => row.state !== 'applied')));
+  return unfinished ? exit.pending : exit.done;
+}

@@ -1,0 +1,31 @@
+import { MigrationError } from '@org/migrate-core';
+
+import type { CommandModule } from '../commands.ts';
+import { outputOptions, placeOptions } from '../options.ts';
+import { runServices } from '../run.ts';
+import { selectServices } from '../selection.ts';
+
+export const command: CommandModule = {
+  help: 'Services are migrated in the order of what they need of each other. A second run that finds nothing to do is one query for each.',
+  options: [...placeOptions, 'to', 'steps', 'order', 'atomic', 'dryRun', 'lockTimeout', 'lockWait', ...outputOptions],
+  examples: [
+    ['migrate up', 'everything that is pending'],
+    ['migrate up --service patient --to 7', 'one service, up to and including version 0007'],
+    ['migrate up --dry-run', 'what would run, with its SQL'],
+    ['migrate up --dir ./migrations --url postgres://…', 'any folder, any server'],
+    ['migrate up --wait 30s --json', 'in a container that starts beside its server'],
+  ],
+  async run(invocation) {
+    const { to, steps, order, atomic, dryRun } = invocation.options;
+    if (to !== undefined && steps !== undefined) throw new MigrationError({ code: 'invalidOptions', message: 'Give --to or --steps, not both.' });
+    const selection = await selectServices(invocation);
+    if (to !== undefined && selection.services.length > 1) {
+      throw new MigrationError({ code: 'invalidOptions', message: `--to ${to} is a version of one service: add --service to say which.` });
+    }
+    if (dryRun === true) {
+      const { planServices } = await import('../plan-services.ts');
+      return planServices(invocation, selection, { direction: 'up', to, steps, order }, 'whole');
+    }
+    return runServices(invocation, selection, 'up', (migrator) => migrator.up({ to, steps, order, atomicity: atomic === true ? 'whole-plan' : 'per-migration' }));
+  },
+};

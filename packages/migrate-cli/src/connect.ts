@@ -1,0 +1,115 @@
+/** From a chosen connection to an open one. The only file that loads the driver. */
+
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { ChosenConnection, Connect, DatabaseClient } from '@org/migrate-core';
+import { MigrationError } from '@org/migrate-core';
+import type { ClientConfig } from 'pg';
+
+import { connectError, mayComeUp } from './connect-error.ts';
+
+const CONNECT_TIMEOUT_MS = 15_000;
+const LOOK_AGAIN_MS = 500;
+
+export interface ConnectOptions {
+  /** How long to keep trying while the server is not up. Milliseconds; 0: one attempt. */
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+  /** Told once, when the waiting begins. */
+  readonly onWait: (message: string) => void;
+}
+
+/** Opens connections; throws `MigrationError` `connection` in words for people. */
+export function connector(choose: () => Promise<ChosenConnection>, options: ConnectOptions): Connect {
+  let told = false;
+  return async () => {
+    const [chosen, { default: pg }] = await Promise.all([choose(), import('pg')]);
+    const until = performance.now() + options.waitMs;
+    for (;;) {
+      try {
+        return await open(pg.Client, chosen);
+      } catch (error) {
+        options.signal.throwIfAborted();
+        if (!mayComeUp(error, chosen) || performance.now() >= until) throw connectError(error, chosen);
+        if (!told) options.onWait(connectError(error, chosen).message);
+        told = true;
+        await sleep(LOOK_AGAIN_MS, undefined, { signal: options.signal });
+      }
+    }
+  };
+}
+
+type Client = new (config: ClientConfig) => DatabaseClient & { connect(): Promise<unknown> };
+
+async function open(Client: Client, chosen: ChosenConnection): Promise<DatabaseClient> {
+  const config = clientConfig(chosen);
+  try {
+    return await attempt(Client, config);
+  } catch (error) {
+    // `prefer` and `allow` mean: with TLS if the server has it.
+    const mode = chosen.settings.parameters['sslmode'];
+    if ((mode !== 'prefer' && mode !== 'allow') || !/does not support SSL/.test((error as Error).message)) throw error;
+    return attempt(Client, { ...config, ssl: false });
+  }
+}
+
+async function attempt(Client: Client, config: ClientConfig): Promise<DatabaseClient> {
+  const client = new Client(config);
+  // Until a session listens: a socket that dies now must not end the process.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw error;
+  }
+}
+
+function clientConfig({ settings, source }: ChosenConnection): ClientConfig {
+  const { host, port, user, password, database, ssl, parameters } = settings;
+  const seconds = Number(parameters['connect_timeout']);
+  return {
+    host,
+    port,
+    user,
+    database,
+    ssl: typeof ssl === 'object' ? { ...ssl, ...certificates(parameters, source), ...identity(parameters['sslmode']) } : ssl,
+    ...driverPassword(password),
+    application_name: parameters['application_name'] ?? 'migrate',
+    ...(parameters['options'] === undefined ? {} : { options: parameters['options'] }),
+    connectionTimeoutMillis: seconds > 0 ? seconds * 1_000 : CONNECT_TIMEOUT_MS,
+    // A guard's connection is idle for as long as an index is built: firewalls forget such connections.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 30_000,
+  };
+}
+
+/**
+ * Sources never mix: PGPASSWORD belongs to PG*, and the driver would take it for any of them. Without it the driver looks into
+ * `~/.pgpass`, which names its server itself.
+ */
+function driverPassword(password: string | null): Pick<ClientConfig, 'password'> {
+  if (password !== null) return { password };
+  return process.env['PGPASSWORD'] ? { password: (() => undefined) as unknown as () => string } : {};
+}
+
+/** Only `verify-full` asks whether the certificate is this host's. */
+function identity(mode: string | undefined): { checkServerIdentity?: () => undefined } {
+  return mode === 'verify-full' ? {} : { checkServerIdentity: () => undefined };
+}
+
+function certificates(parameters: Readonly<Record<string, string>>, source: string): Record<string, string> {
+  const files = { ca: parameters['sslrootcert'], cert: parameters['sslcert'], key: parameters['sslkey'] };
+  const found: Record<string, string> = {};
+  for (const [key, file] of Object.entries(files)) {
+    if (file === undefined || file === '') continue;
+    try {
+      found[key] = readFileSync(file, 'utf8');
+    } catch (error) {
+      throw new MigrationError({ code: 'invalidOptions', message: `${source} names the certificate file ${file}, which cannot be read: ${(error as Error).message}`, cause: error });
+    }
+  }
+  return found;
+}

@@ -1,0 +1,70 @@
+/** Configuration files are somebody's code: what they export is looked at whole, and every problem is told at once. Pure. */
+
+import { MigrationError, type ServiceDefinition } from '@org/migrate-core';
+
+import type { WorkspaceDefinition } from './workspace.ts';
+
+type Check = (value: unknown) => string | null;
+
+const text: Check = (value) => (typeof value === 'string' && value !== '' ? null : 'must be a text that is not empty');
+const choice =
+  (...allowed: readonly string[]): Check =>
+  (value) =>
+    typeof value === 'string' && allowed.includes(value) ? null : `must be one of: ${allowed.join(', ')}`;
+const source: Check = (value) =>
+  text(value) === null || (typeof value === 'object' && value !== null && 'list' in value && 'compile' in value) ? null : 'must be a folder, or a migration source';
+/** Goes into variables (`PATIENT_DATABASE_URL`), table names and `--service a,b`. */
+const serviceName: Check = (value) =>
+  typeof value === 'string' && /^[a-z\d][\w.-]*$/i.test(value) ? null : 'must be a name of letters, digits, "_", "-" and "." that begins with a letter or digit';
+
+interface Field {
+  readonly check: Check;
+  readonly need: 'required' | 'optional';
+}
+
+const SERVICE: { readonly [Key in keyof Required<ServiceDefinition>]: Field } = {
+  name: { check: serviceName, need: 'required' },
+  migrations: { check: source, need: 'required' },
+  database: { check: text, need: 'required' },
+  history: { check: (value) => problemsOf(value, { table: { check: text, need: 'optional' }, schema: { check: text, need: 'optional' } }).join(', ') || null, need: 'optional' },
+  schema: { check: text, need: 'optional' },
+  order: { check: choice('strict', 'allow'), need: 'optional' },
+  applicationRole: { check: text, need: 'optional' },
+};
+
+const WORKSPACE: { readonly [Key in keyof Required<WorkspaceDefinition>]: Field } = {
+  services: { check: (value) => (Array.isArray(value) && value.every((one) => text(one) === null) ? null : 'must be a list of folders, such as ["services/*"]'), need: 'required' },
+  localDatabase: { check: (value) => (typeof value === 'function' ? null : 'must be a function'), need: 'optional' },
+};
+
+/** Throws `invalidOptions` naming the file and everything that is wrong in it. */
+export function checkService(value: unknown, file: string): ServiceDefinition {
+  return checkFile<ServiceDefinition>(value, SERVICE, file, 'defineService({ name, migrations, database })');
+}
+
+export function checkWorkspace(value: unknown, file: string): WorkspaceDefinition {
+  return checkFile<WorkspaceDefinition>(value, WORKSPACE, file, '{ services: ["services/*"], localDatabase }');
+}
+
+function checkFile<T>(value: unknown, fields: Readonly<Record<string, Field>>, file: string, form: string): T {
+  if (typeof value !== 'object' || value === null) {
+    throw new MigrationError({ code: 'invalidOptions', message: `${file} has no default export that is a configuration.`, hint: `export default ${form}` });
+  }
+  const problems = problemsOf(value, fields);
+  if (problems.length > 0) throw new MigrationError({ code: 'invalidOptions', message: `${file}: ${problems.join('; ')}.` });
+  return value as T;
+}
+
+function problemsOf(value: unknown, fields: Readonly<Record<string, Field>>): string[] {
+  if (typeof value !== 'object' || value === null) return ['must be an object'];
+  const given = value as Readonly<Record<string, unknown>>;
+  const unknown = Object.keys(given)
+    .filter((key) => !Object.hasOwn(fields, key))
+    .map((key) => `unknown key "${key}" (known: ${Object.keys(fields).join(', ')})`);
+  const wrong = Object.entries(fields).flatMap(([key, { check, need }]) => {
+    if (given[key] === undefined) return need === 'required' ? [`"${key}" is left out`] : [];
+    const problem = check(given[key]);
+    return problem === null ? [] : [`"${key}" ${problem}`];
+  });
+  return [...unknown, ...wrong];
+}

@@ -1,0 +1,146 @@
+/** The program: what was typed, to a command, to an exit code. The only file that knows the process. */
+
+import { MigrationError } from '@org/migrate-core';
+
+import { commands, type CommandEntry } from './commands.ts';
+import { toMigrationError } from './connect-error.ts';
+import { exit, exitCodeOf, type ExitCode, type StopSignal } from './exit.ts';
+import type { Invocation, Output } from './invocation.ts';
+import { optionDefinitions, type Options } from './options.ts';
+import { chooseColours } from './render/colour.ts';
+
+/** Runs one command line, without the program's own name. Never rejects; the exit code is for the caller to set. */
+export async function main(argv: readonly string[]): Promise<ExitCode> {
+  for (const stream of [process.stdout, process.stderr]) {
+    // `migrate log | head`: a reader that goes away is no error.
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+  const stop = listenForSignals();
+  let options: Options = argv.includes('--json') ? { json: true } : {};
+  let output = await openOutput({ ...options, color: !argv.includes('--no-color') });
+  try {
+    const entry = findCommand(argv);
+    if (entry === null) return await helpOrComplaint(argv);
+    const { parseCommand } = await import('./command-line.ts');
+    const loaded = await entry.load();
+    const parsed = await parseCommand(entry, loaded.command, withoutCommand(argv, entry));
+    if (parsed === null) return exit.done;
+    ({ options } = parsed);
+    output = await openOutput(options);
+    const invocation: Invocation = {
+      options,
+      argument: parsed.argument,
+      cwd: process.cwd(),
+      environment: process.env,
+      output,
+      signal: stop.signal,
+      stoppedBy: stop.by,
+      ask: (question) => ask(question, options, stop.signal),
+    };
+    return await loaded.command.run(invocation);
+  } catch (thrown) {
+    const error = toMigrationError(thrown);
+    const { renderError } = await import('./render/error.ts');
+    if (options.json === true) {
+      const { errorDocument } = await import('./render/document.ts');
+      output.document(errorDocument(error));
+    }
+    output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd: process.cwd() }));
+    return exitCodeOf(error, 'up', stop.by());
+  } finally {
+    stop.close();
+  }
+}
+
+/** The first word that names a command and is not the value of an option before it. */
+function findCommand(argv: readonly string[]): CommandEntry | null {
+  for (const [index, word] of argv.entries()) {
+    if (word === '--') return null;
+    if (word.startsWith('-') || takesValue(argv[index - 1])) continue;
+    return commands.find((one) => one.name === word) ?? null;
+  }
+  return null;
+}
+
+function takesValue(word: string | undefined): boolean {
+  if (word === undefined || !word.startsWith('-') || word.includes('=')) return false;
+  const definition = Object.values(optionDefinitions).find((one) => one.flags.split(/[ ,]+/).includes(word));
+  return definition?.flags.includes('<') === true;
+}
+
+function withoutCommand(argv: readonly string[], entry: CommandEntry): string[] {
+  const at = argv.findIndex((word, index) => word === entry.name && !takesValue(argv[index - 1]));
+  return argv.toSpliced(at, 1);
+}
+
+async function helpOrComplaint(argv: readonly string[]): Promise<ExitCode> {
+  const { programHelp, unknownCommand, version } = await import('./command-line.ts');
+  if (argv.includes('--version') || argv.includes('-V')) {
+    process.stdout.write(`${await version()}\n`);
+    return exit.done;
+  }
+  const words = argv.filter((word, index) => !word.startsWith('-') && !takesValue(argv[index - 1]));
+  const [word, about] = words;
+  if (word === 'help' && about !== undefined) return main([about, '--help']);
+  if (word !== undefined && word !== 'help') throw unknownCommand(word);
+  const asked = word === 'help' || argv.includes('--help') || argv.includes('-h');
+  if (!asked && argv.length > 0) throw new MigrationError({ code: 'invalidOptions', message: 'No command was given.', hint: 'migrate --help lists them' });
+  // Nothing typed at all is a question too, but a script that lost its command should notice.
+  (asked ? process.stdout : process.stderr).write(programHelp());
+  return asked ? exit.done : exit.usage;
+}
+
+async function openOutput(options: Options): Promise<Output> {
+  const people = options.json === true ? process.stderr : process.stdout;
+  const colours = await chooseColours(people, options.color !== false, process.env);
+  const live = people.isTTY === true && !process.env['CI'] && process.env['TERM'] !== 'dumb';
+  return {
+    document: (text) => void process.stdout.write(`${text}\n`),
+    line: (text = '') => void people.write(`${text}\n`),
+    log: (text) => void process.stderr.write(`${text}\n`),
+    colours,
+    live: live ? people : null,
+  };
+}
+
+interface Stop {
+  readonly signal: AbortSignal;
+  by(): StopSignal | null;
+  close(): void;
+}
+
+/** The first signal asks the engine to cancel and record; a second one leaves at once. */
+function listenForSignals(): Stop {
+  const controller = new AbortController();
+  let by: StopSignal | null = null;
+  const listener = (signal: NodeJS.Signals): void => {
+    if (by !== null) process.exit(signal === 'SIGTERM' ? exit.terminated : exit.interrupted);
+    by = signal === 'SIGTERM' ? 'SIGTERM' : 'SIGINT';
+    process.stderr.write(`\n${signal}: cancelling what runs in the server and recording what was done …\n`);
+    controller.abort(new MigrationError({ code: 'aborted', message: `stopped by ${signal}` }));
+  };
+  process.on('SIGINT', listener);
+  process.on('SIGTERM', listener);
+  return {
+    signal: controller.signal,
+    by: () => by,
+    close: () => {
+      process.off('SIGINT', listener);
+      process.off('SIGTERM', listener);
+    },
+  };
+}
+
+async function ask(question: string, options: Options, signal: AbortSignal): Promise<boolean | null> {
+  if (options.json === true || process.stdin.isTTY !== true || process.stderr.isTTY !== true) return null;
+  const { createInterface } = await import('node:readline/promises');
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await reader.question(`${question} [y/N] `, { signal });
+    return /^\s*y(es)?\s*$/i.test(answer);
+  } finally {
+    reader.close();
+  }
+}

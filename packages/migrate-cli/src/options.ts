@@ -1,0 +1,116 @@
+/** Every option of the command line, once: how it is written, what it means, and what its text becomes. Pure. */
+
+import { MigrationError } from '@org/migrate-core';
+
+/** What was typed. A key is there only when its option was. Durations in milliseconds. */
+export interface Options {
+  readonly service?: readonly string[];
+  readonly dir?: string;
+  readonly table?: string;
+  readonly schema?: string;
+  readonly url?: string;
+  readonly host?: string;
+  readonly port?: string;
+  readonly user?: string;
+  readonly password?: string;
+  readonly database?: string;
+  readonly envFile?: string;
+  readonly wait?: number;
+  readonly to?: string;
+  readonly steps?: number;
+  readonly only?: string;
+  readonly order?: 'strict' | 'allow';
+  readonly dryRun?: true;
+  readonly atomic?: true;
+  readonly down?: true;
+  readonly lockTimeout?: number;
+  readonly lockWait?: number;
+  readonly limit?: number;
+  readonly exitCode?: true;
+  readonly format?: 'sql' | 'pair' | 'folder' | 'ts';
+  readonly yes?: true;
+  readonly allowProduction?: true;
+  readonly json?: true;
+  readonly color?: boolean;
+  readonly verbose?: true;
+  readonly showData?: true;
+}
+
+export type OptionName = keyof Options;
+
+interface OptionDefinition {
+  readonly flags: string;
+  readonly description: string;
+  /** What the text becomes; left out for text that stays as it is, and for switches. */
+  readonly parse?: (text: string) => unknown;
+}
+
+export const optionDefinitions: { readonly [Name in OptionName]: OptionDefinition } = {
+  service: { flags: '-s, --service <names>', description: 'only these services of the workspace, separated by commas', parse: (text) => list('--service', text) },
+  dir: { flags: '--dir <folder>', description: 'a folder of migrations, without any configuration' },
+  table: { flags: '--table <name>', description: 'the history table (default: schema_migrations_<service>; with --dir: schema_migrations)' },
+  schema: { flags: '--schema <name>', description: 'the schema that the migrations work in (default: public)' },
+  url: { flags: '--url <url>', description: 'where to connect: postgres://user:password@host:5432/database' },
+  host: { flags: '--host <host>', description: 'or in parts: the server' },
+  port: { flags: '--port <port>', description: '… its port' },
+  user: { flags: '--user <user>', description: '… the role' },
+  password: { flags: '--password <password>', description: '… its password (other users of this machine can see it: better a variable)' },
+  database: { flags: '--database <name>', description: '… the database' },
+  envFile: { flags: '--env-file <file>', description: 'read variables from this file, not from .env; what is set already wins' },
+  wait: { flags: '--wait <duration>', description: 'keep trying that long while the server is not up yet, e.g. 30s', parse: (text) => duration('--wait', text) },
+  to: { flags: '--to <version>', description: 'up: up to and including this version. down: this version stays applied' },
+  steps: { flags: '--steps <n>', description: 'how many migrations', parse: (text) => count('--steps', text) },
+  only: { flags: '--only <version>', description: 'undo just this one, if nothing above needs it' },
+  order: { flags: '--order <policy>', description: 'allow: run a pending migration although a newer one is applied already (default: strict)', parse: (text) => oneOf('--order', text, ['strict', 'allow']) },
+  dryRun: { flags: '--dry-run', description: 'show what would run, and write nothing' },
+  atomic: { flags: '--atomic', description: 'all or nothing: everything in one transaction' },
+  down: { flags: '--down', description: 'the plan of a down instead of an up' },
+  lockTimeout: { flags: '--lock-timeout <duration>', description: 'how long one attempt waits for a table’s lock while others queue behind it (default: 3s)', parse: (text) => duration('--lock-timeout', text) },
+  lockWait: { flags: '--lock-wait <duration>', description: 'how long to wait in all for another run, for locks and for what other services must apply first (default: 5m)', parse: (text) => duration('--lock-wait', text) },
+  limit: { flags: '--limit <n>', description: 'how many entries, newest first (default: 50)', parse: (text) => count('--limit', text) },
+  exitCode: { flags: '--exit-code', description: 'exit 3 where anything is pending' },
+  format: { flags: '--format <format>', description: 'sql, pair, folder or ts (default: what the folder’s newest migration is)', parse: (text) => oneOf('--format', text, ['sql', 'pair', 'folder', 'ts']) },
+  yes: { flags: '-y, --yes', description: 'do not ask' },
+  allowProduction: { flags: '--allow-production', description: 'allow it although NODE_ENV is production' },
+  json: { flags: '--json', description: 'one JSON document on standard output, and nothing else there' },
+  color: { flags: '--no-color', description: 'no colour (also NO_COLOR)' },
+  verbose: { flags: '--verbose', description: 'tell more: every skipped migration, stack traces of errors' },
+  showData: { flags: '--show-data', description: 'show what PostgreSQL says about the failing row: it may hold patients’ data' },
+};
+
+/** Where to find the migrations and the database. */
+export const placeOptions: readonly OptionName[] = ['service', 'dir', 'table', 'schema', 'url', 'host', 'port', 'user', 'password', 'database', 'envFile', 'wait'];
+export const outputOptions: readonly OptionName[] = ['json', 'color', 'verbose', 'showData'];
+
+function list(flag: string, text: string): string[] {
+  const names = text.split(',').map((name) => name.trim()).filter((name) => name !== '');
+  if (names.length === 0) throw bad(flag, text, 'names, separated by commas');
+  return [...new Set(names)];
+}
+
+function count(flag: string, text: string): number {
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (number === 0) throw bad(flag, text, 'a whole number above zero');
+  return number;
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 };
+
+/** `30s`, `500ms`, `5m`; a bare number is seconds. */
+function duration(flag: string, text: string): number {
+  const parts = /^(\d{1,9}(?:\.\d+)?)\s*(ms|s|m|min|h)?$/.exec(text.trim());
+  const value = parts === null ? Number.NaN : Number(parts[1]) * (UNITS[parts[2] ?? 's'] ?? Number.NaN);
+  // PostgreSQL keeps such settings in 31 bits, and so do timers.
+  if (!Number.isFinite(value) || value > 2_147_483_647) throw bad(flag, text, 'a duration such as 500ms, 30s or 5m');
+  return Math.round(value);
+}
+
+function oneOf<T extends string>(flag: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((one) => one === text);
+  if (found === undefined) throw bad(flag, text, `one of: ${allowed.join(', ')}`);
+  return found;
+}
+
+function bad(flag: string, text: string, wanted: string): MigrationError {
+  return new MigrationError({ code: 'invalidOptions', message: `${flag} takes ${wanted}, not "${text}".` });
+}

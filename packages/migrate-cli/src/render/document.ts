@@ -1,0 +1,121 @@
+/** The JSON documents. Their shapes are a contract: a key that is there stays there. Pure. */
+
+import type { DetailedPlan, Failure, LogEntry, MigrationError, Outcome, Report, SourcePosition, Status } from '@org/migrate-core';
+
+import type { ServiceResult } from '../run.ts';
+import { shown } from '../workspace.ts';
+
+/** A run that was asked for in the wrong way, or a command that has no targets to speak of. */
+export function errorDocument(error: MigrationError): string {
+  const { code, message, hint, sqlState } = error;
+  return json({ error: { code, message, hint, sqlState } });
+}
+
+export function runDocument(results: readonly ServiceResult[], cwd: string): string {
+  return json({ services: results.map((result) => ({ service: result.service, targets: [runTarget(result, cwd)] })) });
+}
+
+function runTarget({ database, report, error, begun }: ServiceResult, cwd: string): object {
+  const known = report !== null && report.target.database !== '';
+  return {
+    target: known ? report.target.name : (database ?? error?.target ?? null),
+    tenant: report?.target.tenant ?? null,
+    outcome: outcome(report, error, begun),
+    applied: report?.applied.map((step) => step.version) ?? [],
+    undone: report?.undone.map((step) => step.version) ?? [],
+    failed: error === null ? null : failure(error, report?.failed ?? null, cwd),
+    durationMs: report === null ? 0 : Math.round(report.durationMs),
+  };
+}
+
+function outcome(report: Report | null, error: MigrationError | null, begun: boolean): Outcome {
+  if (!begun) return 'notRun';
+  if (error?.code === 'aborted') return 'interrupted';
+  // A plan that was refused, a lock that was not had: the run failed, although no migration did.
+  return error !== null ? 'failed' : (report?.outcome ?? 'failed');
+}
+
+function failure(error: MigrationError, failed: Failure | null, cwd: string): object {
+  const version = failed?.version ?? error.problems.find((one) => one.severity === 'error')?.version ?? error.migration;
+  return { version, code: error.code, message: failed?.message ?? error.message, ...place(error.position, cwd), statement: error.statement, sqlState: error.sqlState };
+}
+
+function place(position: SourcePosition | null, cwd: string): { file: string | null; line: number | null; column: number | null } {
+  const file = position?.file ?? null;
+  return { file: file === null ? null : shown(file, cwd), line: position?.line ?? null, column: position?.column ?? null };
+}
+
+/** A service's status, or why it could not be had. */
+export interface ServiceStatus {
+  readonly service: string;
+  readonly database: string | null;
+  readonly schema: string;
+  readonly status: Status | null;
+  readonly error: MigrationError | null;
+}
+
+export function statusDocument(services: readonly ServiceStatus[]): string {
+  return json({ services: services.map((one) => ({ service: one.service, targets: [statusTarget(one)] })) });
+}
+
+function statusTarget({ database, schema, status, error }: ServiceStatus): object {
+  if (status === null) {
+    const target = database === null ? null : schema === 'public' ? database : `${database}.${schema}`;
+    const problem = { code: error?.code ?? 'internal', version: null, message: error?.message ?? '' };
+    return { target, database, schema, tenant: null, current: null, applied: [], pending: [], problems: [problem] };
+  }
+  const { target } = status;
+  return {
+    target: target.name,
+    database: target.database,
+    schema: target.schema,
+    tenant: target.tenant,
+    current: status.current?.version ?? null,
+    applied: status.applied.map(({ version, name, description, checksum, appliedAt, durationMs }) => ({ version, name, description, checksum, appliedAt, durationMs })),
+    pending: status.pending.map(({ version, name }) => ({ version, name })),
+    problems: status.problems.map(({ code, version, message }) => ({ code, version, message })),
+    ...(status.running === null ? {} : { running: { name: status.running.name, ...status.running.process, blockers: status.running.blockers } }),
+  };
+}
+
+/** A service's plan, or why there is none. */
+export interface ServicePlan {
+  readonly service: string;
+  readonly direction: 'up' | 'down';
+  readonly database: string | null;
+  readonly plan: DetailedPlan | null;
+  readonly error: MigrationError | null;
+}
+
+export function planDocument(services: readonly ServicePlan[], cwd: string): string {
+  return json({ services: services.map((one) => ({ service: one.service, targets: [planTarget(one, cwd)] })) });
+}
+
+function planTarget({ direction, database, plan, error }: ServicePlan, cwd: string): object {
+  const problems = plan?.plan.problems.map(({ code, version, message, severity }) => ({ code, version, message, severity })) ?? [];
+  const broken = error === null ? [] : [{ code: error.code, version: error.migration, message: error.message, severity: 'error', ...place(error.position, cwd) }];
+  return {
+    target: plan?.target.name ?? database,
+    tenant: plan?.target.tenant ?? null,
+    direction,
+    current: plan?.plan.current ?? null,
+    steps: plan?.steps.map(({ version, name, direction: way, mode, from, transaction, sql }) => ({ version, name, direction: way, mode, from, transaction, sql })) ?? [],
+    pending: plan?.plan.pending ?? [],
+    problems: [...problems, ...broken],
+    ignored: plan?.ignored ?? [],
+  };
+}
+
+export interface ServiceLog {
+  readonly service: string;
+  readonly database: string;
+  readonly entries: readonly LogEntry[];
+}
+
+export function logDocument(services: readonly ServiceLog[]): string {
+  return json({ services: services.map(({ service, database, entries }) => ({ service, targets: [{ target: database, tenant: null, entries }] })) });
+}
+
+function json(document: object): string {
+  return JSON.stringify(document, null, 2);
+}

@@ -1,0 +1,63 @@
+/** An error for people: what and where, the line with a caret, what to type next. Never data, unless asked. Pure. */
+
+import type { MigrationError, SourcePosition } from '@org/migrate-core';
+
+import { shown } from '../workspace.ts';
+import type { Colours } from './colour.ts';
+import { printable } from './text.ts';
+
+export interface ErrorStyle {
+  readonly colours: Colours;
+  /** Adds the stack trace. */
+  readonly verbose: boolean;
+  /** Adds DETAIL and the failing row. */
+  readonly showData: boolean;
+  readonly cwd: string;
+}
+
+const WIDEST_LINE = 140;
+
+export function renderError(error: MigrationError, { colours, verbose, showData, cwd }: ErrorStyle): string {
+  const state = error.sqlState === null || error.message.includes(error.sqlState) ? '' : colours.dim(` (SQLSTATE ${error.sqlState})`);
+  const [first = '', ...more] = printable(error.message).split('\n');
+  const lines = [`${colours.red('✗')} ${colours.bold(first)}${state}`, ...more.map((line) => `  ${line}`)];
+  if (error.position !== null) lines.push(...excerpt(error.position, colours, cwd));
+  else if (error.statement !== null) lines.push('', ...firstLines(error.statement).map((line) => `  ${colours.dim('|')} ${line}`), '');
+  if (error.data !== null) {
+    if (showData) lines.push(...printable(error.data).split('\n').map((line) => `  ${line}`));
+    else lines.push(colours.dim('  PostgreSQL’s details are withheld, since they may hold patients’ data; --show-data prints them.'));
+  }
+  if (error.hint !== null) lines.push(`  ${colours.cyan('→')} ${printable(error.hint)}`);
+  if (verbose && error.stack !== undefined) lines.push(colours.dim(printable(frames(error.stack))));
+  return lines.join('\n');
+}
+
+/** Only where, not the message again: a driver's own message may quote a row. */
+function frames(stack: string): string {
+  return stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .join('\n');
+}
+
+function excerpt(position: SourcePosition, colours: Colours, cwd: string): string[] {
+  const place = position.file === null ? `line ${position.line}, column ${position.column}` : `${shown(position.file, cwd)}:${position.line}:${position.column}`;
+  const characters = Array.from(position.text.replaceAll('\t', ' '));
+  // A line of a minified file would fill the screen and push the caret out of sight.
+  const from = position.column > WIDEST_LINE - 20 ? position.column - Math.floor(WIDEST_LINE / 2) : 0;
+  const text = printable(characters.slice(from, from + WIDEST_LINE).join(''));
+  const before = printable(characters.slice(from, position.column - 1).join(''));
+  const number = String(position.line);
+  return [
+    `  ${colours.cyan(printable(place))}`,
+    '',
+    `  ${colours.dim(`${number} |`)} ${text.trimEnd()}`,
+    `  ${' '.repeat(number.length)} ${colours.dim('|')} ${' '.repeat(before.length)}${colours.red('^')}`,
+    '',
+  ];
+}
+
+function firstLines(statement: string): string[] {
+  const lines = printable(statement).split('\n');
+  return lines.length > 8 ? [...lines.slice(0, 8), '…'] : lines;
+}

@@ -1,0 +1,35 @@
+/** What would run, with its SQL. Pure. */
+
+import type { PlannedStep } from '@org/migrate-core';
+
+import type { Colours } from './colour.ts';
+import type { ServicePlan } from './document.ts';
+import { plural, printable } from './text.ts';
+
+/** @param sql `whole`: all of it; `none`: names only. */
+export function renderPlan({ service, direction, plan }: ServicePlan, sql: 'whole' | 'none', colours: Colours): string {
+  if (plan === null) return '';
+  const { steps, target, found } = plan;
+  const errors = plan.plan.problems.filter((one) => one.severity === 'error');
+  const lines = [
+    steps.length === 0 && errors.length === 0
+      ? `${colours.bold(printable(service))}  nothing to ${direction === 'up' ? 'apply' : 'undo'} on ${printable(target.name)} (${plural(found, 'migration')} in the source)`
+      : `${colours.bold(printable(service))}  ${plural(steps.length, 'migration')} to ${direction === 'up' ? 'apply' : 'undo'} on ${printable(target.name)}; nothing is written`,
+  ];
+  for (const step of steps) lines.push(...renderStep(step, sql, colours));
+  for (const { path, reason } of plan.ignored) lines.push(`  ${colours.yellow('!')} not a migration: ${printable(path)} (${printable(reason)})`);
+  for (const { severity, message } of plan.plan.problems) lines.push(`  ${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${printable(message).replaceAll('\n', '\n    ')}`);
+  return lines.join('\n');
+}
+
+function renderStep({ name, direction, mode, from, transaction, sql }: PlannedStep, show: 'whole' | 'none', colours: Colours): string[] {
+  const notes = [
+    ...(mode === 'resume' ? ['goes on where it was interrupted'] : []),
+    ...(direction === 'down' && from === 'stored' ? ['by the down stored with it'] : []),
+    transaction === 'one' ? 'in one transaction' : 'statement by statement',
+  ];
+  const lines = [`  ${direction === 'up' ? colours.green('↑') : colours.yellow('↓')} ${printable(name)} ${colours.dim(`(${notes.join(', ')})`)}`];
+  if (show === 'none') return lines;
+  const text = sql === null ? '-- known only when it runs: it asks the database' : printable(sql).trim();
+  return [...lines, ...text.split('\n').map((line) => `    ${colours.dim('|')} ${line.trimEnd()}`.trimEnd())];
+}

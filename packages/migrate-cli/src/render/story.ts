@@ -1,0 +1,147 @@
+/** The story of one service's run, told while it happens. */
+
+import type { Blocker, ChosenConnection, EventListener, MigrationEvent, Report } from '@org/migrate-core';
+
+import type { Invocation } from '../invocation.ts';
+import type { Service } from '../service.ts';
+import { shown } from '../workspace.ts';
+import { Progress } from './progress.ts';
+import { duration, fit, plural, printable } from './text.ts';
+
+export class Story {
+  readonly #service: Service;
+  readonly #invocation: Invocation;
+  readonly #progress: Progress;
+  /** Names in history order, before the run. */
+  applied: readonly string[] = [];
+  #width = 0;
+  #told = new Set<string>();
+
+  constructor(service: Service, invocation: Invocation) {
+    this.#service = service;
+    this.#invocation = invocation;
+    this.#progress = new Progress(invocation.output.live);
+  }
+
+  get listener(): EventListener {
+    return (event) => this.#hear(event);
+  }
+
+  connected({ display, source }: ChosenConnection): void {
+    const { colours } = this.#invocation.output;
+    this.#say(`${colours.bold(printable(this.#service.name))}  ${printable(display)} ${colours.dim(`(from ${source})`)}`);
+  }
+
+  #hear(event: MigrationEvent): void {
+    const { colours } = this.#invocation.output;
+    switch (event.type) {
+      case 'planned':
+        this.#planned(event);
+        break;
+      case 'started':
+        this.#progress.show(`${event.direction === 'up' ? 'applying' : 'undoing'} ${printable(event.name)}`);
+        break;
+      case 'statement':
+        this.#progress.show(`${printable(event.name)}  statement ${event.index + 1} of ${event.count}: ${printable(event.summary)}`);
+        break;
+      case 'applied':
+      case 'undone':
+        this.#progress.idle();
+        this.#say(`  ${colours.green(event.type === 'applied' ? '✓' : '↶')} ${printable(event.name).padEnd(this.#width)}  ${colours.dim(duration(event.durationMs))}`);
+        break;
+      case 'waitingForLock': {
+        const holder = event.holder === null ? 'another run' : describe(event.holder);
+        this.#say(`  ${colours.yellow('…')} waiting for another migration run of these tables: ${holder}, ${duration(event.waitedMs)} so far`);
+        break;
+      }
+      case 'blocked':
+        this.#once(`  ${colours.yellow('…')} ${printable(event.name)} waits for a lock held by ${event.blockers.map(describe).join('; ') || 'another session'}`);
+        break;
+      case 'retrying':
+        this.#say(`  ${colours.yellow('…')} ${printable(event.name)} lost against other sessions (${event.sqlState}); attempt ${event.attempt + 1} in ${duration(event.delayMs)}`);
+        break;
+      case 'notice':
+        this.#say(`  ${colours.cyan('i')} ${printable(event.message)}`);
+        break;
+      case 'failed':
+        this.#progress.idle();
+        this.#say(`  ${colours.red('✗')} ${printable(event.failure.name)}`);
+        break;
+    }
+  }
+
+  #planned({ found, applied, steps, direction, warnings }: Extract<MigrationEvent, { type: 'planned' }>): void {
+    const { output, options, cwd } = this.#invocation;
+    const { colours } = output;
+    this.applied = applied;
+    this.#width = Math.max(0, ...steps.map((name) => printable(name).length));
+    const where = this.#service.migrations === null ? this.#service.source.label : shown(this.#service.migrations, cwd);
+    this.#say(`  ${plural(found, 'migration')} in ${printable(where)}, ${applied.length} applied, ${steps.length} to ${direction === 'up' ? 'apply' : 'undo'}`);
+    if (direction === 'up' && applied.length > 0) {
+      if (options.verbose === true) for (const name of applied) this.#say(colours.dim(`  - ${printable(name)}  skipped: applied already`));
+      else this.#say(colours.dim(`  - skipped, applied already: ${printable(range(applied))}`));
+    }
+    for (const warning of warnings) this.#say(`  ${colours.yellow('!')} ${printable(warning.message)}`);
+  }
+
+  /** The last lines, after a run without an error. */
+  async ended(report: Report, current: string | null): Promise<void> {
+    this.#progress.clear();
+    const { colours } = this.#invocation.output;
+    const { migrations, ignored } = await this.#service.source.list();
+    for (const { path, reason } of ignored) this.#say(`  ${colours.yellow('!')} not a migration: ${printable(shown(path, this.#invocation.cwd))} (${printable(reason)})`);
+    if (migrations.length === 0) {
+      this.#say(`  There is no migration in this folder yet. Make the first one with: migrate create NAME`);
+      return;
+    }
+    const at = current === null ? 'nothing is applied any more' : `now at ${printable(current)}`;
+    switch (report.outcome) {
+      case 'upToDate':
+        this.#say(`  ${colours.green('Nothing to do')}: ${current === null ? 'nothing is applied' : `${printable(this.#service.name)} is at ${printable(current)}`}.`);
+        break;
+      default: {
+        const counts = [
+          ...(report.undone.length > 0 ? [`${plural(report.undone.length, 'migration')} undone`] : []),
+          ...(report.applied.length > 0 ? [`${plural(report.applied.length, 'migration')} applied`] : []),
+        ];
+        this.#say(`  ${colours.green(counts.join(', '))} in ${duration(report.durationMs)}; ${at}.`);
+      }
+    }
+  }
+
+  broken(): void {
+    this.#progress.clear();
+  }
+
+  /** What stands, after a run that failed. */
+  reached(report: Report, current: string | null): void {
+    const done = [
+      ...(report.undone.length > 0 ? [`${report.undone.length} undone`] : []),
+      ...(report.applied.length > 0 ? [`${report.applied.length} applied`] : []),
+      ...(report.notRun.length > 0 ? [`${report.notRun.length} not run`] : []),
+    ];
+    if (done.length === 0) return;
+    this.#say(`  ${done.join(', ')}; ${current === null ? 'nothing is applied' : `now at ${printable(current)}`}.`);
+  }
+
+  #once(text: string): void {
+    if (this.#told.has(text)) return;
+    this.#told.add(text);
+    this.#say(text);
+  }
+
+  #say(text: string): void {
+    this.#progress.above(() => this.#invocation.output.line(text));
+  }
+}
+
+/** `0001 … 0007` would hide which; a handful is named, more are counted. */
+function range(names: readonly string[]): string {
+  return names.length <= 3 ? names.join(', ') : `${names[0]} … ${names.at(-1)} (${names.length})`;
+}
+
+/** One session, for people. Its query comes without literals. */
+export function describe(one: Blocker): string {
+  const parts = [one.user, one.application === '' ? null : one.application, one.state, one.ageMs === null ? null : `for ${duration(one.ageMs)}`].filter((part) => part !== null);
+  return printable(`pid ${one.pid} (${parts.join(', ')})${one.query === '' ? '' : `: ${fit(one.query, 100)}`}`);
+}

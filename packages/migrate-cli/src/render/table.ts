@@ -1,0 +1,102 @@
+/** Tables for people. */
+
+import type { Status } from '@org/migrate-core';
+import Table from 'cli-table3';
+
+import type { ServiceResult } from '../run.ts';
+import type { Colours } from './colour.ts';
+import type { ServiceStatus } from './document.ts';
+import { describe } from './story.ts';
+import { duration, plural, printable } from './text.ts';
+
+/** Rules only under the heading: a grid of lines is hard to read, and harder to copy from. */
+const CHARACTERS = {
+  top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
+  left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ',
+};
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[], colours: Colours): string {
+  const made = new Table({ head: head.map((text) => colours.dim(text)), chars: CHARACTERS, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 } });
+  made.push(...rows.map((row) => [...row]));
+  return made
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+/** The end of a run over several services. */
+export function renderResults(results: readonly ServiceResult[], colours: Colours): string {
+  const rows = results.map(({ service, report, error, begun, current, database }) => {
+    const done = [...(report?.undone.length ? [`${report.undone.length} undone`] : []), ...(report?.applied.length ? [`${report.applied.length} applied`] : [])].join(', ');
+    const state = !begun ? colours.yellow('not run') : error !== null ? colours.red(error.code === 'aborted' ? 'stopped' : 'failed') : done === '' ? 'nothing to do' : colours.green(done);
+    return [printable(service), printable(report?.target.name || database || '–'), printable(current ?? '–'), error !== null && done !== '' ? `${state}, ${done}` : state];
+  });
+  return `\n${table(['service', 'target', 'version', 'result'], rows, colours)}`;
+}
+
+/** One row for each service. */
+export function renderStatuses(services: readonly ServiceStatus[], colours: Colours): string {
+  const rows = services.map(({ service, status, error, database }) => {
+    if (status === null) return [printable(service), printable(database ?? '–'), '–', '–', '–', colours.red(error?.code === 'connection' ? 'cannot connect' : 'cannot tell')];
+    const pending = status.pending.length;
+    return [
+      printable(service),
+      printable(status.target.name),
+      printable(status.current?.version ?? '–'),
+      String(status.applied.length),
+      pending === 0 ? '0' : colours.yellow(String(pending)),
+      state(status, colours),
+    ];
+  });
+  const lines = [table(['service', 'target', 'version', 'applied', 'pending', 'state'], rows, colours)];
+  for (const { service, status, error } of services) {
+    if (error !== null) lines.push('', `${colours.red('✗')} ${printable(service)}: ${printable(error.message)}`, ...(error.hint === null ? [] : [`  ${colours.cyan('→')} ${printable(error.hint)}`]));
+    if (status !== null && (status.problems.length > 0 || status.running !== null)) lines.push('', ...renderTroubles(service, status, colours));
+  }
+  return lines.join('\n');
+}
+
+function state({ pending, problems, running }: Status, colours: Colours): string {
+  if (running !== null) return colours.cyan('running now');
+  const errors = problems.filter((one) => one.severity === 'error').length;
+  if (errors > 0) return colours.red(plural(errors, 'problem'));
+  if (problems.some((one) => one.code === 'interrupted')) return colours.yellow('interrupted');
+  return pending.length > 0 ? colours.yellow('pending') : colours.green('current');
+}
+
+/** One service: each migration's state. */
+export function renderStatus(service: string, status: Status, colours: Colours): string {
+  const marks = new Map(status.problems.map((problem) => [problem.name, problem.code]));
+  const applied = status.applied.map((row) => {
+    const mark = marks.get(row.name);
+    const text = row.state !== 'applied' ? colours.yellow('interrupted') : mark === undefined ? colours.green('applied') : colours.red(`applied, ${words(mark)}`);
+    return [printable(row.name), text, row.appliedAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'), duration(row.durationMs), printable(row.appliedBy)];
+  });
+  const pending = status.pending.map((one) => {
+    const mark = marks.get(one.name);
+    return [printable(one.name), mark === undefined ? colours.yellow('pending') : colours.red(`pending, ${words(mark)}`), '', '', ''];
+  });
+  const summary = `${printable(service)}: ${status.current === null ? 'nothing applied' : `version ${printable(status.current.version)}`}, ${status.applied.length} applied, ${status.pending.length} pending`;
+  const rows = [...applied, ...pending];
+  const lines = rows.length === 0 ? [summary] : [table(['migration', 'state', 'applied at', 'took', 'by'], rows, colours), '', summary];
+  if (status.problems.length > 0 || status.running !== null) lines.push('', ...renderTroubles(service, status, colours));
+  return lines.join('\n');
+}
+
+function renderTroubles(service: string, { problems, running }: Status, colours: Colours): string[] {
+  const lines = problems.flatMap(({ severity, message }) => {
+    const [first = '', ...more] = printable(message).split('\n');
+    return [`${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${printable(service)}: ${first}`, ...more.map((line) => `  ${line}`)];
+  });
+  if (running !== null) {
+    lines.push(`${colours.cyan('▶')} ${printable(service)}: ${printable(running.name) || 'a migration'} runs now in ${describe(running.process)}`);
+    for (const blocker of running.blockers) lines.push(`  ${colours.yellow('…')} it waits for ${describe(blocker)}`);
+  }
+  return lines;
+}
+
+/** `outOfOrder` → `out of order`. */
+function words(code: string): string {
+  return code.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}

@@ -1,0 +1,27 @@
+/** Small pieces of text that several renderings share. Pure. */
+
+/**
+ * Names and messages come from files, servers and strangers: a control character among them could move the cursor,
+ * retitle the terminal or hide what was printed before. Line breaks and tabs stay.
+ */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (found) => `\\x${(found.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`);
+}
+
+/** `3 ms`, `1.2 s`, `2 min 5 s`. */
+export function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.floor((ms % 60_000) / 1_000)} s`;
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+/** At most `width` characters, the end cut off. */
+export function fit(text: string, width: number): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return line.length > width ? `${line.slice(0, Math.max(1, width - 1))}…` : line;
+}

@@ -1,0 +1,79 @@
+/** What services have applied, told to each other: nobody goes up before what it requires, nor down below what others require. */
+
+import type { Dependant, MigratorOptions } from '@org/migrate-core';
+
+import type { Selection } from './selection.ts';
+import type { Service } from './service.ts';
+
+/** What a plan has decided for the services before: they are read as if it had run. */
+export interface Foreseen {
+  readonly applied: Set<string>;
+  readonly undone: Set<string>;
+}
+
+export class Requirements {
+  readonly #selection: Selection;
+  readonly #tell: (text: string) => void;
+  readonly #foreseen = new Map<string, Foreseen>();
+
+  /** @param tell For what could not be asked: a person should know that it was not looked at. */
+  constructor(selection: Selection, tell: (text: string) => void) {
+    this.#selection = selection;
+    this.#tell = tell;
+  }
+
+  foresee(service: string, steps: readonly { readonly name: string; readonly direction: 'up' | 'down' }[]): void {
+    this.#foreseen.set(service, {
+      applied: new Set(steps.filter((step) => step.direction === 'up').map((step) => step.name)),
+      undone: new Set(steps.filter((step) => step.direction === 'down').map((step) => step.name)),
+    });
+  }
+
+  /** For `createMigrator`. Nothing is asked unless a migration needs it. */
+  hooks(service: Service): Pick<MigratorOptions, 'requirements' | 'dependants'> {
+    return { requirements: (name) => this.#applied(service, name), dependants: () => this.#dependants(service) };
+  }
+
+  async #applied(asking: Service, name: string): Promise<readonly string[] | null> {
+    const other = await this.#selection.find(name);
+    const rows = other === null ? null : await this.#rows(asking, other);
+    if (rows === null) return null;
+    const { applied, undone } = this.#foreseen.get(name) ?? { applied: new Set<string>(), undone: new Set<string>() };
+    return [...rows.filter((row) => row.state === 'applied' && !undone.has(row.name)).map((row) => row.name), ...applied];
+  }
+
+  async #dependants(service: Service): Promise<readonly Dependant[]> {
+    const found: Dependant[] = [];
+    for (const other of await this.#selection.others(service)) {
+      const rows = await this.#rows(service, other);
+      if (rows === null) {
+        // Its files tell whether it could matter at all.
+        const listing = await other.source.list().catch(() => null);
+        const needs = listing?.migrations.some((one) => one.directives.requires.some((need) => need.service === service.name)) === true;
+        if (needs) this.#tell(`${other.name} has migrations that require ${service.name}, and what it has applied could not be learned: nothing was checked against it.`);
+        continue;
+      }
+      const undone = this.#foreseen.get(other.name)?.undone;
+      found.push(...rows.filter((row) => undone?.has(row.name) !== true).map((row) => ({ service: other.name, name: row.name, requires: row.requires })));
+    }
+    return found;
+  }
+
+  /** The other's history where its own configuration says, and in the asking service's database, where services share one. `null`: unknown. */
+  async #rows(asking: Service, other: Service): Promise<Awaited<ReturnType<ReturnType<Service['migrator']>['status']>>['applied'] | null> {
+    if (this.#selection.flagged && !this.#selection.services.includes(other)) {
+      const shared = await read(other, asking);
+      if (shared !== null && shared.length > 0) return shared;
+    }
+    return read(other, other);
+  }
+}
+
+async function read(service: Service, where: Service): Promise<Awaited<ReturnType<ReturnType<Service['migrator']>['status']>>['applied'] | null> {
+  try {
+    return (await service.migrator({ connect: where.connect }).status()).applied;
+  } catch (error) {
+    // A database that was never made has nothing applied.
+    return (error as { sqlState?: string }).sqlState === '3D000' ? [] : null;
+  }
+}

@@ -1,0 +1,149 @@
+/** Which services a command is about, in the order of migrating them. */
+
+import { resolve } from 'node:path';
+
+import { connectionTo, MigrationError, type ServiceDefinition } from '@org/migrate-core';
+
+import { readEnvironment } from './environment.ts';
+import type { Invocation } from './invocation.ts';
+import { orderServices, type ServiceNeeds } from './order.ts';
+import { folderDefinition, localRequest, Service } from './service.ts';
+import { findServiceFile, findWorkspace, loadService, shown, type LocalServer, type ServiceConfig, type Workspace } from './workspace.ts';
+
+export interface Selection {
+  /** What is needed first comes first. Never empty. */
+  readonly services: readonly Service[];
+  /** Another service of the workspace, selected or not; `null` where none is known by that name. */
+  find(name: string): Promise<Service | null>;
+  /** All others of the workspace; none outside one. */
+  others(service: Service): Promise<readonly Service[]>;
+  /** Whether the services' own connections are used, and not one that was typed. */
+  readonly flagged: boolean;
+}
+
+/** Throws `invalidOptions` when nothing says which migrations are meant. */
+export async function selectServices(invocation: Invocation): Promise<Selection> {
+  const { options, cwd } = invocation;
+  if (options.dir !== undefined) return selectFolder(invocation, options.dir);
+  const workspace = findWorkspace(cwd);
+  const file = findServiceFile(cwd, workspace);
+  if (file !== null && options.service === undefined) return selectOne(invocation, await loadService(file), workspace);
+  if (workspace === null) {
+    if (file !== null) return selectNamed(invocation, [await loadService(file)], null);
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `Nothing says which migrations are meant: ${cwd} has no migrate.config.ts, and neither it nor a folder above has a migrate.workspace.ts.`,
+      hint: 'name a folder and a server: migrate up --dir ./migrations --url postgres://user:password@host:5432/database',
+    });
+  }
+  return selectNamed(invocation, await workspace.services(), workspace);
+}
+
+function selectFolder(invocation: Invocation, typed: string): Selection {
+  const { options, cwd } = invocation;
+  if (options.service !== undefined) throw new MigrationError({ code: 'invalidOptions', message: '--dir names a folder and --service a service: give one of them.' });
+  const folder = resolve(cwd, typed);
+  const service = build(invocation, { definition: folderDefinition(folder, typed), folder: cwd, packageName: null, dependencies: [] }, null, null);
+  const empty: ServiceDefinition = { name: '', migrations: { label: '', list: async () => ({ migrations: [], ignored: [], problems: [] }), compile: async () => [] }, database: 'postgres' };
+  return {
+    services: [service],
+    find: async (name) => build(invocation, { definition: { ...empty, name }, folder: cwd, packageName: null, dependencies: [] }, null, null, name),
+    others: async () => [],
+    flagged: true,
+  };
+}
+
+function selectOne(invocation: Invocation, config: ServiceConfig, workspace: Workspace | null): Selection {
+  const local = localServer(workspace);
+  const service = build(invocation, config, workspace, local);
+  return inWorkspace(invocation, [service], workspace, local);
+}
+
+async function selectNamed(invocation: Invocation, configs: readonly ServiceConfig[], workspace: Workspace | null): Promise<Selection> {
+  const wanted = invocation.options.service;
+  const names = configs.map((one) => one.definition.name);
+  const unknown = wanted?.filter((name) => !names.includes(name)) ?? [];
+  if (unknown.length > 0) {
+    throw new MigrationError({ code: 'invalidOptions', message: `There is no service called ${unknown.map((one) => `"${one}"`).join(' or ')} here.`, hint: `the services are: ${names.join(', ')}` });
+  }
+  if (configs.length === 0) {
+    throw new MigrationError({ code: 'invalidOptions', message: `The workspace ${workspace?.root ?? ''} has no service: no folder that it names holds a migrate.config.ts.` });
+  }
+  const local = localServer(workspace);
+  const all = configs.map((config) => build(invocation, config, workspace, local));
+  const order = orderServices(await Promise.all(all.map((service) => needsOf(service, all))));
+  const services = order.flatMap((name) => all.filter((one) => one.name === name && (wanted === undefined || wanted.includes(name))));
+  return inWorkspace(invocation, services, workspace, local);
+}
+
+/** A folder that cannot be read says so when its service is run; it must not hide the others from `status`. */
+async function needsOf(service: Service, all: readonly Service[]): Promise<ServiceNeeds> {
+  const listing = await service.source.list().catch(() => null);
+  return {
+    name: service.name,
+    dependencies: all.filter((other) => service.input.dependencies.includes(other.input.packageName ?? other.name)).map((other) => other.name),
+    requires: (listing?.migrations ?? []).flatMap(({ name, directives }) => directives.requires.map((need) => ({ ...need, by: name }))),
+  };
+}
+
+function inWorkspace(invocation: Invocation, services: readonly Service[], workspace: Workspace | null, local: LocalOf | null): Selection {
+  const { url, host, port, user, password, database } = invocation.options;
+  const flagged = [url, host, port, user, password, database].some((one) => one !== undefined);
+  let others: Promise<readonly Service[]> | null = null;
+  // Those that were not selected are where their own configuration says, whatever was typed for these.
+  const rest = (): Promise<readonly Service[]> =>
+    (others ??= (workspace?.services() ?? Promise.resolve([])).then((configs) =>
+      configs.filter(({ definition }) => services.every((one) => one.name !== definition.name)).map((config) => build({ ...invocation, options: withoutFlags(invocation) }, config, workspace, local)),
+    ));
+  return {
+    services,
+    flagged,
+    find: async (name) => services.find((one) => one.name === name) ?? (await rest()).find((one) => one.name === name) ?? null,
+    others: async (service) => [...services, ...(await rest())].filter((one) => one !== service),
+  };
+}
+
+function withoutFlags({ options }: Invocation): Invocation['options'] {
+  const { url: _url, host: _host, port: _port, user: _user, password: _password, database: _database, table: _table, ...rest } = options;
+  return rest;
+}
+
+function build(invocation: Invocation, config: ServiceConfig, workspace: Workspace | null, local: LocalOf | null, variables?: string): Service {
+  const { options, environment, cwd, signal, output } = invocation;
+  const { url, host, port, user, password, database } = options;
+  const folders = [config.folder, cwd, ...(workspace === null ? [] : [workspace.root])];
+  return new Service({
+    definition: config.definition,
+    variables: variables ?? (options.dir === undefined ? config.definition.name : null),
+    folder: config.folder,
+    packageName: config.packageName,
+    dependencies: config.dependencies,
+    environment: readEnvironment(environment, folders, options.envFile === undefined ? null : resolve(cwd, options.envFile)),
+    flags: { url, host, port, user, password, database },
+    history: { table: options.table },
+    schema: options.schema,
+    connect: { waitMs: options.wait ?? 0, signal, onWait: (message) => output.log(`${message} Waiting for it …`) },
+    local,
+  });
+}
+
+type LocalOf = NonNullable<Service['input']['local']>;
+
+/** The workspace's own server, asked once for each database. */
+function localServer(workspace: Workspace | null): LocalOf | null {
+  if (workspace === null) return null;
+  const known = new Map<string, Promise<LocalServer>>();
+  return async (service) => {
+    const definition = await workspace.definition();
+    if (definition.localDatabase === undefined) {
+      throw new MigrationError({ code: 'invalidOptions', message: `Nothing names a database for ${service.name}, and ${shown(workspace.root)} has no PostgreSQL of its own (localDatabase in migrate.workspace.ts).` });
+    }
+    const request = localRequest(service);
+    let server = known.get(request.database);
+    if (server === undefined) {
+      server = definition.localDatabase([request]);
+      known.set(request.database, server);
+    }
+    return connectionTo('the local PostgreSQL', await server, request.database);
+  };
+}

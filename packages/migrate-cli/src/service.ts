@@ -1,0 +1,106 @@
+/** One service of this run: its migrations, its connection, and migrators for it. */
+
+import { basename, isAbsolute, join } from 'node:path';
+
+import {
+  chooseConnection,
+  connectionNeeded,
+  createMigrator,
+  directorySource,
+  type ChosenConnection,
+  type Connect,
+  type ConnectionFlags,
+  type Environment,
+  type MigrationSource,
+  type Migrator,
+  type MigratorOptions,
+  type ServiceDefinition,
+  type SourceListing,
+} from '@org/migrate-core';
+
+import { connector, type ConnectOptions } from './connect.ts';
+import { isProduction } from './environment.ts';
+import type { LocalDatabaseRequest } from './workspace.ts';
+
+export interface ServiceInput {
+  readonly definition: ServiceDefinition;
+  /** What its own variables begin with; `null` for a folder given by `--dir`. */
+  readonly variables: string | null;
+  readonly folder: string;
+  readonly packageName: string | null;
+  readonly dependencies: readonly string[];
+  readonly environment: Environment;
+  readonly flags: ConnectionFlags;
+  readonly history: { readonly table?: string | undefined; readonly schema?: string | undefined };
+  readonly schema: string | undefined;
+  readonly connect: ConnectOptions;
+  /** The workspace's server; `null` where there is no workspace, or none for this service. */
+  readonly local: ((service: Service) => Promise<ChosenConnection>) | null;
+}
+
+export class Service {
+  readonly name: string;
+  readonly input: ServiceInput;
+  /** As people type it: the folder of the migrations. */
+  readonly migrations: string | null;
+  readonly source: MigrationSource;
+  readonly connect: Connect;
+  #connection: Promise<ChosenConnection> | null = null;
+  #listing: Promise<SourceListing> | null = null;
+
+  constructor(input: ServiceInput) {
+    this.input = input;
+    this.name = input.definition.name;
+    const { migrations } = input.definition;
+    const folder = typeof migrations !== 'string' ? null : isAbsolute(migrations) ? migrations : join(input.folder, migrations);
+    this.migrations = folder;
+    const source = typeof migrations === 'string' ? directorySource(folder ?? '') : migrations;
+    // Read once, whoever asks: the order of the services, the run, and the table at its end.
+    this.source = { label: source.label, list: () => (this.#listing ??= source.list()), compile: (names) => source.compile(names) };
+    this.connect = connector(() => this.connection(), input.connect);
+  }
+
+  /** What the flags and the environment name; `null` when they name nothing. */
+  named(): ChosenConnection | null {
+    const { variables, definition, flags, environment } = this.input;
+    return chooseConnection({ service: variables, database: definition.database, flags, environment });
+  }
+
+  /** Throws `invalidOptions` where nothing names a server and none may be started. */
+  connection(): Promise<ChosenConnection> {
+    return (this.#connection ??= this.#choose());
+  }
+
+  async #choose(): Promise<ChosenConnection> {
+    const named = this.named();
+    if (named !== null) return named;
+    const { environment, local, variables } = this.input;
+    if (isProduction(environment)) throw connectionNeeded(variables, 'with NODE_ENV=production nothing falls back to a local PostgreSQL');
+    if (local === null) throw connectionNeeded(variables, 'there is no workspace here that has a PostgreSQL of its own');
+    return local(this);
+  }
+
+  migrator(options: Partial<MigratorOptions> = {}): Migrator {
+    const { definition, history, schema } = this.input;
+    return createMigrator({
+      service: this.name,
+      source: this.source,
+      connect: this.connect,
+      history: { table: history.table ?? definition.history?.table, schema: history.schema ?? definition.history?.schema },
+      schema: schema ?? definition.schema,
+      order: definition.order,
+      ...options,
+    });
+  }
+}
+
+/** What a workspace's server is asked for on behalf of a service. */
+export function localRequest(service: Service): LocalDatabaseRequest {
+  const { database, applicationRole } = service.input.definition;
+  return { service: service.name, database, ...(applicationRole === undefined ? {} : { applicationRole }) };
+}
+
+/** A folder without configuration as a service: its history is called `schema_migrations`. */
+export function folderDefinition(folder: string, typed: string): ServiceDefinition {
+  return { name: basename(folder) || typed, migrations: folder, database: 'postgres', history: { table: 'schema_migrations' } };
+}
