@@ -1,0 +1,54 @@
+/** What was typed after `pnpm migrate`. Pure. */
+
+export type MigrateCommand =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'usageError'; readonly message: string }
+  /** Turbo's tasks, in the order of the workspace's dependencies: the services that the filters name and what they depend on; none names all. */
+  | { readonly kind: 'tasks'; readonly filters: readonly string[]; readonly up: readonly string[] }
+  /** The command line itself, which knows every service and orders them: where one answer for all of them is wanted, or some were named. */
+  | { readonly kind: 'commandLine'; readonly filters: readonly string[]; readonly up: readonly string[] };
+
+/** Answered once for all services: one JSON document, one plan in which later services see what earlier ones would apply. */
+const oneAnswer = ['--json', '--dry-run'];
+const help = ['--help', '-h'];
+
+/** Takes `--filter` for turbo; all else is for `migrate up`. */
+export function readArguments(args: readonly string[]): MigrateCommand {
+  const filters: string[] = [];
+  const up: string[] = [];
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index] ?? '';
+    const [, inline] = /^(?:--filter|-F)=(.*)$/s.exec(arg) ?? [];
+    if (inline === undefined && arg !== '--filter' && arg !== '-F') {
+      // Some shells' habits, and npm, put it there: what follows is ours all the same.
+      if (arg !== '--') up.push(arg);
+      continue;
+    }
+    const filter = inline ?? args[++index] ?? '';
+    if (filter === '' || filter.startsWith('--'))
+      return { kind: 'usageError', message: 'What should --filter find? For example: pnpm migrate --filter patient.' };
+    filters.push(filter);
+  }
+  if (up.some((arg) => help.includes(arg))) return { kind: 'help' };
+  if (names(up, '--service')) {
+    if (filters.length > 0) {
+      return { kind: 'usageError', message: '--filter adds what the services depend on, --service means exactly those: give one of the two.' };
+    }
+    return { kind: 'commandLine', filters, up };
+  }
+  return { kind: oneAnswer.some((flag) => up.includes(flag)) ? 'commandLine' : 'tasks', filters, up };
+}
+
+/** Of the arguments of `up`, those that say where the databases are and which of them: what the table at the end has to be asked with. */
+export function placeArguments(up: readonly string[]): string[] {
+  const flags = ['--service', '--url', '--host', '--port', '--user', '--password', '--database', '--schema', '--table', '--env-file'];
+  return up.flatMap((arg, index) => {
+    if (flags.some((flag) => arg.startsWith(`${flag}=`))) return [arg];
+    const value = up[index + 1];
+    return flags.includes(arg) && value !== undefined ? [arg, value] : [];
+  });
+}
+
+export function names(args: readonly string[], flag: string): boolean {
+  return args.some((arg) => arg === flag || arg.startsWith(`${flag}=`));
+}
