@@ -22,3 +22,8 @@ export type { MigrationOfService, RequirementProblem, ServiceNode, ServiceOrder 
 export { checkRoundTrip } from './round-trip.ts';
 export type { RoundTripFinding, RoundTripOptions, RoundTripReport } from './round-trip.ts';
 export type { ConnectTo } from './scratch.ts';
+export { directorySource } from './source/directory.ts';
+export { listSource } from './source/list.ts';
+export type { ListedMigration } from './source/list.ts';
+export { checkSource } from './source-check.ts';
+export type { SourceCheck, SourceFinding } from './source-check.ts';

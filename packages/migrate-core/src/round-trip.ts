@@ -2,7 +2,8 @@
 
 import { type Catalog, type CatalogDifference, describeDifference, diffCatalogs, readDatabaseCatalog } from './catalog.ts';
 import { MigrationError, type SourcePosition } from './errors.ts';
-import type { CompiledMigration, Migration, MigrationSource } from './migration.ts';
+import type { CompiledMigration, LiveScript, Migration, MigrationSource, Script } from './migration.ts';
+import { positionIn } from './position.ts';
 import { createMigrator, type Migrator, type MigratorOptions } from './migrator.ts';
 import { type ConnectTo, createScratchDatabase, type ScratchDatabase } from './scratch.ts';
 import type { DatabaseClient } from './session.ts';
@@ -122,12 +123,18 @@ async function tryMigration(trial: Trial, migration: Migration, compiled: Compil
     find({
       code: 'notUndone',
       severity,
+      position: beginningOf(compiled.down),
       message: `the down of ${name} does not bring back what was there before${told(left, 'before', 'after the down')}`,
       differences: left,
     });
   }
   const lost = rows === null ? [] : lostRows(rows, await trial.countRows());
-  if (lost.length > 0) find({ code: 'rowsLost', message: `the down of ${name} promises to lose nothing (down=lossless), but ${lost.join(', ')}` });
+  if (lost.length > 0)
+    find({
+      code: 'rowsLost',
+      position: beginningOf(compiled.down),
+      message: `the down of ${name} promises to lose nothing (down=lossless), but ${lost.join(', ')}`,
+    });
   const again = await failureOf(trial.migrator.up({ to: name }));
   if (again !== null) {
     find({ code: 'upAgainFailed', ...textOf(again, `${name} goes up, but not a second time after its down`) });
@@ -143,6 +150,12 @@ async function tryMigration(trial: Trial, migration: Migration, compiled: Compil
     });
   }
   return left.length > 0 || differences.length > 0 ? 'spoilt' : 'fine';
+}
+
+/** Where the down stands, for findings that are about all of it. */
+function beginningOf(down: Script | LiveScript): SourcePosition | null {
+  const first = down.kind === 'sql' ? down.statements[0] : undefined;
+  return down.kind === 'live' || down.origin === null || first === undefined ? null : positionIn(down, first.start);
 }
 
 function told(differences: readonly CatalogDifference[], first: string, second: string): string {

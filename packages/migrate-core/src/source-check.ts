@@ -1,0 +1,96 @@
+/** Everything that can be said of a source without a server: names, order, directives, syntax. Reads files, and loads modules. */
+
+import { MigrationError, type SourcePosition } from './errors.ts';
+import type { CompiledMigration, LiveScript, MigrationSource, Script, SourceListing } from './migration.ts';
+import { positionIn } from './position.ts';
+
+export interface SourceFinding {
+  /**
+   * `duplicate`: a number or name that occurs twice. `invalidMigration`: what cannot be read, parsed or loaded. `ignored`: a file that is no
+   * migration. `empty`: there is no migration at all.
+   */
+  readonly code: 'duplicate' | 'invalidMigration' | 'ignored' | 'empty';
+  readonly severity: 'error' | 'warning';
+  /** `null` where it is no migration's. */
+  readonly migration: string | null;
+  readonly message: string;
+  readonly hint: string | null;
+  readonly file: string | null;
+  readonly position: SourcePosition | null;
+}
+
+export interface SourceCheck {
+  readonly listing: SourceListing;
+  readonly findings: readonly SourceFinding[];
+}
+
+/**
+ * Compiles every migration and tells every problem at once.
+ * @throws MigrationError `invalidOptions` when the source cannot be read at all.
+ */
+export async function checkSource(source: MigrationSource): Promise<SourceCheck> {
+  const listing = await source.list();
+  const files = new Map(listing.migrations.map((one) => [one.name, one.file]));
+  const findings: SourceFinding[] = listing.problems.map(({ code, name, message }) => error(code, name, message, files.get(name) ?? null));
+  findings.push(...(await compileAll(source, listing)));
+  for (const { path, reason } of listing.ignored) {
+    findings.push({ code: 'ignored', severity: 'warning', migration: null, message: `not a migration: ${reason}`, hint: null, file: path, position: null });
+  }
+  if (listing.migrations.length === 0 && findings.length === 0) {
+    findings.push({
+      code: 'empty',
+      severity: 'warning',
+      migration: null,
+      message: `there is no migration in ${source.label}`,
+      hint: 'make the first one with: migrate create NAME',
+      file: null,
+      position: null,
+    });
+  }
+  return { listing, findings };
+}
+
+async function compileAll(source: MigrationSource, listing: SourceListing): Promise<SourceFinding[]> {
+  const compile = async (names: readonly string[]): Promise<readonly CompiledMigration[] | MigrationError> => {
+    try {
+      return await source.compile(names);
+    } catch (thrown) {
+      if (thrown instanceof MigrationError) return thrown;
+      throw thrown;
+    }
+  };
+  const findings: SourceFinding[] = [];
+  const compiled: CompiledMigration[] = [];
+  const all = await compile(listing.migrations.map((one) => one.name));
+  if (!(all instanceof MigrationError)) compiled.push(...all);
+  // All at once is cheap; one by one tells which of them is wrong, and where.
+  else {
+    for (const { name, file } of listing.migrations) {
+      const one = await compile([name]);
+      if (one instanceof MigrationError) findings.push({ ...error('invalidMigration', name, one.message, file), hint: one.hint, position: one.position });
+      else compiled.push(...one);
+    }
+  }
+  for (const { name, up, down } of compiled) {
+    for (const script of [up, down]) {
+      const refused = script === null ? null : syntaxFinding(name, script);
+      if (refused !== null) findings.push(refused);
+    }
+  }
+  return findings;
+}
+
+function syntaxFinding(name: string, script: Script | LiveScript): SourceFinding | null {
+  if (script.kind !== 'sql' || script.syntaxError === undefined) return null;
+  const { message, start } = script.syntaxError;
+  const position = positionIn(script, start);
+  return {
+    ...error('invalidMigration', name, `${name}: ${message}`, position.file),
+    position,
+    hint: 'if the server at hand accepts it all the same, say so at the top of the file: -- migrate: parse=off',
+  };
+}
+
+function error(code: 'duplicate' | 'invalidMigration', migration: string, message: string, file: string | null): SourceFinding {
+  return { code, severity: 'error', migration, message, hint: null, file, position: null };
+}

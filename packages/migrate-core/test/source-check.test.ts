@@ -1,0 +1,64 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+
+import { expect, test } from 'vitest';
+
+import { checkSource } from '../src/source-check.ts';
+import { directorySource } from '../src/source/directory.ts';
+
+async function findingsOf(files: Readonly<Record<string, string>>): Promise<string[]> {
+  const path = await mkdtemp(join(tmpdir(), 'check-'));
+  try {
+    await mkdir(path, { recursive: true });
+    for (const [name, text] of Object.entries(files)) await writeFile(join(path, name), text);
+    const { findings } = await checkSource(directorySource(path));
+    return findings.map(({ severity, code, migration, file, position }) =>
+      [severity, code, migration, file === null ? null : basename(file), position === null ? null : `${position.line}:${position.column}`].join(' '),
+    );
+  } finally {
+    await rm(path, { recursive: true });
+  }
+}
+
+test('a sound folder has no finding', async () => {
+  expect(await findingsOf({ '0001_a.sql': '-- Up Migration\nSELECT 1;\n-- Down Migration\nSELECT 2;\n' })).toEqual([]);
+});
+
+test('a syntax error is found in the up and in the down, with its line', async () => {
+  expect(
+    await findingsOf({
+      '0001_a.sql': '-- Up Migration\nSELECT 1;\nCREATE TABEL a (id int);\n-- Down Migration\nDROP TABLE a;;\nDROP TABEL a;\n',
+      '0002_b.up.sql': 'SELEC 1;\n',
+      '0002_b.down.sql': 'SELECT 1;\n',
+    }),
+  ).toEqual([
+    'error invalidMigration 0001_a 0001_a.sql 3:8',
+    'error invalidMigration 0001_a 0001_a.sql 6:6',
+    'error invalidMigration 0002_b 0002_b.up.sql 1:1',
+  ]);
+});
+
+test('several files that cannot be compiled are each found, and so are an unknown directive, a number used twice and a stray file', async () => {
+  const found = await findingsOf({
+    '0001_a.sql': '-- Up Migration\n\\i other.sql\n',
+    '0002_b.sql': '-- migrate: transactoin=none\n-- Up Migration\nSELECT 1;\n',
+    '0003_c.sql': '-- Up Migration\nSELECT 1;\nROLLBACK;\n',
+    '0004_d.sql': '-- Up Migration\nSELECT 1;\n',
+    '0004_e.sql': '-- Up Migration\nSELECT 1;\n',
+    'notes.txt': 'hello',
+  });
+  expect(
+    found
+      .filter((one) => one.startsWith('error'))
+      .map((one) => one.split(' ').slice(0, 3).join(' '))
+      .toSorted(),
+  ).toEqual(['error duplicate 0004_e', 'error invalidMigration 0001_a', 'error invalidMigration 0002_b', 'error invalidMigration 0003_c']);
+  expect(found.filter((one) => one.startsWith('warning'))).toEqual(['warning ignored  notes.txt ']);
+  expect(found).toContain('error invalidMigration 0001_a 0001_a.sql 2:1');
+  expect(found).toContain('error invalidMigration 0003_c 0003_c.sql 3:1');
+});
+
+test('an empty folder is told', async () => {
+  expect(await findingsOf({})).toEqual(['warning empty   ']);
+});
