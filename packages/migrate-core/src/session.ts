@@ -8,8 +8,8 @@
 export interface DatabaseClient {
   query(submittable: object): unknown;
   end(): Promise<void>;
-  on(event: 'error' | 'notice' | 'end', listener: (value: never) => void): unknown;
-  off(event: 'error' | 'notice' | 'end', listener: (value: never) => void): unknown;
+  on(event: 'error' | 'notice' | 'end', listener: (...args: any[]) => void): unknown;
+  off(event: 'error' | 'notice' | 'end', listener: (...args: any[]) => void): unknown;
   getTransactionStatus(): 'I' | 'T' | 'E' | null;
 }
 
@@ -68,9 +68,9 @@ export class Session {
   constructor(client: DatabaseClient, ownership: 'owned' | 'borrowed' = 'owned') {
     this.#client = client;
     this.#ownership = ownership;
-    client.on('error', this.#onError as (value: never) => void);
-    client.on('end', this.#onEnd as (value: never) => void);
-    client.on('notice', this.#onNotice as (value: never) => void);
+    client.on('error', this.#onError);
+    client.on('end', this.#onEnd);
+    client.on('notice', this.#onNotice);
   }
 
   static async open(connect: Connect): Promise<Session> {
@@ -114,10 +114,10 @@ export class Session {
   }
 
   async close(): Promise<void> {
-    this.#client.off('notice', this.#onNotice as (value: never) => void);
+    this.#client.off('notice', this.#onNotice);
     if (this.#ownership === 'borrowed') {
-      this.#client.off('error', this.#onError as (value: never) => void);
-      this.#client.off('end', this.#onEnd as (value: never) => void);
+      this.#client.off('error', this.#onError);
+      this.#client.off('end', this.#onEnd);
       return;
     }
     // The error listener stays: a socket may still report its end after we stopped caring.
@@ -138,12 +138,12 @@ export class Session {
     if (this.#lost !== null) return Promise.resolve({ kind: 'lost', completed: 0, error: this.#lost });
     return new Promise((resolve) => {
       const message = new Message(text, rows, (result) => {
-        this.#client.off('end', ended as (value: never) => void);
+        this.#client.off('end', ended);
         if (result.kind === 'lost') this.#lost ??= result.error;
         resolve(result.kind === 'done' ? { ...result, notices: this.#notices } : result);
       });
       const ended = (): void => message.handleError(new Error('the server closed the connection'));
-      this.#client.on('end', ended as (value: never) => void);
+      this.#client.on('end', ended);
       this.#client.query(message);
     });
   }

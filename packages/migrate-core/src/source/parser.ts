@@ -51,7 +51,7 @@ export async function parse(text: string): Promise<ParseAnswer> {
   } catch (error) {
     const details = (error as { sqlDetails?: { message: string; cursorPosition: number } }).sqlDetails;
     if (details !== undefined) return { kind: 'syntaxError', message: details.message, start: utf16Offset(text, Math.max(0, details.cursorPosition)) };
-    if (error instanceof RangeError || error instanceof WebAssembly.RuntimeError) state = { kind: 'dead' };
+    if (error instanceof RangeError || (error as Error).name === 'RuntimeError') state = { kind: 'dead' };
     return { kind: 'notParsed' };
   }
 }

@@ -1,0 +1,102 @@
+/** A folder of migrations. */
+
+import { readdir, stat } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+
+import pLimit from 'p-limit';
+
+import { MigrationError } from '../errors.ts';
+import type { CompiledMigration, MigrationSource, SourceListing, SourceProblem } from '../migration.ts';
+import { compareNames } from '../version.ts';
+import { compileUnits } from './compile.ts';
+import { unreadable } from './file.ts';
+import { ORDER_FILE, readLayout, type Entry } from './layout.ts';
+import { orderNames, sameNumbers } from './order.ts';
+import { readUnit, type ReadUnit } from './unit.ts';
+
+/**
+ * The migrations of a folder, in every layout of docs/formats.md, side by side. Read once per source.
+ *
+ * @example
+ * const source = directorySource('services/patient/migrations');
+ * (await source.list()).migrations.map((migration) => migration.name);
+ *
+ * @throws MigrationError `invalidOptions`, from `list()`, when the folder cannot be read.
+ */
+export function directorySource(folder: string): MigrationSource {
+  return new DirectorySource(folder);
+}
+
+/** Files open at once: a folder may hold more than a process may open. */
+const OPEN_FILES = 64;
+
+interface Discovery {
+  readonly listing: SourceListing;
+  /** In the order of the listing. */
+  readonly units: readonly ReadUnit[];
+}
+
+class DirectorySource implements MigrationSource {
+  readonly label: string;
+  #discovery: Promise<Discovery> | null = null;
+
+  constructor(folder: string) {
+    const near = relative(process.cwd(), folder);
+    this.label = near === '' ? '.' : near.startsWith('..') ? resolve(folder) : near;
+  }
+
+  async list(): Promise<SourceListing> {
+    return (await this.#discovered()).listing;
+  }
+
+  async compile(names: readonly string[]): Promise<readonly CompiledMigration[]> {
+    const { units } = await this.#discovered();
+    const wanted = names.map((name) => {
+      const unit = units.find((one) => one.migration.name === name);
+      if (unit === undefined) throw new MigrationError({ code: 'internal', message: `${name} is not in ${this.label}` });
+      return unit;
+    });
+    return compileUnits(wanted, units);
+  }
+
+  #discovered(): Promise<Discovery> {
+    this.#discovery ??= discover(this.label);
+    return this.#discovery;
+  }
+}
+
+async function discover(folder: string): Promise<Discovery> {
+  const layout = readLayout(await readEntries(folder));
+  const problems: SourceProblem[] = [...layout.problems];
+  const ignored = [...layout.ignored];
+  const read = new Map<string, ReadUnit>();
+  // Sorted first, so that nothing depends on the file system's order.
+  const units = layout.units.toSorted((a, b) => compareNames(a.name, b.name));
+  const limit = pLimit(OPEN_FILES);
+  for (const answer of await limit.map(units, (unit) => readUnit(folder, unit))) {
+    if (answer.kind === 'ignored') ignored.push({ path: answer.path, reason: answer.reason });
+    else if (answer.kind === 'problem') problems.push(...answer.problems);
+    else read.set(answer.read.unit.name, answer.read);
+  }
+  const order = await orderNames([...read.keys()], join(folder, ORDER_FILE));
+  problems.push(...order.problems, ...sameNumbers(order.names));
+  const inOrder = order.names.map((name) => read.get(name) as ReadUnit);
+  return { listing: { migrations: inOrder.map((one) => one.migration), ignored, problems }, units: inOrder };
+}
+
+async function readEntries(folder: string): Promise<Entry[]> {
+  let found;
+  try {
+    found = await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    throw unreadable(folder, error);
+  }
+  return Promise.all(
+    found.map(async (entry) => {
+      const path = join(folder, entry.name);
+      // What a link leads to counts; one that leads nowhere is reported when it is read.
+      const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && (await stat(path).then((one) => one.isDirectory(), () => false)));
+      return { name: entry.name, inside: isFolder ? await readdir(path).catch(() => []) : null };
+    }),
+  );
+}

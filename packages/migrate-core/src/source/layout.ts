@@ -1,0 +1,102 @@
+/** From the names in a folder to migrations: which files belong together, and what is none. Pure. */
+
+export interface Entry {
+  readonly name: string;
+  /** Names inside, for a folder. */
+  readonly inside: readonly string[] | null;
+}
+
+/** Paths are relative to the folder. */
+export type Unit =
+  | { readonly kind: 'sql'; readonly name: string; readonly up: string; readonly down: string | null; readonly metadata: string | null }
+  | { readonly kind: 'module'; readonly name: string; readonly file: string };
+
+export interface Layout {
+  readonly units: readonly Unit[];
+  readonly ignored: readonly { readonly path: string; readonly reason: string }[];
+  readonly problems: readonly { readonly code: 'duplicate' | 'invalidMigration'; readonly name: string; readonly message: string }[];
+}
+
+/** One name a line, `#` for comments: the order of the folder where names do not say it. */
+export const ORDER_FILE = 'migrations.order';
+
+const MODULE = /\.(?:[cm]?ts|[cm]?js)$/i;
+/** What people and tools keep beside migrations. */
+const KNOWN: readonly (readonly [RegExp, string])[] = [
+  [/\.d\.[cm]?ts$/i, 'a declaration file'],
+  [/\.(?:test|spec)\.[cm]?[jt]s$/i, 'a test'],
+  [/\.map$/i, 'a source map'],
+  [/^migration_lock\.toml$/i, "Prisma's lock file"],
+  [/^(?:readme|license|changelog)(?:\.(?!sql$)\w+)?$/i, 'documentation'],
+  [/\.(?:md|txt)$/i, 'documentation'],
+  [/^(?:package(?:-lock)?|tsconfig.*)\.json$/i, "the folder's configuration"],
+  [/^(?:node_modules|meta|__tests__|__snapshots__)$/i, "another tool's folder"],
+];
+
+interface Parts {
+  up: string[];
+  down: string[];
+  metadata: string | null;
+}
+
+export function readLayout(entries: readonly Entry[]): Layout {
+  const ignored: { path: string; reason: string }[] = [];
+  const problems: Layout['problems'][number][] = [];
+  const sql = new Map<string, Parts>();
+  const modules = new Map<string, string[]>();
+  const partsOf = (name: string): Parts => {
+    const parts = sql.get(name) ?? { up: [], down: [], metadata: null };
+    sql.set(name, parts);
+    return parts;
+  };
+  for (const entry of entries) {
+    if (entry.name.startsWith('.') || entry.name === ORDER_FILE) continue;
+    const known = KNOWN.find(([pattern]) => pattern.test(entry.name));
+    if (known !== undefined) {
+      ignored.push({ path: entry.name, reason: known[1] });
+    } else if (entry.inside !== null) {
+      const reason = readFolder(entry.name, entry.inside, partsOf);
+      if (reason !== null) ignored.push({ path: entry.name, reason });
+    } else if (/\.sql$/i.test(entry.name)) {
+      const stem = entry.name.slice(0, -4);
+      const direction = /\.(up|down)$/i.exec(stem);
+      if (direction === null) partsOf(stem).up.push(entry.name);
+      else partsOf(stem.slice(0, -direction[0].length))[direction[1]?.toLowerCase() === 'up' ? 'up' : 'down'].push(entry.name);
+    } else if (MODULE.test(entry.name)) {
+      const stem = entry.name.replace(MODULE, '');
+      modules.set(stem, [...(modules.get(stem) ?? []), entry.name]);
+    } else {
+      ignored.push({ path: entry.name, reason: 'neither SQL nor a module' });
+    }
+  }
+  const units: Unit[] = [];
+  const duplicate = (name: string, files: readonly string[]): void => {
+    problems.push({ code: 'duplicate', name, message: `${files.join(' and ')} are the same migration (${name}): keep one of them` });
+  };
+  for (const [name, { up, down, metadata }] of sql) {
+    const others = modules.get(name) ?? [];
+    if (up.length > 1 || down.length > 1 || (up.length > 0 && others.length > 0)) duplicate(name, [...up, ...(down.length > 1 ? down : []), ...others]);
+    const [file] = up;
+    if (file !== undefined) units.push({ kind: 'sql', name, up: file, down: down[0] ?? null, metadata });
+    else problems.push({ code: 'invalidMigration', name, message: `${down[0]} undoes a migration that is not there: add ${(down[0] ?? '').replace(/down(?=\.sql$)/i, 'up')}` });
+    if (file !== undefined) modules.delete(name);
+  }
+  for (const [name, files] of modules) {
+    if (files.length > 1) duplicate(name, files);
+    units.push({ kind: 'module', name, file: files[0] as string });
+  }
+  return { units, ignored, problems };
+}
+
+/** `migration.sql` is Prisma's name, `up.sql` Diesel's. Answers why it is no migration, or `null`. */
+function readFolder(name: string, inside: readonly string[], partsOf: (name: string) => Parts): string | null {
+  const pick = (...names: string[]): string[] => names.filter((one) => inside.includes(one)).map((one) => `${name}/${one}`);
+  const up = pick('migration.sql', 'up.sql');
+  const down = pick('rollback.sql', 'down.sql');
+  if (up.length === 0 && down.length === 0) return 'a folder without migration.sql or up.sql';
+  const parts = partsOf(name);
+  parts.up.push(...up);
+  parts.down.push(...down);
+  if (inside.includes('metadata.toml')) parts.metadata = `${name}/metadata.toml`;
+  return null;
+}

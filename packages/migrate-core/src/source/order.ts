@@ -1,0 +1,45 @@
+/** The order of a folder, where its numbers do not say it or say it twice. */
+
+import { readFile } from 'node:fs/promises';
+
+import type { SourceProblem } from '../migration.ts';
+import { nearest, parseName } from '../version.ts';
+import { unreadable } from './file.ts';
+
+/** By the order file at `path`, where there is one: one name a line, `#` for comments. Else as given. */
+export async function orderNames(names: readonly string[], path: string): Promise<{ readonly names: readonly string[]; readonly problems: readonly SourceProblem[] }> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if ((error as { code?: unknown }).code === 'ENOENT') return null;
+    throw unreadable(path, error);
+  });
+  if (text === null) return { names, problems: [] };
+  const problems: SourceProblem[] = [];
+  const listed = text
+    .split(/\r?\n/)
+    .map((line) => line.replace(/#.*/, '').trim())
+    .filter((line) => line !== '');
+  const problem = (name: string, message: string): void => {
+    problems.push({ code: 'invalidMigration', name, message: `${path}: ${message}` });
+  };
+  for (const [index, name] of listed.entries()) {
+    const [near] = nearest(name, names);
+    if (listed.indexOf(name) !== index) problem(name, `${name} stands there twice`);
+    else if (!names.includes(name)) problem(name, `${name} is no migration of this folder${near === undefined ? '' : ` (did you mean ${near}?)`}`);
+  }
+  const unlisted = names.filter((name) => !listed.includes(name));
+  for (const name of unlisted) problem(name, `${name} does not stand there: add it where it belongs`);
+  return { names: [...new Set(listed)].filter((name) => names.includes(name)).concat(unlisted), problems };
+}
+
+/** In a folder counted by hand a number that stands twice is a merge that nobody looked at. Stamps may be equal. */
+export function sameNumbers(names: readonly string[]): SourceProblem[] {
+  const byNumber = new Map<string, string[]>();
+  for (const name of names) {
+    const { scheme, number } = parseName(name);
+    if (scheme === 'index' && number !== null) byNumber.set(number, [...(byNumber.get(number) ?? []), name]);
+  }
+  return [...byNumber.values()]
+    .filter((same) => same.length > 1)
+    .map((same) => ({ code: 'duplicate', name: same[1] as string, message: `${same.join(' and ')} have the same number: rename one of them, if it was not applied anywhere yet` }));
+}
+
