@@ -69,12 +69,22 @@ export async function fillTenants(on: TenantConnection, filling: (tenant: TestTe
 
 /** The SQLSTATE with which it is refused; `null` when it is not. Everything is rolled back. */
 export async function refusal(on: TenantConnection, tenant: TestTenant | null, sql: string): Promise<string | null> {
+  return (await serverError(on, tenant, sql))?.code ?? null;
+}
+
+/** The constraint or unique index that refuses it, else the SQLSTATE; `null` when it is not refused. Everything is rolled back. */
+export async function violation(on: TenantConnection, tenant: TestTenant | null, sql: string): Promise<string | null> {
+  const error = await serverError(on, tenant, sql);
+  return error?.constraint ?? error?.code ?? null;
+}
+
+async function serverError(on: TenantConnection, tenant: TestTenant | null, sql: string): Promise<{ code: string; constraint?: string } | null> {
   try {
     await asTenant(on, tenant, sql, 'rollback');
     return null;
   } catch (error) {
-    const { code } = error as { code?: string };
+    const { code, constraint } = error as { code?: string; constraint?: string };
     if (code === undefined) throw error;
-    return code;
+    return constraint === undefined ? { code } : { code, constraint };
   }
 }

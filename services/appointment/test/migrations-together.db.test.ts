@@ -1,0 +1,117 @@
+/** Several services in one database, in `public` together or with a schema each: none takes away what another still uses. */
+
+import { serviceDatabase, testDatabase, type ServiceDatabase, type TestDatabase } from '@org/test-postgres';
+import { expect, test } from 'vitest';
+
+import { neighbours } from './support/neighbours.ts';
+import { service as appointment } from './support/service.ts';
+
+const services = [...neighbours, appointment];
+const shared = ['get_current_tenant_id', 'create_audit_entry', 'set_updated_at'];
+
+async function together(db: TestDatabase, schemaOf: (name: string) => string): Promise<ServiceDatabase[]> {
+  const all: ServiceDatabase[] = [];
+  for (const service of services) {
+    const beside = services.map((other) => other.name).filter((name) => name !== service.name);
+    all.push(await serviceDatabase(service, { in: db, schema: schemaOf(service.name), beside }));
+  }
+  return all;
+}
+
+async function functionsIn(on: ServiceDatabase): Promise<string[]> {
+  const { rows } = await on.client.query<{ name: string }>(
+    `SELECT proname AS name FROM pg_proc WHERE pronamespace = to_regnamespace($1) AND proname = ANY ($2) ORDER BY 1`,
+    [on.schema, shared],
+  );
+  return rows.map((row) => row.name);
+}
+
+const places: readonly (readonly [string, (name: string) => string])[] = [
+  ['in public together', () => 'public'],
+  ['with a schema each', (name) => `${name}_service`],
+];
+
+test.each(places)('three services %s: up, then down in reverse, each step a round trip', async (_, schemaOf) => {
+  await using db = await testDatabase();
+  const all = await together(db, schemaOf);
+  const before: string[] = [];
+  for (const [index, on] of all.entries()) {
+    before.push(await on.catalog());
+    await on.migrator.up();
+    expect(await functionsIn(on)).toEqual(shared.toSorted());
+    expect(before[index]).not.toBe(await on.catalog());
+  }
+  for (const on of all) await on.fill();
+  for (const [index, on] of [...all.entries()].toReversed()) {
+    await on.migrator.down({ steps: services[index]?.names.length ?? 0 });
+    expect(await on.catalog(), services[index]?.name ?? '').toBe(before[index]);
+  }
+});
+
+test.each([
+  ['the first', 0],
+  ['the second', 1],
+  ['the last', 2],
+] as const)('in one schema, the down of %s leaves the others at work and comes back', async (_, leaving) => {
+  await using db = await testDatabase();
+  const all = await together(db, () => 'public');
+  for (const on of all) await on.migrator.up();
+  const complete = await all[0]?.catalog();
+  const gone = all[leaving];
+  const steps = services[leaving]?.names.length ?? 0;
+  await gone?.migrator.down({ steps });
+
+  for (const [index, on] of all.entries()) {
+    if (index === leaving) continue;
+    expect(await functionsIn(on)).toEqual(shared.toSorted());
+    // Rows go in through policies, triggers and the audit, and are seen.
+    await on.fill();
+  }
+  await gone?.migrator.up();
+  expect(await all[0]?.catalog()).toBe(complete);
+});
+
+test('whoever leaves last takes the shared functions along', async () => {
+  await using db = await testDatabase();
+  const all = await together(db, () => 'public');
+  for (const on of all) await on.migrator.up();
+  for (const [index, on] of all.entries()) {
+    await on.migrator.down({ steps: services[index]?.names.length ?? 0 });
+    expect(await functionsIn(on)).toEqual(index < all.length - 1 ? shared.toSorted() : []);
+  }
+});
+
+test('the shared functions have one text in every service', async () => {
+  await using db = await testDatabase();
+  const all = await together(db, (name) => `${name}_service`);
+  for (const on of all) await on.migrator.up();
+  const { rows } = await all[0]!.client.query(
+    `SELECT proname AS name, count(*)::int AS services, count(DISTINCT (prosrc, proconfig, provolatile, prosecdef, obj_description(oid)))::int AS texts
+       FROM pg_proc WHERE proname = ANY ($1) GROUP BY proname ORDER BY proname`,
+    [shared],
+  );
+  expect(rows).toEqual(shared.toSorted().map((name) => ({ name, services: services.length, texts: 1 })));
+});
+
+test("in one schema, a service's role reaches the tables that its own log audits, and no table of another", async () => {
+  await using db = await testDatabase();
+  const all = await together(db, () => 'public');
+  for (const on of all) await on.migrator.up();
+  const reached: string[] = [];
+  for (const on of all) {
+    const { rows } = await on.client.query<{ table: string; log: string }>(
+      `SELECT c.relname AS table, (SELECT split_part(encode(t.tgargs, 'escape'), '\\000', 1) FROM pg_trigger t
+                WHERE t.tgrelid = c.oid AND t.tgfoid = 'create_audit_entry'::regproc LIMIT 1) AS log
+         FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+          AND (has_any_column_privilege($1, c.oid, 'SELECT, INSERT, UPDATE') OR has_table_privilege($1, c.oid, 'DELETE, TRUNCATE'))`,
+      [on.role],
+    );
+    reached.push(...rows.map((row) => row.table));
+    expect(new Set(rows.map((row) => row.log))).toEqual(new Set([on.role.replace(/_app$/, '_audit_log')]));
+  }
+  // Every table is reached once; the histories, whose stored downs are code, by nobody.
+  const { rows } = await all[0]!.client.query<{ table: string }>(
+    `SELECT relname AS table FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT LIKE 'schema\\_migrations\\_%'`,
+  );
+  expect(reached.toSorted()).toEqual(rows.map((row) => row.table).toSorted());
+});

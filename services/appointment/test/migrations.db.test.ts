@@ -1,0 +1,48 @@
+/** Each migration's down undoes its up, with rows in every table. */
+
+import { serviceDatabase } from '@org/test-postgres';
+import { expect, test } from 'vitest';
+
+import { service, source } from './support/service.ts';
+
+/** What each down cannot keep: the tables and columns that it takes away. Anything else must be there as it was. */
+const lost: Readonly<Record<string, readonly string[]>> = {
+  '0001_create_audit_log': ['appointment_audit_log (rows)'],
+  '0002_create_team_member': ['team_member (rows)'],
+  '0003_create_vendor_and_contact': ['contact (rows)', 'vendor (rows)'],
+  '0004_create_appointments': ['appointments (rows)'],
+  '0005_add_status_to_appointments': ['appointments.status'],
+  '0006_create_reminders': ['reminders (rows)'],
+  '0007_prevent_double_booking': [],
+};
+
+test('every file of the folder is a migration without problems', async () => {
+  const { migrations, ignored, problems } = await source.list();
+  expect({ ignored, problems }).toEqual({ ignored: [], problems: [] });
+  expect(migrations.map((migration) => migration.name)).toEqual(Object.keys(lost));
+});
+
+test.each(['public', 'schema_of_its_own'])('up, down and up in the schema %s: the same schema again, and no row lost that could be kept', async (schema) => {
+  await using on = await serviceDatabase(service, { schema });
+  const empty = await on.catalog();
+  const steps = await on.roundTrips();
+  for (const step of steps) {
+    expect(step.afterDown, `the schema after the down of ${step.name}`).toBe(step.before);
+    expect(step.afterSecondUp, `the schema after the second up of ${step.name}`).toBe(step.afterUp);
+  }
+  expect(steps.filter((step) => step.empty.length > 0)).toEqual([]);
+  expect(steps.filter((step) => step.damaged.length > 0)).toEqual([]);
+  expect(Object.fromEntries(steps.map((step) => [step.name, step.lost]))).toEqual(lost);
+
+  // From the newest back to nothing, with all the rows still there.
+  for (const step of steps.toReversed()) {
+    await on.migrator.down({ steps: 1 });
+    expect(await on.catalog(), `the schema after the last down of ${step.name}`).toBe(step.before);
+  }
+  expect(await on.catalog()).toBe(empty);
+});
+
+test('a down that promises to be lossless loses nothing', async () => {
+  const { migrations } = await source.list();
+  for (const { name, directives } of migrations) if (directives.down === 'lossless') expect(lost[name], name).toEqual([]);
+});

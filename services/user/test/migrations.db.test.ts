@@ -1,0 +1,49 @@
+/** Each migration's down undoes its up, with rows in every table. */
+
+import { serviceDatabase } from '@org/test-postgres';
+import { expect, test } from 'vitest';
+
+import { service, source } from './support/service.ts';
+
+/** What each down cannot keep: the tables and columns that it takes away. Anything else must be there as it was. */
+const lost: Readonly<Record<string, readonly string[]>> = {
+  '0001_create_audit_log': ['user_audit_log (rows)'],
+  '0002_create_healthcare_entities': ['healthcare_entities (rows)'],
+  '0003_create_users': ['users (rows)'],
+  '0004_create_roles': ['roles (rows)', 'user_roles (rows)'],
+  '0005_create_user_verifications': ['user_verifications (rows)'],
+  '0006_add_subdomain_to_healthcare_entities': ['healthcare_entities.subdomain'],
+  '0007_create_tenant_branding': ['tenant_branding (rows)'],
+  '0008_add_sign_in_state_to_users': ['users.email_verified_at', 'users.failed_logins', 'users.last_login_at', 'users.locked_until'],
+};
+
+test('every file of the folder is a migration without problems', async () => {
+  const { migrations, ignored, problems } = await source.list();
+  expect({ ignored, problems }).toEqual({ ignored: [], problems: [] });
+  expect(migrations.map((migration) => migration.name)).toEqual(Object.keys(lost));
+});
+
+test.each(['public', 'schema_of_its_own'])('up, down and up in the schema %s: the same schema again, and no row lost that could be kept', async (schema) => {
+  await using on = await serviceDatabase(service, { schema });
+  const empty = await on.catalog();
+  const steps = await on.roundTrips();
+  for (const step of steps) {
+    expect(step.afterDown, `the schema after the down of ${step.name}`).toBe(step.before);
+    expect(step.afterSecondUp, `the schema after the second up of ${step.name}`).toBe(step.afterUp);
+  }
+  expect(steps.filter((step) => step.empty.length > 0)).toEqual([]);
+  expect(steps.filter((step) => step.damaged.length > 0)).toEqual([]);
+  expect(Object.fromEntries(steps.map((step) => [step.name, step.lost]))).toEqual(lost);
+
+  // From the newest back to nothing, with all the rows still there.
+  for (const step of steps.toReversed()) {
+    await on.migrator.down({ steps: 1 });
+    expect(await on.catalog(), `the schema after the last down of ${step.name}`).toBe(step.before);
+  }
+  expect(await on.catalog()).toBe(empty);
+});
+
+test('a down that promises to be lossless loses nothing', async () => {
+  const { migrations } = await source.list();
+  for (const { name, directives } of migrations) if (directives.down === 'lossless') expect(lost[name], name).toEqual([]);
+});
