@@ -30,4 +30,5 @@ export const commands: readonly CommandEntry[] = [
   { name: 'plan', summary: 'exactly what up or down would run', load: () => import('./commands/plan.ts') },
   { name: 'log', summary: 'who did what, and when', load: () => import('./commands/log.ts') },
   { name: 'create', summary: 'a new migration, in the folder’s own naming style', load: () => import('./commands/create.ts') },
+  { name: 'check', summary: 'files, names, requirements, and whether every down undoes its up', load: () => import('./commands/check.ts') },
 ];

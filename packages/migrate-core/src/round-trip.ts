@@ -5,7 +5,7 @@ import { MigrationError, type SourcePosition } from './errors.ts';
 import type { CompiledMigration, LiveScript, Migration, MigrationSource, Script } from './migration.ts';
 import { positionIn } from './position.ts';
 import { createMigrator, type Migrator, type MigratorOptions } from './migrator.ts';
-import { type ConnectTo, createScratchDatabase, type ScratchDatabase } from './scratch.ts';
+import { type ConnectTo, createScratchDatabase, SCRATCH_PREFIX, type ScratchDatabase } from './scratch.ts';
 import type { DatabaseClient } from './session.ts';
 import { identifier } from './sql.ts';
 
@@ -182,7 +182,9 @@ async function failureOf(run: Promise<unknown>): Promise<MigrationError | null> 
 }
 
 function textOf(error: MigrationError, what: string): Pick<RoundTripFinding, 'message' | 'hint' | 'position' | 'sqlState'> {
-  return { message: `${what}: ${error.message}`, hint: null, position: error.position, sqlState: error.sqlState };
+  // The scratch database is gone by the time anybody reads this.
+  const because = error.message.replace(new RegExp(`^.* failed on ${SCRATCH_PREFIX}\\w+: `), '');
+  return { message: `${what}: ${because}`, hint: null, position: error.position, sqlState: error.sqlState };
 }
 
 /** A scratch database with a migrator on it. */
