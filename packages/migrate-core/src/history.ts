@@ -243,14 +243,19 @@ export function recordStarted(tables: HistoryTables, run: Run, input: RecordInpu
 
 function insertHistory(tables: HistoryTables, run: Run, input: RecordInput, seq: number, state: HistoryState, action: LogAction): string {
   const { script } = input;
-  const store =
-    script === null
-      ? ''
-      : `s AS (INSERT INTO ${tables.scripts} (key, up, down, down_checksum, down_transaction) VALUES (${[script.key, script.up, script.down, script.downChecksum, script.downTransaction].map(literal).join(', ')}) ON CONFLICT (key) DO NOTHING), `;
-  const requires = textArray(input.requires.map((one) => `${one.service}@${one.version}`));
+  const store = script === null ? '' : `s AS (${insertScript(tables, script)}), `;
+  const requires = requiresArray(input);
   return `WITH ${store}l AS (${insertLog(tables, run, seq, action, input.name, ELAPSED)})
 INSERT INTO ${tables.history} (name, version, description, checksum, seq, state, duration_ms, run_id, tool, requires, script, reversible)
  VALUES (${[input.name, input.version, input.description, input.checksum, seq, state].map(literal).join(', ')}, ${ELAPSED}, ${literal(run.id)}, ${literal(run.tool)}, ${requires}, ${literal(script?.key ?? null)}, ${script?.down !== null && script !== null})`;
+}
+
+function insertScript(tables: HistoryTables, script: StoredScript): string {
+  return `INSERT INTO ${tables.scripts} (key, up, down, down_checksum, down_transaction) VALUES (${[script.key, script.up, script.down, script.downChecksum, script.downTransaction].map(literal).join(', ')}) ON CONFLICT (key) DO NOTHING`;
+}
+
+function requiresArray(input: RecordInput): string {
+  return textArray(input.requires.map((one) => `${one.service}@${one.version}`));
 }
 
 /** A row of the log. `duration` is SQL. */
@@ -275,10 +280,17 @@ export function recordProgress(tables: HistoryTables, run: Run, name: string, pr
   );
 }
 
-/** A later run takes an interrupted step over: from here on the earlier run's updates hit nothing. */
-export function recordTakenOver(tables: HistoryTables, run: Run, name: string, seq: number): string {
+/**
+ * A later run takes an interrupted step over: from here on the earlier run's updates hit nothing. An up that was corrected
+ * behind what is done is recorded as it is now; `null` for a down.
+ */
+export function recordTakenOver(tables: HistoryTables, run: Run, name: string, seq: number, input: RecordInput | null): string {
+  const corrected =
+    input === null
+      ? ''
+      : `, checksum = ${literal(input.checksum)}, description = ${literal(input.description)}, requires = ${requiresArray(input)}, script = ${literal(input.script?.key ?? null)}, reversible = ${input.script?.down !== null && input.script !== null}`;
   return mustHitOneRow(
-    `UPDATE ${tables.history} SET run_id = ${literal(run.id)} WHERE name = ${literal(name)} AND state <> 'applied'`,
+    `${input?.script == null ? '' : `${insertScript(tables, input.script)};\n`}UPDATE ${tables.history} SET run_id = ${literal(run.id)}${corrected} WHERE name = ${literal(name)} AND state <> 'applied'`,
     insertLog(tables, run, seq, 'started', name, 'NULL', 'resumed'),
   );
 }

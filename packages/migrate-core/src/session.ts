@@ -11,6 +11,8 @@ export interface DatabaseClient {
   on(event: 'error' | 'notice' | 'end', listener: (...args: any[]) => void): unknown;
   off(event: 'error' | 'notice' | 'end', listener: (...args: any[]) => void): unknown;
   getTransactionStatus(): 'I' | 'T' | 'E' | null;
+  /** The server process, as the connection's first messages told it; a pooler invents one. */
+  readonly processID?: number | null | undefined;
 }
 
 /** Opens a new connection to the target's database, connected. Called more than once: guard and progress need their own. */
@@ -111,6 +113,14 @@ export class Session {
   /** A query by the driver's own means, for live migrations. */
   query(config: object): unknown {
     return this.#client.query(config);
+  }
+
+  /** Whether the server's session is this connection's own. A pooler tells another process number than the server's. */
+  async isDirect(): Promise<boolean> {
+    const told = this.#client.processID;
+    if (told == null) return true;
+    const [row] = await this.read('SELECT pg_catalog.pg_backend_pid() AS pid');
+    return Number(row?.['pid']) === told;
   }
 
   async close(): Promise<void> {

@@ -18,7 +18,7 @@ import type { Script, Statement } from './migration.ts';
 import { positionIn } from './position.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { Session, type ServerError } from './session.ts';
-import { doBlock, literal } from './sql.ts';
+import { doBlock, identifier, literal } from './sql.ts';
 
 /** Whether a script cannot run as one message of one READ COMMITTED transaction. */
 export function needsSteps(script: Script): boolean {
@@ -26,7 +26,9 @@ export function needsSteps(script: Script): boolean {
     script.transaction === 'none' ||
     // At REPEATABLE READ the guard's snapshot would be older than its lock.
     script.isolation !== 'read committed' ||
-    script.statements.some((statement) => statement.transaction === 'forbidden')
+    script.statements.some((statement) => statement.transaction === 'forbidden') ||
+    // The file's own pairs stay apart where a new enum value is used after its COMMIT.
+    new Set(script.statements.map((statement) => statement.group)).size > 1
   );
 }
 
@@ -148,7 +150,7 @@ class Steps {
       await this.#write(direction === 'up' ? history.recordStarted(tables, run, record, seq) : history.recordUndoing(tables, run, name, seq));
     } else {
       if (row !== null) await this.#waitForOrphan(row.runId);
-      await this.#write(history.recordTakenOver(tables, run, name, seq));
+      await this.#write(history.recordTakenOver(tables, run, name, seq, direction === 'up' ? record : null));
       const progress = row?.progress ?? null;
       if (progress !== null && progress.prefix !== this.#prefix(progress.done)) {
         throw this.#stopped(
@@ -197,11 +199,12 @@ class Steps {
     this.#before = null;
   }
 
-  /** Consecutive transactional statements share a transaction, except under `transaction=none`. */
+  /** Consecutive transactional statements share a transaction, up to where the file's own pairs begin and end; under `transaction=none` only inside of those. */
   #segmentEnd(): number {
     const { statements, transaction } = this.#script;
-    if (transaction === 'none') return this.#done + 1;
-    const next = statements.findIndex((statement, index) => index > this.#done && statement.transaction === 'forbidden');
+    const group = statements[this.#done]?.group;
+    if (transaction === 'none' && group === undefined) return this.#done + 1;
+    const next = statements.findIndex((statement, index) => index > this.#done && (statement.transaction === 'forbidden' || statement.group !== group));
     return next === -1 ? statements.length : next;
   }
 
@@ -213,6 +216,8 @@ class Steps {
     const message = new Message()
       .add('begin', `${tag(run, this.#step.name)}${begin(this.#script.isolation)}`)
       .add('settings', doBlock(`BEGIN PERFORM ${set.join(', ')}; END`));
+    // What the file set for itself ended with the COMMIT before.
+    for (const setting of this.#script.statements[this.#done]?.settings ?? []) message.add('settings', setting.local);
     addStatements(message, this.#script, lockTimeoutMs, this.#done, end);
     if (mayChangeRole(this.#script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(snapshot.role)}, true)`);
     const last = end === this.#script.statements.length;
@@ -250,11 +255,11 @@ class Steps {
     const message = new Message().add('statement', `${tag(this.#state.run, this.#step.name)}${statement.text}`, { script: this.#script, index });
     const until = performance.now() + this.#state.retryLimitMs;
     for (let attempt = 1; ; attempt++) {
-      await this.#searchPath('set');
+      await this.#setForSession(statement);
       // One statement and nothing behind it: with company, even an empty one, the server would open a transaction block.
       const result = await attend(this.#state, this.#step.name, () => main.run(message.pieces[0]?.sql ?? ''), waitLimitMs);
       if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
-      await this.#searchPath('reset');
+      await this.#resetSession(statement);
       if (result.kind === 'done') break;
       const failure = this.#describeSingle(result.error, statement);
       for (const what of await this.#tryCleanUp(leftover, before)) this.#notice(`after the failure, ${what}`);
@@ -279,13 +284,43 @@ class Steps {
     return describeFailure(Object.assign(Object.create(error) as ServerError, { position }), message, message.pieceAfter(0), this.#state.monitor.blockers);
   }
 
-  /**
-   * A statement by itself cannot carry SET LOCAL. On a direct connection the session's own setting does; it is put back
-   * at once, so that a pooler hands nothing on.
-   */
-  async #searchPath(to: 'set' | 'reset'): Promise<void> {
-    if (this.#state.searchPath === null) return;
-    await this.#state.main.run(to === 'set' ? `SET search_path = ${this.#state.searchPath}` : 'RESET search_path');
+  /** A statement by itself cannot carry SET LOCAL: the session's own settings do, and are put back at once. */
+  async #setForSession(statement: Statement): Promise<void> {
+    const settings = await this.#sessionSettings(statement);
+    for (const setting of settings) {
+      const result = await this.#state.main.run(setting.session);
+      if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
+      if (result.kind === 'failed') await this.#fail(describeFailure(result.error, new Message(), null, []));
+    }
+  }
+
+  async #resetSession(statement: Statement): Promise<void> {
+    for (const { name } of await this.#sessionSettings(statement)) {
+      const parameter = name === 'session_authorization' ? 'SESSION AUTHORIZATION' : name.split('.').map(identifier).join('.');
+      await this.#state.main.run(`RESET ${parameter}`);
+    }
+  }
+
+  /** Behind a pooler the next statement may go to another session, and somebody else would get the setting: there is no safe way to have one. */
+  async #sessionSettings(statement: Statement): Promise<readonly { readonly name: string; readonly session: string }[]> {
+    const { searchPath, main, target } = this.#state;
+    const settings = [...(searchPath === null ? [] : [{ name: 'search_path', session: `SET search_path = ${searchPath}` }]), ...(statement.settings ?? [])];
+    if (settings.length === 0 || (await main.isDirect())) return settings;
+    const needed = settings.find((setting) => /^(?:search_path|role|session_authorization)$/.test(setting.name));
+    if (needed !== undefined) {
+      await this.#fail({
+        code: 'migrationFailed',
+        message: `${statement.summary} runs outside a transaction and needs the setting ${needed.name}, which cannot be made safely for one statement behind a connection pooler`,
+        hint: 'write its names with their schema, or connect to PostgreSQL directly',
+        position: positionIn(this.#script, statement.start),
+        statement: statement.text,
+        sqlState: null,
+        data: null,
+        cause: undefined,
+      });
+    }
+    this.#notice(`behind the pooler of ${target.name}, ${statement.summary} runs without the file's ${settings.map((setting) => setting.name).join(', ')}`);
+    return [];
   }
 
   async #finish(): Promise<void> {

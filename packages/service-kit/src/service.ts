@@ -93,7 +93,7 @@ class Service {
         own: migration,
         onUnknown: (service, why) => log.warn({ service }, `what ${service} has applied cannot be learned: ${why}`),
       }),
-      onEvent: (event) => log.info({ migration: event }, describeEvent(event)),
+      onEvent: (event) => log.info({ migration: { ...event, target: event.target.name } }, describeEvent(event)),
     });
 
     let startup: Startup | null = null;

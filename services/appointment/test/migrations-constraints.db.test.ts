@@ -1,6 +1,6 @@
 /** What the schema takes and what it refuses, by the constraint's name. */
 
-import { rowId, serviceDatabase, testTenants, violation, type ServiceDatabase } from '@org/test-postgres';
+import { insertRow, rowId, type RowValues, serviceDatabase, testTenants, violation, type ServiceDatabase } from '@org/test-postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { service } from './support/service.ts';
@@ -15,25 +15,15 @@ beforeAll(async () => {
 });
 afterAll(() => on[Symbol.asyncDispose]());
 
-type Values = Readonly<Record<string, unknown>>;
-
-function literal(value: unknown): string {
-  return value === null ? 'NULL' : typeof value === 'number' ? String(value) : `'${String(value).replaceAll("'", "''")}'`;
-}
-
-function insert(table: string, values: Values): string {
-  return `INSERT INTO ${table} (${Object.keys(values).join(', ')}) VALUES (${Object.values(values).map(literal).join(', ')})`;
-}
-
-const appointment: Values = {
+const appointment: RowValues = {
   tenant_id: clinic.id,
   patient_id: rowId(clinic, 9),
   team_member_id: rowId(clinic, 1),
   starts_at: '2026-06-01T09:00Z',
   ends_at: '2026-06-01T09:30Z',
 };
-const reminder: Values = { tenant_id: clinic.id, kind: 'notification', message: 'Call back', due_at: '2026-06-01T08:00Z' };
-const tables: Readonly<Record<string, Values>> = {
+const reminder: RowValues = { tenant_id: clinic.id, kind: 'notification', message: 'Call back', due_at: '2026-06-01T08:00Z' };
+const tables: Readonly<Record<string, RowValues>> = {
   appointments: appointment,
   reminders: reminder,
   team_member: { tenant_id: clinic.id, first_name: 'Lea', last_name: 'Bernard' },
@@ -45,7 +35,7 @@ const taken = { starts_at: '2026-05-04T10:00Z', ends_at: '2026-05-04T10:30Z' };
 const payment = { kind: 'payment', amount: 120.5, currency: 'MAD' };
 
 /** Table, what is other than in a row that is taken, and who refuses it (`null`: nobody). */
-const cases: readonly (readonly [table: string, values: Values, refusedBy: string | null])[] = [
+const cases: readonly (readonly [table: string, values: RowValues, refusedBy: string | null])[] = [
   ...['scheduled', 'confirmed', 'completed', 'cancelled'].map((status) => ['appointments', { status }, null] as const),
   ...['', 'Scheduled', 'no-show'].map((status) => ['appointments', { status }, 'appointments_status_check'] as const),
   ['appointments', { status: null }, '23502'],
@@ -92,7 +82,7 @@ describe('a row of', () => {
   test.each(cases.map(([table, values, refusedBy]) => ({ table, values, refusedBy, shown: JSON.stringify(values) })))(
     '$table with $shown: refused by $refusedBy',
     async ({ table, values, refusedBy }) => {
-      expect(await violation(on, clinic, insert(table, { ...tables[table], ...values }))).toBe(refusedBy);
+      expect(await violation(on, clinic, insertRow(table, { ...tables[table], ...values }))).toBe(refusedBy);
     },
   );
 });

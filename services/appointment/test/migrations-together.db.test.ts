@@ -44,7 +44,8 @@ test.each(places)('three services %s: up, then down in reverse, each step a roun
   for (const on of all) await on.fill();
   for (const [index, on] of [...all.entries()].toReversed()) {
     await on.migrator.down({ steps: services[index]?.names.length ?? 0 });
-    expect(await on.catalog(), services[index]?.name ?? '').toBe(before[index]);
+    const { role } = on;
+    expect({ role, schema: await on.catalog() }).toEqual({ role, schema: before[index] });
   }
 });
 

@@ -1,6 +1,6 @@
 /** What the schema takes and what it refuses, by the constraint's name. */
 
-import { rowId, serviceDatabase, testTenants, violation, type ServiceDatabase } from '@org/test-postgres';
+import { insertRow, rowId, type RowValues, serviceDatabase, testTenants, violation, type ServiceDatabase } from '@org/test-postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { service } from './support/service.ts';
@@ -15,23 +15,13 @@ beforeAll(async () => {
 });
 afterAll(() => on[Symbol.asyncDispose]());
 
-type Values = Readonly<Record<string, unknown>>;
+const patient: RowValues = { tenant_id: clinic.id, patient_id: 'NEW-1', first_name: 'Ines', last_name: 'Roy', date_of_birth: '1990-02-03', country: 'Canada' };
+const record: RowValues = { tenant_id: clinic.id, patient_id: rowId(clinic, 1), record_type: 'note', title: 'Note', recorded_by: rowId(clinic, 1) };
+const lab: RowValues = { tenant_id: clinic.id, patient_id: rowId(clinic, 1), test_code: '2345-7', test_name: 'Glucose', ordered_by: rowId(clinic, 1) };
+const field: RowValues = { tenant_id: clinic.id, entity: 'patient', name: 'diet', label: 'Diet', field_type: 'text' };
+const value: RowValues = { tenant_id: clinic.id, field_id: rowId(clinic, 1), patient_id: rowId(clinic, 2), value: '"former"' };
 
-function literal(value: unknown): string {
-  return value === null ? 'NULL' : typeof value === 'number' || typeof value === 'boolean' ? String(value) : `'${String(value).replaceAll("'", "''")}'`;
-}
-
-function insert(table: string, values: Values): string {
-  return `INSERT INTO ${table} (${Object.keys(values).join(', ')}) VALUES (${Object.values(values).map(literal).join(', ')})`;
-}
-
-const patient: Values = { tenant_id: clinic.id, patient_id: 'NEW-1', first_name: 'Ines', last_name: 'Roy', date_of_birth: '1990-02-03', country: 'Canada' };
-const record: Values = { tenant_id: clinic.id, patient_id: rowId(clinic, 1), record_type: 'note', title: 'Note', recorded_by: rowId(clinic, 1) };
-const lab: Values = { tenant_id: clinic.id, patient_id: rowId(clinic, 1), test_code: '2345-7', test_name: 'Glucose', ordered_by: rowId(clinic, 1) };
-const field: Values = { tenant_id: clinic.id, entity: 'patient', name: 'diet', label: 'Diet', field_type: 'text' };
-const value: Values = { tenant_id: clinic.id, field_id: rowId(clinic, 1), patient_id: rowId(clinic, 2), value: '"former"' };
-
-const tables: Readonly<Record<string, Values>> = {
+const tables: Readonly<Record<string, RowValues>> = {
   patients: patient,
   medical_records: record,
   lab_tests: lab,
@@ -40,7 +30,7 @@ const tables: Readonly<Record<string, Values>> = {
 };
 
 /** Table, what is other than in a row that is taken, and who refuses it (`null`: nobody). */
-const cases: readonly (readonly [table: string, values: Values, refusedBy: string | null])[] = [
+const cases: readonly (readonly [table: string, values: RowValues, refusedBy: string | null])[] = [
   ['patients', {}, null],
   // A number is the clinic's own, and taken once in it.
   ['patients', { patient_id: 'P-1' }, 'patients_tenant_id_patient_id_key'],
@@ -109,13 +99,13 @@ describe('a row of', () => {
   test.each(cases.map(([table, values, refusedBy]) => ({ table, values, refusedBy, shown: JSON.stringify(values) })))(
     '$table with $shown: refused by $refusedBy',
     async ({ table, values, refusedBy }) => {
-      expect(await violation(on, clinic, insert(table, { ...tables[table], ...values }))).toBe(refusedBy);
+      expect(await violation(on, clinic, insertRow(table, { ...tables[table], ...values }))).toBe(refusedBy);
     },
   );
 });
 
 test('two clinics may use the same number for their patients', async () => {
-  expect(await violation(on, clinic, insert('patients', { ...patient, patient_id: 'SHARED' }))).toBeNull();
+  expect(await violation(on, clinic, insertRow('patients', { ...patient, patient_id: 'SHARED' }))).toBeNull();
   const { rows } = await on.client.query(`SELECT count(DISTINCT tenant_id)::int AS clinics FROM patients WHERE patient_id = 'P-1'`);
   expect(rows).toEqual([{ clinics: 2 }]);
 });

@@ -50,8 +50,8 @@ test('a phone becomes international by the rules of its country, or NULL where i
   await using on = await serviceDatabase(service);
   await on.migrator.up();
   for (const [country, text, phone] of typed) {
-    const { rows } = await on.client.query('SELECT international_phone($1, $2) AS phone', [country, text]);
-    expect(rows, `${country}: ${text}`).toEqual([{ phone }]);
+    const { rows } = await on.client.query<{ phone: string | null }>('SELECT international_phone($1, $2) AS phone', [country, text]);
+    expect({ country, text, phone: rows[0]?.phone }).toEqual({ country, text, phone });
   }
 });
 

@@ -1,6 +1,6 @@
 /** What the schema takes and what it refuses, by the constraint's name. */
 
-import { rowId, serviceDatabase, testTenants, violation, type ServiceDatabase } from '@org/test-postgres';
+import { insertRow, rowId, type RowValues, serviceDatabase, testTenants, updateRows, violation, type ServiceDatabase } from '@org/test-postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { service } from './support/service.ts';
@@ -15,30 +15,20 @@ beforeAll(async () => {
 });
 afterAll(() => on[Symbol.asyncDispose]());
 
-type Values = Readonly<Record<string, unknown>>;
-
-function literal(value: unknown): string {
-  return value === null ? 'NULL' : typeof value === 'number' ? String(value) : `'${String(value).replaceAll("'", "''")}'`;
-}
-
-function insert(table: string, values: Values): string {
-  return `INSERT INTO ${table} (${Object.keys(values).join(', ')}) VALUES (${Object.values(values).map(literal).join(', ')})`;
-}
-
-function update(table: string, values: Values): string {
-  return `UPDATE ${table} SET ${Object.entries(values)
-    .map(([column, value]) => `${column} = ${literal(value)}`)
-    .join(', ')}`;
-}
-
-const user: Values = { tenant_id: clinic.id, email: 'new@clinic.test', password_hash: 'scrypt$2', first_name: 'Ana', last_name: 'Cole' };
-const role: Values = { tenant_id: clinic.id, name: 'doctor' };
+const user: RowValues = { tenant_id: clinic.id, email: 'new@clinic.test', password_hash: 'scrypt$2', first_name: 'Ana', last_name: 'Cole' };
+const role: RowValues = { tenant_id: clinic.id, name: 'doctor' };
 const hash = `\\x${'ab'.repeat(32)}`;
-const verification: Values = { tenant_id: clinic.id, user_id: rowId(clinic, 1), purpose: 'password_reset', token_hash: hash, expires_at: '2999-01-01T00:00Z' };
-const tables: Readonly<Record<string, Values>> = { users: user, roles: role, user_verifications: verification };
+const verification: RowValues = {
+  tenant_id: clinic.id,
+  user_id: rowId(clinic, 1),
+  purpose: 'password_reset',
+  token_hash: hash,
+  expires_at: '2999-01-01T00:00Z',
+};
+const tables: Readonly<Record<string, RowValues>> = { users: user, roles: role, user_verifications: verification };
 
 /** Table, what is other than in a row that is taken, and who refuses it (`null`: nobody). Clinics and their branding are updated. */
-const cases: readonly (readonly [table: string, values: Values, refusedBy: string | null])[] = [
+const cases: readonly (readonly [table: string, values: RowValues, refusedBy: string | null])[] = [
   ...['Canada', 'USA', 'Morocco', 'France'].map((country) => ['healthcare_entities', { country, postal_code: null }, null] as const),
   ...['Spain', 'canada', 'CA'].map((country) => ['healthcare_entities', { country, postal_code: null }, 'healthcare_entities_country_check'] as const),
   ['healthcare_entities', { name: ' ' }, 'healthcare_entities_name_check'],
@@ -100,13 +90,13 @@ describe('a row of', () => {
     '$table with $shown: refused by $refusedBy',
     async ({ table, values, refusedBy }) => {
       const inserted = tables[table];
-      expect(await violation(on, clinic, inserted === undefined ? update(table, values) : insert(table, { ...inserted, ...values }))).toBe(refusedBy);
+      expect(await violation(on, clinic, inserted === undefined ? updateRows(table, values) : insertRow(table, { ...inserted, ...values }))).toBe(refusedBy);
     },
   );
 });
 
 test('a role of one clinic cannot be given to a user of another, in either direction', async () => {
-  const give = (userId: string, roleId: string): string => insert('user_roles', { tenant_id: clinic.id, user_id: userId, role_id: roleId });
+  const give = (userId: string, roleId: string): string => insertRow('user_roles', { tenant_id: clinic.id, user_id: userId, role_id: roleId });
   expect(await violation(on, clinic, give(rowId(other, 1), rowId(clinic, 2)))).toBe('user_roles_fk_tenant_id_user_id');
   expect(await violation(on, clinic, give(rowId(clinic, 1), rowId(other, 2)))).toBe('user_roles_fk_tenant_id_role_id');
 });

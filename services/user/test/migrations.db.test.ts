@@ -28,8 +28,9 @@ test.each(['public', 'schema_of_its_own'])('up, down and up in the schema %s: th
   const empty = await on.catalog();
   const steps = await on.roundTrips();
   for (const step of steps) {
-    expect(step.afterDown, `the schema after the down of ${step.name}`).toBe(step.before);
-    expect(step.afterSecondUp, `the schema after the second up of ${step.name}`).toBe(step.afterUp);
+    const { name, before, afterUp, afterDown, afterSecondUp } = step;
+    expect({ name, schema: afterDown }).toEqual({ name, schema: before });
+    expect({ name, schema: afterSecondUp }).toEqual({ name, schema: afterUp });
   }
   expect(steps.filter((step) => step.empty.length > 0)).toEqual([]);
   expect(steps.filter((step) => step.damaged.length > 0)).toEqual([]);
@@ -38,12 +39,7 @@ test.each(['public', 'schema_of_its_own'])('up, down and up in the schema %s: th
   // From the newest back to nothing, with all the rows still there.
   for (const step of steps.toReversed()) {
     await on.migrator.down({ steps: 1 });
-    expect(await on.catalog(), `the schema after the last down of ${step.name}`).toBe(step.before);
+    expect({ name: step.name, schema: await on.catalog() }).toEqual({ name: step.name, schema: step.before });
   }
   expect(await on.catalog()).toBe(empty);
-});
-
-test('a down that promises to be lossless loses nothing', async () => {
-  const { migrations } = await source.list();
-  for (const { name, directives } of migrations) if (directives.down === 'lossless') expect(lost[name], name).toEqual([]);
 });

@@ -6,3 +6,4 @@ export { type IsolatedSchema, type IsolationProbe, isolationFaults, probeIsolati
 export { differences, readRows, type Rows, type RoundTripStep, type RoundTripSubject, roundTrips } from './round-trip.ts';
 export { asTenant, type Filling, fillTenants, refusal, rowId, type TenantConnection, type TestTenant, testTenants, violation } from './tenants.ts';
 export { type ServiceDatabase, serviceDatabase, type ServiceUnderTest, type StepMigrator } from './service-database.ts';
+export { insertRow, type RowValues, updateRows } from './statement.ts';
