@@ -44,12 +44,15 @@ async function servicesOf(filters: readonly string[]): Promise<readonly string[]
 }
 
 async function migrate(filters: readonly string[], up: readonly string[], services: readonly string[]): Promise<number> {
+  const seen = new Set<string>();
   let last: string | null = null;
   const run = await runTasks(filters, up, (service, text) => {
-    // Tasks that do not depend on each other run at once, and their lines meet here.
-    if (service !== last && last !== null && text !== '') process.stdout.write('\n');
-    if (service !== last && services.length > 1) process.stdout.write(`── ${service}\n`);
-    last = service;
+    if (service !== last) {
+      if (last !== null) process.stdout.write('\n');
+      // Tasks that do not depend on each other run at once, and their lines meet here.
+      if (seen.has(service)) process.stdout.write(`${service}, continued\n`);
+      seen.add((last = service));
+    }
     process.stdout.write(`${text}\n`);
   });
   if (run.complaint !== '') process.stderr.write(`${run.complaint}\n`);
@@ -60,7 +63,8 @@ async function migrate(filters: readonly string[], up: readonly string[], servic
   }
   process.stdout.write('\n');
   // The migrations are done, and so is this command: a table that cannot be drawn has said why.
-  await runMigrate('status', [...placeArguments(up), '--service', services.join(',')]);
+  const status = await runMigrate('status', [...placeArguments(up), '--service', services.join(','), '--exit-code']);
+  if (status === 0) process.stdout.write(`\n${services.length === 1 ? `${services.join()} is` : `All ${services.length} services are`} current.\n`);
   return 0;
 }
 

@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { chmod, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePort, stopLocalPostgres } from '@org/local-postgres';
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+const script = join(import.meta.dirname, '../src/migrate.ts');
+
+/** A local PostgreSQL of this test's own, as it is before the first command in a fresh clone. */
+async function freshClone(): Promise<NodeJS.ProcessEnv> {
+  const folder = mkdtempSync('/tmp/workspace-');
+  await chmod(folder, 0o755);
+  const env: NodeJS.ProcessEnv = { LOCAL_POSTGRES_DIR: join(folder, 'postgres'), LOCAL_POSTGRES_PORT: String(await freePort()), CI: 'true' };
+  for (const name of ['PATH', 'HOME', 'TMPDIR', 'USER']) if (process.env[name] !== undefined) env[name] = process.env[name];
+  onTestFinished(async () => {
+    await stopLocalPostgres(env).catch(() => undefined);
+    await rm(folder, { recursive: true, force: true });
+  });
+  return env;
+}
+
+async function migrate(args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const said = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => (said.stdout += String(chunk)));
+  child.stderr.on('data', (chunk) => (said.stderr += String(chunk)));
+  return await new Promise((resolve) => child.once('close', (code) => resolve({ code, ...said })));
+}
+
+/** Where each pattern is first found. */
+const positions = (text: string, ...patterns: readonly RegExp[]): number[] => patterns.map((pattern) => text.search(pattern));
+
+describe('pnpm migrate', () => {
+  test('migrates a service after what it depends on, then the rest, and ends with a table; then all is current', async () => {
+    const env = await freshClone();
+
+    const patient = await migrate(['--filter', 'patient'], env);
+    expect(patient).toMatchObject({ code: 0, stderr: '' });
+    const [user, thenPatient, appointment] = positions(patient.stdout, /^user .*_service_db/m, /^patient .*_service_db/m, /^appointment/m);
+    expect([user, appointment]).toEqual([0, -1]);
+    expect(thenPatient).toBeGreaterThan(0);
+    expect(patient.stdout).toMatch(/\nservice .*version.*\nuser .*\d{4} .*\npatient .*\d{4} .*\n\nAll 2 services are current\.\n$/);
+
+    const all = await migrate([], env);
+    expect(all.code).toBe(0);
+    expect(all.stdout).toMatch(/^user [^]*Nothing to do[^]*^patient [^]*Nothing to do[^]*^appointment [^]*migrations applied/m);
+    expect(all.stdout).toMatch(/All 3 services are current\.\n$/);
+    // Turbo's and pnpm's own lines are none of the reader's business.
+    expect(all.stdout).not.toMatch(/turbo|cache bypass|Tasks:|\$ migrate/);
+
+    const again = await migrate(['--json'], env);
+    expect((JSON.parse(again.stdout) as { services: { targets: { outcome: string }[] }[] }).services.map(({ targets }) => targets[0]?.outcome)).toEqual([
+      'upToDate',
+      'upToDate',
+      'upToDate',
+    ]);
+  });
+
+  test('keeps the exit code of the migration that failed, and names what did not begin', async () => {
+    const { code, stderr } = await migrate(['--filter', 'patient', '--to', '9999'], await freshClone());
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/user failed, so that patient did not begin\./);
+  });
+
+  test('a filter that finds nothing is a mistake of whoever typed it', async () => {
+    const { code, stderr } = await migrate(['--filter', 'nobody'], { PATH: process.env['PATH'] });
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/nobody/)]);
+  });
+});
