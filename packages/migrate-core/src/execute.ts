@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describeFailure, isRetryable, needsNoTransaction, type StepFailure } from './failure.ts';
 import { begin, GUARD, guard, tag, transactionSettings } from './guard.ts';
-import { recordApplied, recordUndone } from './history.ts';
+import { recordApplied, recordUndone } from './record.ts';
 import { Message } from './message.ts';
 import type { LiveScript, Script } from './migration.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';

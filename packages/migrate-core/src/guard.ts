@@ -5,8 +5,9 @@
 
 import { createHash } from 'node:crypto';
 
-import { createTablesBody, type HistorySnapshot, type HistoryTables, type Run } from './history.ts';
+import { createTablesBody, type HistorySnapshot, type HistoryTables } from './history.ts';
 import type { Script } from './migration.ts';
+import type { Run } from './record.ts';
 import { doBlock, inComment, literal } from './sql.ts';
 
 /** The advisory lock's key: from the history table's schema and name, so two services or two tenants never wait for each other. */

@@ -202,16 +202,6 @@ FOR r IN SELECT c.oid::pg_catalog.regclass AS relation, CASE WHEN a.grantee = 0 
 LOOP EXECUTE 'REVOKE ALL ON TABLE ' || r.relation || ' FROM ' || r.grantee; END LOOP;`;
 }
 
-/** What one step writes when it is done. */
-export interface RecordInput {
-  readonly name: string;
-  readonly version: string;
-  readonly description: string;
-  readonly checksum: string;
-  readonly requires: readonly Requirement[];
-  readonly script: StoredScript | null;
-}
-
 /** A compiled migration as the database keeps it, so that an older build can undo what a newer one applied. */
 export interface StoredScript {
   readonly key: string;
@@ -219,112 +209,6 @@ export interface StoredScript {
   readonly down: string | null;
   readonly downChecksum: string | null;
   readonly downTransaction: 'per-migration' | 'none' | null;
-}
-
-/** Who writes. */
-export interface Run {
-  readonly id: string;
-  /** `host:pid`. */
-  readonly from: string;
-  readonly tool: string;
-}
-
-const ELAPSED = `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()) * 1000)::bigint`;
-
-/** The record of an up: history, log and script in one statement. */
-export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number): string {
-  return insertHistory(tables, run, input, seq, 'applied', 'up');
-}
-
-/** The record of a non-transactional up before its first statement. */
-export function recordStarted(tables: HistoryTables, run: Run, input: RecordInput, seq: number): string {
-  return insertHistory(tables, run, input, seq, 'started', 'started');
-}
-
-function insertHistory(tables: HistoryTables, run: Run, input: RecordInput, seq: number, state: HistoryState, action: LogAction): string {
-  const { script } = input;
-  const store = script === null ? '' : `s AS (${insertScript(tables, script)}), `;
-  const requires = requiresArray(input);
-  return `WITH ${store}l AS (${insertLog(tables, run, seq, action, input.name, ELAPSED)})
-INSERT INTO ${tables.history} (name, version, description, checksum, seq, state, duration_ms, run_id, tool, requires, script, reversible)
- VALUES (${[input.name, input.version, input.description, input.checksum, seq, state].map(literal).join(', ')}, ${ELAPSED}, ${literal(run.id)}, ${literal(run.tool)}, ${requires}, ${literal(script?.key ?? null)}, ${script?.down !== null && script !== null})`;
-}
-
-function insertScript(tables: HistoryTables, script: StoredScript): string {
-  return `INSERT INTO ${tables.scripts} (key, up, down, down_checksum, down_transaction) VALUES (${[script.key, script.up, script.down, script.downChecksum, script.downTransaction].map(literal).join(', ')}) ON CONFLICT (key) DO NOTHING`;
-}
-
-function requiresArray(input: RecordInput): string {
-  return textArray(input.requires.map((one) => `${one.service}@${one.version}`));
-}
-
-/** A row of the log. `duration` is SQL. */
-export function insertLog(tables: HistoryTables, run: Run, seq: number | string, action: LogAction, name: string, duration = 'NULL', detail: string | null = null): string {
-  return `INSERT INTO ${tables.log} (seq, action, name, "from", run_id, duration_ms, detail) VALUES (${seq}, ${literal(action)}, ${literal(name)}, ${literal(run.from)}, ${literal(run.id)}, ${duration}, ${literal(detail)})`;
-}
-
-/** The next sequence number where the caller does not know it: only under the lock. */
-export function nextSeq(tables: HistoryTables): string {
-  return `(SELECT COALESCE(pg_catalog.max(seq), 0) + 1 FROM ${tables.log})`;
-}
-
-/** The record of a down. Fails with MG003 when the row was not there: "undone" is never said of what somebody else undid. */
-export function recordUndone(tables: HistoryTables, run: Run, name: string, seq: number): string {
-  return mustHitOneRow(`DELETE FROM ${tables.history} WHERE name = ${literal(name)}`, insertLog(tables, run, seq, 'down', name, ELAPSED));
-}
-
-/** Progress of a non-transactional step. It names the run, and fails with MG003 when another run took the work over. */
-export function recordProgress(tables: HistoryTables, run: Run, name: string, progress: Progress): string {
-  return mustHitOneRow(
-    `UPDATE ${tables.history} SET progress = ${literal(JSON.stringify(progress))}::json WHERE name = ${literal(name)} AND run_id = ${literal(run.id)} AND state <> 'applied'`,
-  );
-}
-
-/**
- * A later run takes an interrupted step over: from here on the earlier run's updates hit nothing. An up that was corrected
- * behind what is done is recorded as it is now; `null` for a down.
- */
-export function recordTakenOver(tables: HistoryTables, run: Run, name: string, seq: number, input: RecordInput | null): string {
-  const corrected =
-    input === null
-      ? ''
-      : `, checksum = ${literal(input.checksum)}, description = ${literal(input.description)}, requires = ${requiresArray(input)}, script = ${literal(input.script?.key ?? null)}, reversible = ${input.script?.down !== null && input.script !== null}`;
-  return mustHitOneRow(
-    `${input?.script == null ? '' : `${insertScript(tables, input.script)};\n`}UPDATE ${tables.history} SET run_id = ${literal(run.id)}${corrected} WHERE name = ${literal(name)} AND state <> 'applied'`,
-    insertLog(tables, run, seq, 'started', name, 'NULL', 'resumed'),
-  );
-}
-
-/** A non-transactional down begins. */
-export function recordUndoing(tables: HistoryTables, run: Run, name: string, seq: number): string {
-  return mustHitOneRow(
-    `UPDATE ${tables.history} SET state = 'undoing', run_id = ${literal(run.id)}, progress = NULL WHERE name = ${literal(name)} AND state = 'applied'`,
-    insertLog(tables, run, seq, 'started', name, 'NULL', 'down'),
-  );
-}
-
-/** The end of a non-transactional up. `durationMs` is the client's: the work took several transactions. */
-export function recordFinished(tables: HistoryTables, run: Run, name: string, seq: number, durationMs: number): string {
-  return mustHitOneRow(
-    `UPDATE ${tables.history} SET state = 'applied', progress = NULL, applied_at = pg_catalog.now(), seq = ${seq}, duration_ms = ${Math.round(durationMs)} WHERE name = ${literal(name)} AND run_id = ${literal(run.id)} AND state = 'started'`,
-    insertLog(tables, run, seq, 'up', name, String(Math.round(durationMs))),
-  );
-}
-
-/** A non-transactional migration failed before anything of it was done: it is pending again (or applied again, for a down). */
-export function recordGivenUp(tables: HistoryTables, run: Run, name: string, direction: 'up' | 'down'): string {
-  const mine = `name = ${literal(name)} AND run_id = ${literal(run.id)}`;
-  return mustHitOneRow(
-    direction === 'up'
-      ? `DELETE FROM ${tables.history} WHERE ${mine} AND state = 'started'`
-      : `UPDATE ${tables.history} SET state = 'applied', progress = NULL WHERE ${mine} AND state = 'undoing'`,
-  );
-}
-
-function mustHitOneRow(statement: string, after = ''): string {
-  return doBlock(
-    `BEGIN ${statement}; IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = 'MG003', MESSAGE = 'migrate: the history row is not there any more'; END IF;${after === '' ? '' : ` ${after};`} END`,
-  );
 }
 
 /** The stored script, and who but the owner could have written it. */

@@ -27,3 +27,4 @@ export { listSource } from './source/list.ts';
 export type { ListedMigration } from './source/list.ts';
 export { checkSource } from './source-check.ts';
 export type { SourceCheck, SourceFinding } from './source-check.ts';
+export type { RepairReport, RepairRequest } from './repair.ts';

@@ -11,6 +11,8 @@ import type { MigrationSource, SourceListing } from './migration.ts';
 import { plan, type AppliedMigration, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
 import { Preparation, type PreparedStep } from './prepare.ts';
 import type { Blocker, EventListener, LogEntry, Report, TargetName } from './report.ts';
+import type { Run } from './record.ts';
+import { repair, type RepairReport, type RepairRequest } from './repair.ts';
 import { brokenRequirements, unmetRequirements, type Dependant } from './requires.ts';
 import { TargetRun } from './run.ts';
 import { Session, type Connect, type DatabaseClient } from './session.ts';
@@ -118,6 +120,8 @@ export interface Migrator {
   /** Applies what is pending. Nothing pending: one query, no lock. Throws `MigrationError` with the report on failure. */
   up(request?: UpRequest): Promise<Report>;
   down(request?: DownRequest): Promise<Report>;
+  /** Puts the history right after a person put the schema right. Runs no migration. */
+  repair(request: RepairRequest): Promise<RepairReport>;
   /** Newest first. Default limit 50. */
   log(limit?: number): Promise<readonly LogEntry[]>;
 }
@@ -207,6 +211,27 @@ class TargetMigrator implements Migrator {
     return this.#run({ direction: 'down', to, only, steps: positive(steps) }, request);
   }
 
+  repair(request: RepairRequest): Promise<RepairReport> {
+    return this.#withSession(async (session) => {
+      const { listing, available } = await this.#discover();
+      const preparation = this.#prepare(listing);
+      const { database } = await readHistory(session, this.#tables);
+      return repair(
+        session,
+        {
+          tables: this.#tables,
+          run: newRun(),
+          target: database,
+          available: available.map((one) => one.name),
+          waitLimitMs: this.#options.waitLimitMs ?? defaults.waitLimitMs,
+          signal: this.#options.signal,
+          record: (name) => preparation.record(name),
+        },
+        request,
+      );
+    });
+  }
+
   log(limit = 50): Promise<readonly LogEntry[]> {
     return this.#withSession((session) => readLog(session, this.#tables, limit));
   }
@@ -225,7 +250,7 @@ class TargetMigrator implements Migrator {
         {
           connect: options.connect,
           tables: this.#tables,
-          run: { id: randomBytes(8).toString('hex'), from: `${hostname()}:${process.pid}`, tool: TOOL },
+          run: newRun(),
           searchPath: this.#schema === 'public' ? null : `${identifier(this.#schema)}, public`,
           lockTimeoutMs: options.lockTimeoutMs ?? defaults.lockTimeoutMs,
           retryLimitMs: options.retryLimitMs ?? defaults.retryLimitMs,
@@ -306,6 +331,10 @@ class TargetMigrator implements Migrator {
       await session.close();
     }
   }
+}
+
+function newRun(): Run {
+  return { id: randomBytes(8).toString('hex'), from: `${hostname()}:${process.pid}`, tool: TOOL };
 }
 
 function positive(steps: number | undefined): number | undefined {

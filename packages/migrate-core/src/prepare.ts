@@ -8,6 +8,7 @@ import { Message } from './message.ts';
 import type { CompiledMigration, LiveScript, Migration, MigrationSource, Script } from './migration.ts';
 import type { Problem, Step } from './plan.ts';
 import { positionIn } from './position.ts';
+import type { RecordInput } from './record.ts';
 import type { ReadyStep } from './run-state.ts';
 import type { Session } from './session.ts';
 import { compileSql } from './source/script.ts';
@@ -48,6 +49,14 @@ export class Preparation {
     }
     if (problems.length === 0) await this.#askServer(session, snapshot, prepared);
     return { steps: prepared, problems };
+  }
+
+  /** What the history keeps of this migration, compiled as it is now. */
+  async record(name: string): Promise<RecordInput> {
+    const migration = this.#migrations.get(name) as Migration;
+    const compiled = this.#compiled.get(name) ?? ((await this.#source.compile([name]))[0] as CompiledMigration);
+    this.#compiled.set(name, compiled);
+    return recordOf(migration, compiled);
   }
 
   async #compile(steps: readonly Step[], snapshot: HistorySnapshot): Promise<void> {
@@ -147,6 +156,11 @@ export class Preparation {
       cause: result.error,
     });
   }
+}
+
+function recordOf(migration: Migration, compiled: CompiledMigration): RecordInput {
+  const { name, version, description, checksum, directives } = migration;
+  return { name, version, description, checksum, requires: directives.requires, script: storedScript(compiled) };
 }
 
 /** What the database keeps of a compiled migration; live ones have no text to keep. */

@@ -6,12 +6,12 @@ import { readLockHolder, readRunning } from './activity.ts';
 import { MigrationError, type ErrorCode } from './errors.ts';
 import { executeTransaction } from './execute.ts';
 import { describeBlocker, failureError, type StepFailure } from './failure.ts';
-import { begin, GUARD, tag } from './guard.ts';
+import { begin, GUARD, lockKey, tag } from './guard.ts';
 import * as history from './history.ts';
-import { lockKey } from './guard.ts';
 import { Monitor } from './monitor.ts';
 import { plan, planAgain, type AvailableMigration, type Plan, type PlanRequest, type Problem } from './plan.ts';
 import type { Preparation, PreparedStep } from './prepare.ts';
+import { insertLog, nextSeq, type Run } from './record.ts';
 import type { Failure, MigrationEvent, Outcome, Report, StepReport, TargetName } from './report.ts';
 import type { RunState, StepResult } from './run-state.ts';
 import { Session, type Connect } from './session.ts';
@@ -21,7 +21,7 @@ import { executeSteps, needsSteps } from './steps.ts';
 export interface RunOptions {
   readonly connect: Connect;
   readonly tables: history.HistoryTables;
-  readonly run: history.Run;
+  readonly run: Run;
   readonly searchPath: string | null;
   readonly lockTimeoutMs: number;
   readonly retryLimitMs: number;
@@ -291,7 +291,7 @@ export class TargetRun {
     const { tables, run } = this.#options;
     const detail = `${failure.sqlState ?? failure.code}: ${failure.message}`.slice(0, 1_000);
     const create = state.snapshot.tables === 'present' ? '' : history.createTablesBody(tables);
-    const body = `DECLARE r record; BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.lockHeld}', MESSAGE = 'migrate: the lock is held'; END IF; ${create} ${history.insertLog(tables, run, history.nextSeq(tables), 'failed', step.name, 'NULL', detail)}; END`;
+    const body = `DECLARE r record; BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.lockHeld}', MESSAGE = 'migrate: the lock is held'; END IF; ${create} ${insertLog(tables, run, nextSeq(tables), 'failed', step.name, 'NULL', detail)}; END`;
     for (let attempt = 0; attempt < 10; attempt++) {
       const result = await this.#main.run(`${tag(run, step.name)}${begin()};\nSET LOCAL synchronous_commit = on;\n${doBlock(body)};\nCOMMIT`);
       if (result.kind === 'done') {

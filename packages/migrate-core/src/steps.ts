@@ -11,11 +11,12 @@ import { MigrationError } from './errors.ts';
 import { addStatements, attend, mayChangeRole } from './execute.ts';
 import { describeFailure, isRetryable, type StepFailure } from './failure.ts';
 import { begin, GUARD, guard, holdLock, tag, transactionSettings } from './guard.ts';
-import * as history from './history.ts';
+import type { Progress } from './history.ts';
 import { cleanUp, clearWay, isValid, judge, lookBefore, type Before, type Sweep } from './leftover.ts';
 import { Message } from './message.ts';
 import type { Script, Statement } from './migration.ts';
 import { positionIn } from './position.ts';
+import * as records from './record.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { Session, type ServerError } from './session.ts';
 import { doBlock, identifier, literal } from './sql.ts';
@@ -147,10 +148,10 @@ class Steps {
     const { tables, run } = this.#state;
     const seq = this.#state.generation + 1;
     if (this.#step.mode === 'whole') {
-      await this.#write(direction === 'up' ? history.recordStarted(tables, run, record, seq) : history.recordUndoing(tables, run, name, seq));
+      await this.#write(direction === 'up' ? records.recordStarted(tables, run, record, seq) : records.recordUndoing(tables, run, name, seq));
     } else {
       if (row !== null) await this.#waitForOrphan(row.runId);
-      await this.#write(history.recordTakenOver(tables, run, name, seq, direction === 'up' ? record : null));
+      await this.#write(records.recordTakenOver(tables, run, name, seq, direction === 'up' ? record : null));
       const progress = row?.progress ?? null;
       if (progress !== null && progress.prefix !== this.#prefix(progress.done)) {
         throw this.#stopped(
@@ -222,7 +223,7 @@ class Steps {
     if (mayChangeRole(this.#script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(snapshot.role)}, true)`);
     const last = end === this.#script.statements.length;
     const seq = this.#state.generation + 1;
-    message.add('record', last ? this.#ending(seq) : history.recordProgress(tables, run, this.#step.name, this.#progress(end, null)));
+    message.add('record', last ? this.#ending(seq) : records.recordProgress(tables, run, this.#step.name, this.#progress(end, null)));
     message.add('commit', 'COMMIT');
 
     const until = performance.now() + this.#state.retryLimitMs;
@@ -249,7 +250,7 @@ class Steps {
     const index = this.#done;
     for (const what of await clearWay(main, leftover, this.#sweep)) this.#notice(`${what}, which somebody's failed build had left`);
     const before = await lookBefore(main, leftover);
-    await this.#write(history.recordProgress(this.#state.tables, this.#state.run, this.#step.name, this.#progress(index, before)));
+    await this.#write(records.recordProgress(this.#state.tables, this.#state.run, this.#step.name, this.#progress(index, before)));
     this.#state.emit({ type: 'statement', target, name: this.#step.name, index, count: this.#script.statements.length, summary: statement.summary });
 
     const message = new Message().add('statement', `${tag(this.#state.run, this.#step.name)}${statement.text}`, { script: this.#script, index });
@@ -273,7 +274,7 @@ class Steps {
     }
     this.#done = index + 1;
     if (this.#done < this.#script.statements.length) {
-      await this.#write(history.recordProgress(this.#state.tables, this.#state.run, this.#step.name, this.#progress(this.#done, null)));
+      await this.#write(records.recordProgress(this.#state.tables, this.#state.run, this.#step.name, this.#progress(this.#done, null)));
     }
   }
 
@@ -333,11 +334,11 @@ class Steps {
   #ending(seq: number): string {
     const { tables, run } = this.#state;
     return this.#step.direction === 'up'
-      ? history.recordFinished(tables, run, this.#step.name, seq, performance.now() - this.#started)
-      : history.recordUndone(tables, run, this.#step.name, seq);
+      ? records.recordFinished(tables, run, this.#step.name, seq, performance.now() - this.#started)
+      : records.recordUndone(tables, run, this.#step.name, seq);
   }
 
-  #progress(done: number, before: Before | null): history.Progress {
+  #progress(done: number, before: Before | null): Progress {
     return { done, prefix: this.#prefix(done), before };
   }
 
@@ -388,10 +389,10 @@ class Steps {
     if (this.#uncleaned) throw new Stop(failed(this.#step, failure, 'partly'));
     const { tables, run } = this.#state;
     if (this.#done === 0) {
-      await this.#write(history.recordGivenUp(tables, run, this.#step.name, this.#step.direction));
+      await this.#write(records.recordGivenUp(tables, run, this.#step.name, this.#step.direction));
       throw new Stop(failed(this.#step, failure, 'nothing'));
     }
-    await this.#write(history.recordProgress(tables, run, this.#step.name, this.#progress(this.#done, null)));
+    await this.#write(records.recordProgress(tables, run, this.#step.name, this.#progress(this.#done, null)));
     throw new Stop(failed(this.#step, failure, 'partly'));
   }
 

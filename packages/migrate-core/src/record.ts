@@ -1,0 +1,151 @@
+/** What the history and the log get written: SQL for the messages that do the work. Pure. */
+
+import type { HistoryTables, Progress, StoredScript } from './history.ts';
+import type { Requirement } from './migration.ts';
+import type { HistoryState } from './plan.ts';
+import type { LogAction } from './report.ts';
+import { doBlock, literal, textArray } from './sql.ts';
+
+/** What one step writes when it is done. */
+export interface RecordInput {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly checksum: string;
+  readonly requires: readonly Requirement[];
+  readonly script: StoredScript | null;
+}
+
+/** Who writes. */
+export interface Run {
+  readonly id: string;
+  /** `host:pid`. */
+  readonly from: string;
+  readonly tool: string;
+}
+
+const ELAPSED = `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()) * 1000)::bigint`;
+
+/** The record of an up: history, log and script in one statement. */
+export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number): string {
+  return insertHistory(tables, run, input, seq, 'applied', 'up');
+}
+
+/** The record of a non-transactional up before its first statement. */
+export function recordStarted(tables: HistoryTables, run: Run, input: RecordInput, seq: number): string {
+  return insertHistory(tables, run, input, seq, 'started', 'started');
+}
+
+function insertHistory(tables: HistoryTables, run: Run, input: RecordInput, seq: number, state: HistoryState, action: LogAction): string {
+  const { script } = input;
+  const store = script === null ? '' : `s AS (${insertScript(tables, script)}), `;
+  return `WITH ${store}l AS (${insertLog(tables, run, seq, action, input.name, ELAPSED)})
+${insertRow(tables, run, input, seq, state, ELAPSED)}`;
+}
+
+function insertRow(tables: HistoryTables, run: Run, input: RecordInput, seq: number, state: HistoryState, duration: string): string {
+  return `INSERT INTO ${tables.history} (name, version, description, checksum, seq, state, duration_ms, run_id, tool, requires, script, reversible)
+ VALUES (${[input.name, input.version, input.description, input.checksum, seq, state].map(literal).join(', ')}, ${duration}, ${literal(run.id)}, ${literal(run.tool)}, ${requiresArray(input)}, ${literal(input.script?.key ?? null)}, ${isReversible(input)})`;
+}
+
+function insertScript(tables: HistoryTables, script: StoredScript): string {
+  return `INSERT INTO ${tables.scripts} (key, up, down, down_checksum, down_transaction) VALUES (${[script.key, script.up, script.down, script.downChecksum, script.downTransaction].map(literal).join(', ')}) ON CONFLICT (key) DO NOTHING`;
+}
+
+function requiresArray(input: RecordInput): string {
+  return textArray(input.requires.map((one) => `${one.service}@${one.version}`));
+}
+
+/** A row of the log. `duration` is SQL. */
+export function insertLog(tables: HistoryTables, run: Run, seq: number | string, action: LogAction, name: string, duration = 'NULL', detail: string | null = null): string {
+  return `INSERT INTO ${tables.log} (seq, action, name, "from", run_id, duration_ms, detail) VALUES (${seq}, ${literal(action)}, ${literal(name)}, ${literal(run.from)}, ${literal(run.id)}, ${duration}, ${literal(detail)})`;
+}
+
+/** The next sequence number where the caller does not know it: only under the lock. */
+export function nextSeq(tables: HistoryTables): string {
+  return `(SELECT COALESCE(pg_catalog.max(seq), 0) + 1 FROM ${tables.log})`;
+}
+
+/** The record of a down. Fails with MG003 when the row was not there: "undone" is never said of what somebody else undid. */
+export function recordUndone(tables: HistoryTables, run: Run, name: string, seq: number): string {
+  return mustHitOneRow(`DELETE FROM ${tables.history} WHERE name = ${literal(name)}`, insertLog(tables, run, seq, 'down', name, ELAPSED));
+}
+
+/** Progress of a non-transactional step. It names the run, and fails with MG003 when another run took the work over. */
+export function recordProgress(tables: HistoryTables, run: Run, name: string, progress: Progress): string {
+  return mustHitOneRow(
+    `UPDATE ${tables.history} SET progress = ${literal(JSON.stringify(progress))}::json WHERE name = ${literal(name)} AND run_id = ${literal(run.id)} AND state <> 'applied'`,
+  );
+}
+
+/**
+ * A later run takes an interrupted step over: from here on the earlier run's updates hit nothing. An up that was corrected
+ * behind what is done is recorded as it is now; `null` for a down.
+ */
+export function recordTakenOver(tables: HistoryTables, run: Run, name: string, seq: number, input: RecordInput | null): string {
+  return mustHitOneRow(
+    `${input === null ? '' : storing(tables, input)}UPDATE ${tables.history} SET run_id = ${literal(run.id)}${input === null ? '' : `, ${asNow(input)}`} WHERE name = ${literal(name)} AND state <> 'applied'`,
+    insertLog(tables, run, seq, 'started', name, 'NULL', 'resumed'),
+  );
+}
+
+/** A non-transactional down begins. */
+export function recordUndoing(tables: HistoryTables, run: Run, name: string, seq: number): string {
+  return mustHitOneRow(
+    `UPDATE ${tables.history} SET state = 'undoing', run_id = ${literal(run.id)}, progress = NULL WHERE name = ${literal(name)} AND state = 'applied'`,
+    insertLog(tables, run, seq, 'started', name, 'NULL', 'down'),
+  );
+}
+
+/** The end of a non-transactional up. `durationMs` is the client's: the work took several transactions. */
+export function recordFinished(tables: HistoryTables, run: Run, name: string, seq: number, durationMs: number): string {
+  return mustHitOneRow(
+    `UPDATE ${tables.history} SET state = 'applied', progress = NULL, applied_at = pg_catalog.now(), seq = ${seq}, duration_ms = ${Math.round(durationMs)} WHERE name = ${literal(name)} AND run_id = ${literal(run.id)} AND state = 'started'`,
+    insertLog(tables, run, seq, 'up', name, String(Math.round(durationMs))),
+  );
+}
+
+/** A non-transactional migration failed before anything of it was done: it is pending again (or applied again, for a down). */
+export function recordGivenUp(tables: HistoryTables, run: Run, name: string, direction: 'up' | 'down'): string {
+  const mine = `name = ${literal(name)} AND run_id = ${literal(run.id)}`;
+  return mustHitOneRow(
+    direction === 'up'
+      ? `DELETE FROM ${tables.history} WHERE ${mine} AND state = 'started'`
+      : `UPDATE ${tables.history} SET state = 'applied', progress = NULL WHERE ${mine} AND state = 'undoing'`,
+  );
+}
+
+/** A repair: the file as it is now counts as what was applied. `log` is the statement of its log row. */
+export function recordAccepted(tables: HistoryTables, input: RecordInput, log: string): string {
+  return mustHitOneRow(`${storing(tables, input)}UPDATE ${tables.history} SET ${asNow(input)} WHERE name = ${literal(input.name)} AND state = 'applied'`, log);
+}
+
+/** A repair: what somebody did by hand, or what an interrupted run had done after all. */
+export function recordMarkedApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number, log: string): string {
+  return doBlock(
+    `BEGIN ${storing(tables, input)}DELETE FROM ${tables.history} WHERE name = ${literal(input.name)}; ${insertRow(tables, run, input, seq, 'applied', '0')}; ${log}; END`,
+  );
+}
+
+export function recordMarkedUndone(tables: HistoryTables, name: string, log: string): string {
+  return mustHitOneRow(`DELETE FROM ${tables.history} WHERE name = ${literal(name)}`, log);
+}
+
+function storing(tables: HistoryTables, input: RecordInput): string {
+  return input.script === null ? '' : `${insertScript(tables, input.script)}; `;
+}
+
+/** A migration's columns as its file is now. */
+function asNow(input: RecordInput): string {
+  return `checksum = ${literal(input.checksum)}, description = ${literal(input.description)}, requires = ${requiresArray(input)}, script = ${literal(input.script?.key ?? null)}, reversible = ${isReversible(input)}`;
+}
+
+function isReversible(input: RecordInput): boolean {
+  return input.script !== null && input.script.down !== null;
+}
+
+function mustHitOneRow(statement: string, after = ''): string {
+  return doBlock(
+    `BEGIN ${statement}; IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = 'MG003', MESSAGE = 'migrate: the history row is not there any more'; END IF;${after === '' ? '' : ` ${after};`} END`,
+  );
+}

@@ -1,0 +1,71 @@
+import { testDatabase } from '@org/test-postgres';
+import { expect, test } from 'vitest';
+
+import { failureOf, folder, migratorOn, rows, versions } from './support/target.ts';
+
+const base = { '0001_a.sql': 'CREATE TABLE a (id int);\n-- Down Migration\nDROP TABLE a;\n', '0002_b.sql': 'CREATE TABLE b (id int);\n-- Down Migration\nDROP TABLE b;\n' };
+
+test('a changed file is accepted, with the down that it has now', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(base);
+  await migratorOn(db, files.path).migrator.up();
+  await files.write({ '0002_b.sql': 'CREATE TABLE b (id bigint);\n-- Down Migration\nDROP TABLE b CASCADE;\n' });
+  const changed = migratorOn(db, files.path).migrator;
+  expect((await changed.status()).problems.map((one) => one.code)).toEqual(['changed']);
+  expect(await changed.repair({ accept: ['2'] })).toEqual({ accepted: ['0002_b'], markedApplied: [], markedUndone: [] });
+  expect((await changed.status()).problems).toEqual([]);
+  const [line] = await changed.log(1);
+  expect(line).toMatchObject({ action: 'repair', name: '0002_b' });
+  await files.remove('0002_b.sql');
+  expect(versions((await migratorOn(db, files.path).migrator.down()).undone)).toEqual(['0002']);
+  expect((await failureOf(changed.repair({ accept: ['1'] }))).message).toContain('is as it was applied');
+});
+
+test('what was done by hand is marked as applied, what was taken away by hand as undone, and nothing is run', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(base);
+  const { migrator } = migratorOn(db, files.path);
+  await migrator.up({ to: '1' });
+  await migrator.repair({ markApplied: ['0002'] });
+  expect((await migrator.status()).pending).toEqual([]);
+  expect(await rows(db, `SELECT 1 FROM pg_class WHERE relname = 'b'`)).toHaveLength(0);
+  await migrator.repair({ markUndone: ['0002'] });
+  expect((await migrator.status()).pending.map((one) => one.version)).toEqual(['0002']);
+  expect(versions((await migrator.up()).applied)).toEqual(['0002']);
+  expect((await migrator.log()).map((one) => one.action)).toEqual(['up', 'repair', 'repair', 'up']);
+});
+
+test('a renamed migration gets its new name', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(base);
+  await migratorOn(db, files.path).migrator.up();
+  await files.remove('0002_b.sql');
+  await files.write({ '0002_bees.sql': base['0002_b.sql'] });
+  const { migrator } = migratorOn(db, files.path);
+  const [problem] = (await migrator.status()).problems;
+  expect(problem?.code).toBe('renamed');
+  expect(problem?.message).toContain('--mark-undone 0002_b --mark-applied 0002_bees');
+  await migrator.repair({ markUndone: ['0002_b'], markApplied: ['0002_bees'] });
+  expect((await migrator.status()).problems).toEqual([]);
+});
+
+test('an interrupted migration is marked as a person found it', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ ...base, '0003_c.sql': '-- migrate: transaction=none\nCREATE TABLE c (id int);\nSELECT 1/0;\n' });
+  const { migrator } = migratorOn(db, files.path);
+  await failureOf(migrator.up());
+  expect((await migrator.status()).applied.at(-1)).toMatchObject({ name: '0003_c', state: 'started' });
+  expect((await failureOf(migrator.repair({ accept: ['3'] }))).hint).toContain('--mark-applied 0003_c');
+  await migrator.repair({ markApplied: ['3'] });
+  expect((await migrator.status()).applied.at(-1)).toMatchObject({ name: '0003_c', state: 'applied' });
+  expect((await migrator.status()).problems).toEqual([]);
+});
+
+test('nothing to repair, and nothing found, say what to type', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(base);
+  const { migrator } = migratorOn(db, files.path);
+  expect((await failureOf(migrator.repair({}))).hint).toContain('--mark-applied');
+  expect((await failureOf(migrator.repair({ markUndone: ['1'] }))).message).toContain('1 is not in the history');
+  expect((await failureOf(migrator.repair({ markApplied: ['0009'] }))).message).toContain('0009 is not in the migrations');
+});
