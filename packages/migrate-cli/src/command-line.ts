@@ -64,7 +64,9 @@ function complaint(error: CommanderError, entry: CommandEntry, module: CommandMo
     case 'commander.missingArgument':
       return fail(`migrate ${entry.name} needs a ${module.argument?.name ?? quoted}: ${module.argument?.description ?? ''}.`);
     case 'commander.excessArguments':
-      return fail(`migrate ${entry.name} takes ${module.argument === undefined ? 'no word' : `one ${module.argument.name}`} of its own, only options behind it.`);
+      return fail(
+        `migrate ${entry.name} takes ${module.argument === undefined ? 'no word' : `one ${module.argument.name}`} of its own, only options behind it.`,
+      );
     default:
       return fail(error.message.replace(/^error: /, ''));
   }
@@ -75,7 +77,10 @@ function longFlag(name: OptionName): string {
 }
 
 export function unknownCommand(word: string): MigrationError {
-  const near = nearestWord(word, commands.map((one) => one.name));
+  const near = nearestWord(
+    word,
+    commands.map((one) => one.name),
+  );
   return new MigrationError({
     code: 'invalidOptions',
     message: `There is no command "${word}".${near === null ? '' : ` Did you mean ${near}?`}`,

@@ -18,12 +18,20 @@ export async function confirm(invocation: Invocation, selection: Selection, caut
   const names = selection.services.map((one) => one.name).join(', ');
   const production = selection.services.some((service) => isProduction(service.input.environment));
   if (production && options.allowProduction !== true) {
-    throw new MigrationError({ code: 'invalidOptions', message: `NODE_ENV is production, and this could lose data: ${what}, for ${names}. Nothing was done.`, hint: 'add --allow-production (and --yes without a terminal) when it is meant' });
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `NODE_ENV is production, and this could lose data: ${what}, for ${names}. Nothing was done.`,
+      hint: 'add --allow-production (and --yes without a terminal) when it is meant',
+    });
   }
   if (options.yes === true || (caution === 'severalOnly' && !production && selection.services.length === 1)) return;
   const where = await Promise.all(selection.services.map(async (service) => `${service.name} (${(await service.connection()).display})`));
   const answer = await invocation.ask(`This will ${what}, for ${where.join(', ')}. Go on?`);
   if (answer === true) return;
   if (answer === false) throw new MigrationError({ code: 'aborted', message: 'Not confirmed: nothing was done.' });
-  throw new MigrationError({ code: 'invalidOptions', message: `This could lose data: ${what}, for ${names}. There is no terminal to ask on, and nothing was done.`, hint: 'add --yes when it is meant' });
+  throw new MigrationError({
+    code: 'invalidOptions',
+    message: `This could lose data: ${what}, for ${names}. There is no terminal to ask on, and nothing was done.`,
+    hint: 'add --yes when it is meant',
+  });
 }

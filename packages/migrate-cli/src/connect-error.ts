@@ -54,17 +54,33 @@ function reasonOf(error: unknown, { settings, source }: ChosenConnection): Reaso
       case '28P01':
         return { what: `the password of ${user} is wrong, or there is no such role`, hint: `correct it in ${source}`, passes: 'never' };
       case '28000':
-        return { what: `the server does not let ${user} in from here${serverWords(error)}`, hint: `correct the user in ${source}, or pg_hba.conf on the server`, passes: 'never' };
+        return {
+          what: `the server does not let ${user} in from here${serverWords(error)}`,
+          hint: `correct the user in ${source}, or pg_hba.conf on the server`,
+          passes: 'never',
+        };
       case '3D000':
-        return { what: `there is no database "${database}" on this server`, hint: `create it first: CREATE DATABASE "${database.replaceAll('"', '""')}", or correct ${source}`, passes: 'never' };
+        return {
+          what: `there is no database "${database}" on this server`,
+          hint: `create it first: CREATE DATABASE "${database.replaceAll('"', '""')}", or correct ${source}`,
+          passes: 'never',
+        };
       case '42501':
-        return { what: `${user} may not connect to the database "${database}"`, hint: `GRANT CONNECT ON DATABASE … TO …, or another user in ${source}`, passes: 'never' };
+        return {
+          what: `${user} may not connect to the database "${database}"`,
+          hint: `GRANT CONNECT ON DATABASE … TO …, or another user in ${source}`,
+          passes: 'never',
+        };
       case 'DEPTH_ZERO_SELF_SIGNED_CERT':
       case 'SELF_SIGNED_CERT_IN_CHAIN':
       case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
       case 'CERT_HAS_EXPIRED':
       case 'ERR_TLS_CERT_ALTNAME_INVALID':
-        return { what: `the server's certificate is not trusted (${code})`, hint: 'name its authority with ?sslmode=verify-full&sslrootcert=FILE', passes: 'never' };
+        return {
+          what: `the server's certificate is not trusted (${code})`,
+          hint: 'name its authority with ?sslmode=verify-full&sslrootcert=FILE',
+          passes: 'never',
+        };
     }
   }
   const message = error instanceof Error ? error.message : String(error);
@@ -97,8 +113,10 @@ export function toMigrationError(thrown: unknown): MigrationError {
   if (thrown instanceof MigrationError) return thrown;
   const { code, severity } = thrown as { code?: unknown; severity?: unknown };
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  if (typeof code === 'string' && severity !== undefined) return new MigrationError({ code: 'connection', message: `The server refused: ${message}`, sqlState: code, cause: thrown });
-  if (thrown instanceof Error && (thrown.name === 'AbortError' || code === 'ABORT_ERR')) return new MigrationError({ code: 'aborted', message: 'stopped on request; nothing was left half done', cause: thrown });
+  if (typeof code === 'string' && severity !== undefined)
+    return new MigrationError({ code: 'connection', message: `The server refused: ${message}`, sqlState: code, cause: thrown });
+  if (thrown instanceof Error && (thrown.name === 'AbortError' || code === 'ABORT_ERR'))
+    return new MigrationError({ code: 'aborted', message: 'stopped on request; nothing was left half done', cause: thrown });
   // A file or folder that the system refuses is the user's to put right, and its message names it.
   if (typeof code === 'string' && /^E[A-Z]+$/.test(code)) return new MigrationError({ code: 'invalidOptions', message, cause: thrown });
   // A workspace's local server explains itself in a paragraph.

@@ -20,24 +20,59 @@ export interface ConnectOptions {
   readonly onWait: (message: string) => void;
 }
 
-/** Opens connections; throws `MigrationError` `connection` in words for people. */
-export function connector(choose: () => Promise<ChosenConnection>, options: ConnectOptions): Connect {
-  let told = false;
-  return async () => {
-    const [chosen, { default: pg }] = await Promise.all([choose(), import('pg')]);
-    const until = performance.now() + options.waitMs;
+/** Opens connections of one service; throws `MigrationError` `connection` in words for people. */
+export class Connector {
+  readonly #choose: () => Promise<ChosenConnection>;
+  readonly #options: ConnectOptions;
+  #begun: Promise<DatabaseClient> | null = null;
+  #told = false;
+
+  constructor(choose: () => Promise<ChosenConnection>, options: ConnectOptions) {
+    this.#choose = choose;
+    this.#options = options;
+  }
+
+  /** Opens the first connection while the caller does something else, such as reading files. */
+  begin(): void {
+    this.#begun = this.#open();
+    // Whoever connects gets the error; nobody may.
+    this.#begun.catch(() => undefined);
+  }
+
+  /** Closes a connection that was begun and that nobody took: it would keep the process alive. */
+  async abandon(): Promise<void> {
+    const client = await this.#begun?.catch(() => null);
+    this.#begun = null;
+    await client?.end();
+  }
+
+  readonly connect: Connect = () => {
+    const begun = this.#begun ?? this.#open();
+    this.#begun = null;
+    return begun;
+  };
+
+  async #open(): Promise<DatabaseClient> {
+    const { waitMs, signal, onWait } = this.#options;
+    const [chosen, { default: pg }] = await Promise.all([this.#choose(), import('pg')]);
+    const until = performance.now() + waitMs;
     for (;;) {
       try {
         return await open(pg.Client, chosen);
       } catch (error) {
-        options.signal.throwIfAborted();
+        signal.throwIfAborted();
         if (!mayComeUp(error, chosen) || performance.now() >= until) throw connectError(error, chosen);
-        if (!told) options.onWait(connectError(error, chosen).message);
-        told = true;
-        await sleep(LOOK_AGAIN_MS, undefined, { signal: options.signal });
+        if (!this.#told) onWait(connectError(error, chosen).message);
+        this.#told = true;
+        await sleep(LOOK_AGAIN_MS, undefined, { signal });
       }
     }
-  };
+  }
+}
+
+/** The way in for whoever opens connections as they come. */
+export function connector(choose: () => Promise<ChosenConnection>, options: ConnectOptions): Connect {
+  return new Connector(choose, options).connect;
 }
 
 type Client = new (config: ClientConfig) => DatabaseClient & { connect(): Promise<unknown> };
@@ -108,7 +143,11 @@ function certificates(parameters: Readonly<Record<string, string>>, source: stri
     try {
       found[key] = readFileSync(file, 'utf8');
     } catch (error) {
-      throw new MigrationError({ code: 'invalidOptions', message: `${source} names the certificate file ${file}, which cannot be read: ${(error as Error).message}`, cause: error });
+      throw new MigrationError({
+        code: 'invalidOptions',
+        message: `${source} names the certificate file ${file}, which cannot be read: ${(error as Error).message}`,
+        cause: error,
+      });
     }
   }
   return found;

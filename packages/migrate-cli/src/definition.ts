@@ -12,10 +12,14 @@ const choice =
   (value) =>
     typeof value === 'string' && allowed.includes(value) ? null : `must be one of: ${allowed.join(', ')}`;
 const source: Check = (value) =>
-  text(value) === null || (typeof value === 'object' && value !== null && 'list' in value && 'compile' in value) ? null : 'must be a folder, or a migration source';
+  text(value) === null || (typeof value === 'object' && value !== null && 'list' in value && 'compile' in value)
+    ? null
+    : 'must be a folder, or a migration source';
 /** Goes into variables (`PATIENT_DATABASE_URL`), table names and `--service a,b`. */
 const serviceName: Check = (value) =>
-  typeof value === 'string' && /^[a-z\d][\w.-]*$/i.test(value) ? null : 'must be a name of letters, digits, "_", "-" and "." that begins with a letter or digit';
+  typeof value === 'string' && /^[a-z\d][\w.-]*$/i.test(value)
+    ? null
+    : 'must be a name of letters, digits, "_", "-" and "." that begins with a letter or digit';
 
 interface Field {
   readonly check: Check;
@@ -26,14 +30,20 @@ const SERVICE: { readonly [Key in keyof Required<ServiceDefinition>]: Field } = 
   name: { check: serviceName, need: 'required' },
   migrations: { check: source, need: 'required' },
   database: { check: text, need: 'required' },
-  history: { check: (value) => problemsOf(value, { table: { check: text, need: 'optional' }, schema: { check: text, need: 'optional' } }).join(', ') || null, need: 'optional' },
+  history: {
+    check: (value) => problemsOf(value, { table: { check: text, need: 'optional' }, schema: { check: text, need: 'optional' } }).join(', ') || null,
+    need: 'optional',
+  },
   schema: { check: text, need: 'optional' },
   order: { check: choice('strict', 'allow'), need: 'optional' },
   applicationRole: { check: text, need: 'optional' },
 };
 
 const WORKSPACE: { readonly [Key in keyof Required<WorkspaceDefinition>]: Field } = {
-  services: { check: (value) => (Array.isArray(value) && value.every((one) => text(one) === null) ? null : 'must be a list of folders, such as ["services/*"]'), need: 'required' },
+  services: {
+    check: (value) => (Array.isArray(value) && value.every((one) => text(one) === null) ? null : 'must be a list of folders, such as ["services/*"]'),
+    need: 'required',
+  },
   localDatabase: { check: (value) => (typeof value === 'function' ? null : 'must be a function'), need: 'optional' },
 };
 

@@ -27,7 +27,7 @@ export interface Invocation {
   readonly output: Output;
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
-  stoppedBy(): StopSignal | null;
+  readonly stoppedBy: () => StopSignal | null;
   /** A yes or no from the person at the terminal; `null` when there is none to ask. */
   ask(question: string): Promise<boolean | null>;
 }

@@ -107,7 +107,7 @@ async function openOutput(options: Options): Promise<Output> {
 
 interface Stop {
   readonly signal: AbortSignal;
-  by(): StopSignal | null;
+  readonly by: () => StopSignal | null;
   close(): void;
 }
 

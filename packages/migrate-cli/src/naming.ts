@@ -16,7 +16,11 @@ const LONGEST_NAME = 120;
 export function checkedWords(typed: string): string {
   const words = typed.normalize('NFC').trim();
   const fail = (what: string): never => {
-    throw new MigrationError({ code: 'invalidOptions', message: `This cannot be the name of a migration: ${what}.`, hint: 'say in a few words what changes, e.g. migrate create add_phone_to_patients' });
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `This cannot be the name of a migration: ${what}.`,
+      hint: 'say in a few words what changes, e.g. migrate create add_phone_to_patients',
+    });
   };
   if (words === '') fail('it is empty');
   if (/\.(?:sql|[cm]?[jt]s)$/i.test(words)) fail('the extension comes from --format');
@@ -29,12 +33,20 @@ export function checkedWords(typed: string): string {
 export function nextName(words: string, existing: readonly Existing[], now: Date): string {
   const numbered = existing.map(({ name }) => name).filter((name) => /^\d/.test(name));
   const newest = numbered.at(-1);
-  if (newest === undefined) return existing.length === 0 ? `0001_${joined(words, '_')}` : unnumbered(words, existing.map((one) => one.name), now);
+  if (newest === undefined)
+    return existing.length === 0
+      ? `0001_${joined(words, '_')}`
+      : unnumbered(
+          words,
+          existing.map((one) => one.name),
+          now,
+        );
   const date = /^(\d{4})([-_])(\d{2})\2(\d{2})([-_T])(\d{6})/.exec(newest);
   const prefix = date?.[0] ?? /^\d+/.exec(newest)?.[0] ?? '';
   const rest = newest.slice(prefix.length);
   const separator = /^[_\-.]+/.exec(rest)?.[0] ?? '_';
-  const between = /\p{L}-\p{L}/u.test(rest) && !/\p{L}_\p{L}/u.test(rest) ? '-' : /_/.test(rest.slice(separator.length)) || !separator.includes('-') ? '_' : '-';
+  const between =
+    /\p{L}-\p{L}/u.test(rest) && !/\p{L}_\p{L}/u.test(rest) ? '-' : /_/.test(rest.slice(separator.length)) || !separator.includes('-') ? '_' : '-';
   const number = date === null ? nextNumber(prefix, numbered, now) : dashed(prefix, now, date[2] ?? '-', date[5] ?? '-');
   return `${number}${separator}${joined(words, between)}`;
 }

@@ -46,7 +46,11 @@ interface OptionDefinition {
 }
 
 export const optionDefinitions: { readonly [Name in OptionName]: OptionDefinition } = {
-  service: { flags: '-s, --service <names>', description: 'only these services of the workspace, separated by commas', parse: (text) => list('--service', text) },
+  service: {
+    flags: '-s, --service <names>',
+    description: 'only these services of the workspace, separated by commas',
+    parse: (text) => list('--service', text),
+  },
   dir: { flags: '--dir <folder>', description: 'a folder of migrations, without any configuration' },
   table: { flags: '--table <name>', description: 'the history table (default: schema_migrations_<service>; with --dir: schema_migrations)' },
   schema: { flags: '--schema <name>', description: 'the schema that the migrations work in (default: public)' },
@@ -57,19 +61,39 @@ export const optionDefinitions: { readonly [Name in OptionName]: OptionDefinitio
   password: { flags: '--password <password>', description: '… its password (other users of this machine can see it: better a variable)' },
   database: { flags: '--database <name>', description: '… the database' },
   envFile: { flags: '--env-file <file>', description: 'read variables from this file, not from .env; what is set already wins' },
-  wait: { flags: '--wait <duration>', description: 'keep trying that long while the server is not up yet, e.g. 30s', parse: (text) => duration('--wait', text) },
+  wait: {
+    flags: '--wait <duration>',
+    description: 'keep trying that long while the server is not up yet, e.g. 30s',
+    parse: (text) => duration('--wait', text),
+  },
   to: { flags: '--to <version>', description: 'up: up to and including this version. down: this version stays applied' },
   steps: { flags: '--steps <n>', description: 'how many migrations', parse: (text) => count('--steps', text) },
   only: { flags: '--only <version>', description: 'undo just this one, if nothing above needs it' },
-  order: { flags: '--order <policy>', description: 'allow: run a pending migration although a newer one is applied already (default: strict)', parse: (text) => oneOf('--order', text, ['strict', 'allow']) },
+  order: {
+    flags: '--order <policy>',
+    description: 'allow: run a pending migration although a newer one is applied already (default: strict)',
+    parse: (text) => oneOf('--order', text, ['strict', 'allow']),
+  },
   dryRun: { flags: '--dry-run', description: 'show what would run, and write nothing' },
   atomic: { flags: '--atomic', description: 'all or nothing: everything in one transaction' },
   down: { flags: '--down', description: 'the plan of a down instead of an up' },
-  lockTimeout: { flags: '--lock-timeout <duration>', description: 'how long one attempt waits for a table’s lock while others queue behind it (default: 3s)', parse: (text) => duration('--lock-timeout', text) },
-  lockWait: { flags: '--lock-wait <duration>', description: 'how long to wait in all for another run, for locks and for what other services must apply first (default: 5m)', parse: (text) => duration('--lock-wait', text) },
+  lockTimeout: {
+    flags: '--lock-timeout <duration>',
+    description: 'how long one attempt waits for a table’s lock while others queue behind it (default: 3s)',
+    parse: (text) => duration('--lock-timeout', text),
+  },
+  lockWait: {
+    flags: '--lock-wait <duration>',
+    description: 'how long to wait in all for another run, for locks and for what other services must apply first (default: 5m)',
+    parse: (text) => duration('--lock-wait', text),
+  },
   limit: { flags: '--limit <n>', description: 'how many entries, newest first (default: 50)', parse: (text) => count('--limit', text) },
   exitCode: { flags: '--exit-code', description: 'exit 3 where anything is pending' },
-  format: { flags: '--format <format>', description: 'sql, pair, folder or ts (default: what the folder’s newest migration is)', parse: (text) => oneOf('--format', text, ['sql', 'pair', 'folder', 'ts']) },
+  format: {
+    flags: '--format <format>',
+    description: 'sql, pair, folder or ts (default: what the folder’s newest migration is)',
+    parse: (text) => oneOf('--format', text, ['sql', 'pair', 'folder', 'ts']),
+  },
   yes: { flags: '-y, --yes', description: 'do not ask' },
   allowProduction: { flags: '--allow-production', description: 'allow it although NODE_ENV is production' },
   json: { flags: '--json', description: 'one JSON document on standard output, and nothing else there' },
@@ -79,11 +103,27 @@ export const optionDefinitions: { readonly [Name in OptionName]: OptionDefinitio
 };
 
 /** Where to find the migrations and the database. */
-export const placeOptions: readonly OptionName[] = ['service', 'dir', 'table', 'schema', 'url', 'host', 'port', 'user', 'password', 'database', 'envFile', 'wait'];
+export const placeOptions: readonly OptionName[] = [
+  'service',
+  'dir',
+  'table',
+  'schema',
+  'url',
+  'host',
+  'port',
+  'user',
+  'password',
+  'database',
+  'envFile',
+  'wait',
+];
 export const outputOptions: readonly OptionName[] = ['json', 'color', 'verbose', 'showData'];
 
 function list(flag: string, text: string): string[] {
-  const names = text.split(',').map((name) => name.trim()).filter((name) => name !== '');
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
   if (names.length === 0) throw bad(flag, text, 'names, separated by commas');
   return [...new Set(names)];
 }

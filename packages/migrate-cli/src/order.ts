@@ -23,7 +23,11 @@ export function orderServices(services: readonly ServiceNeeds[]): string[] {
     if (order.includes(service.name)) return;
     if (path.includes(service.name)) {
       const circle = [...path.slice(path.indexOf(service.name)), service.name];
-      throw new MigrationError({ code: 'invalidOptions', message: `The services need each other in a circle, so that none can be first: ${circle.join(' → ')}.`, hint: 'take one of the dependencies in their package.json files away' });
+      throw new MigrationError({
+        code: 'invalidOptions',
+        message: `The services need each other in a circle, so that none can be first: ${circle.join(' → ')}.`,
+        hint: 'take one of the dependencies in their package.json files away',
+      });
     }
     path.push(service.name);
     for (const name of service.dependencies) {

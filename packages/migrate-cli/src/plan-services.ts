@@ -39,7 +39,8 @@ export async function planServices(invocation: Invocation, selection: Selection,
     for (const plan of plans) if (plan.error === null) output.line(renderPlan(plan, sql, output.colours));
   }
   const errors = plans.flatMap(({ error }) => (error === null ? [] : [error]));
-  for (const error of errors) output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd }));
+  for (const error of errors)
+    output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd }));
   const refused = plans.flatMap(({ plan }) => plan?.plan.problems.filter((one) => one.severity === 'error') ?? []);
   const [first] = errors;
   if (first !== undefined) return exitCodeOf(first, direction, invocation.stoppedBy());

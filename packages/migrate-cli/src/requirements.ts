@@ -50,7 +50,10 @@ export class Requirements {
         // Its files tell whether it could matter at all.
         const listing = await other.source.list().catch(() => null);
         const needs = listing?.migrations.some((one) => one.directives.requires.some((need) => need.service === service.name)) === true;
-        if (needs) this.#tell(`${other.name} has migrations that require ${service.name}, and what it has applied could not be learned: nothing was checked against it.`);
+        if (needs)
+          this.#tell(
+            `${other.name} has migrations that require ${service.name}, and what it has applied could not be learned: nothing was checked against it.`,
+          );
         continue;
       }
       const undone = this.#foreseen.get(other.name)?.undone;
@@ -71,7 +74,7 @@ export class Requirements {
 
 async function read(service: Service, where: Service): Promise<Awaited<ReturnType<ReturnType<Service['migrator']>['status']>>['applied'] | null> {
   try {
-    return (await service.migrator({ connect: where.connect }).status()).applied;
+    return (await service.migrator({ connect: where.connector.connect }).status()).applied;
   } catch (error) {
     // A database that was never made has nothing applied.
     return (error as { sqlState?: string }).sqlState === '3D000' ? [] : null;

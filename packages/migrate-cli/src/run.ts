@@ -1,6 +1,6 @@
 /** One `up`, `down` or `redo` over the selected services, one after the other, with a story for people and a document for programs. */
 
-import { MigrationError, type EventListener, type Migrator, type MigratorOptions, type Report } from '@org/migrate-core';
+import type { EventListener, MigrationError, Migrator, MigratorOptions, Report } from '@org/migrate-core';
 
 import { toMigrationError } from './connect-error.ts';
 import { exit, exitCodeOf, type ExitCode } from './exit.ts';
@@ -22,6 +22,8 @@ export interface ServiceResult {
   readonly begun: boolean;
   /** The newest applied version afterwards; `null` when nothing is applied, or not known. */
   readonly current: string | null;
+  /** What people call the migration that `error` is about; `null` when it is about none. */
+  readonly failedVersion: string | null;
 }
 
 export type Work = (migrator: Migrator) => Promise<Report>;
@@ -35,7 +37,7 @@ export async function runServices(invocation: Invocation, selection: Selection, 
   for (const service of services) {
     const stopped = results.some((one) => one.error !== null);
     if (stopped || signal.aborted) {
-      results.push({ service: service.name, database: null, report: null, error: null, begun: false, current: null });
+      results.push({ service: service.name, database: null, report: null, error: null, begun: false, current: null, failedVersion: null });
       continue;
     }
     results.push(await runService(invocation, service, requirements, work));
@@ -61,10 +63,12 @@ async function runService(invocation: Invocation, service: Service, requirements
     const connection = await service.connection();
     database = connection.settings.database;
     story.connected(connection);
+    service.connector.begin();
+    story.listed(await service.source.list());
     const report = await work(service.migrator(migratorOptions(invocation, service, requirements, story.listener)));
     const current = await currentVersion(service, story.applied, report);
     await story.ended(report, current);
-    return { service: service.name, database, report, error: null, begun: true, current };
+    return { service: service.name, database, report, error: null, begun: true, current, failedVersion: null };
   } catch (thrown) {
     const error = toMigrationError(thrown);
     story.broken();
@@ -72,7 +76,9 @@ async function runService(invocation: Invocation, service: Service, requirements
     const current = report === null ? null : await currentVersion(service, story.applied, report);
     if (report !== null) story.reached(report, current);
     output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd: invocation.cwd }));
-    return { service: service.name, database, report, error, begun: true, current };
+    return { service: service.name, database, report, error, begun: true, current, failedVersion: await versionOf(service, error) };
+  } finally {
+    await service.connector.abandon();
   }
 }
 
@@ -95,4 +101,11 @@ async function currentVersion(service: Service, before: readonly string[], repor
   const { migrations } = await service.source.list();
   const newer = [...now].findLast((name) => migrations.every((one) => one.name !== name));
   return newer ?? migrations.findLast((one) => now.has(one.name))?.version ?? null;
+}
+
+async function versionOf(service: Service, error: MigrationError): Promise<string | null> {
+  const name = error.report?.failed?.name ?? error.migration;
+  if (name === null) return null;
+  const listing = await service.source.list().catch(() => null);
+  return listing?.migrations.find((one) => one.name === name)?.version ?? error.problems.find((one) => one.name === name)?.version ?? name;
 }

@@ -6,6 +6,7 @@ import { connectionTo, MigrationError, type ServiceDefinition } from '@org/migra
 
 import { readEnvironment } from './environment.ts';
 import type { Invocation } from './invocation.ts';
+import type { OptionName, Options } from './options.ts';
 import { orderServices, type ServiceNeeds } from './order.ts';
 import { folderDefinition, localRequest, Service } from './service.ts';
 import { findServiceFile, findWorkspace, loadService, shown, type LocalServer, type ServiceConfig, type Workspace } from './workspace.ts';
@@ -41,10 +42,15 @@ export async function selectServices(invocation: Invocation): Promise<Selection>
 
 function selectFolder(invocation: Invocation, typed: string): Selection {
   const { options, cwd } = invocation;
-  if (options.service !== undefined) throw new MigrationError({ code: 'invalidOptions', message: '--dir names a folder and --service a service: give one of them.' });
+  if (options.service !== undefined)
+    throw new MigrationError({ code: 'invalidOptions', message: '--dir names a folder and --service a service: give one of them.' });
   const folder = resolve(cwd, typed);
   const service = build(invocation, { definition: folderDefinition(folder, typed), folder: cwd, packageName: null, dependencies: [] }, null, null);
-  const empty: ServiceDefinition = { name: '', migrations: { label: '', list: async () => ({ migrations: [], ignored: [], problems: [] }), compile: async () => [] }, database: 'postgres' };
+  const empty: ServiceDefinition = {
+    name: '',
+    migrations: { label: '', list: async () => ({ migrations: [], ignored: [], problems: [] }), compile: async () => [] },
+    database: 'postgres',
+  };
   return {
     services: [service],
     find: async (name) => build(invocation, { definition: { ...empty, name }, folder: cwd, packageName: null, dependencies: [] }, null, null, name),
@@ -64,10 +70,17 @@ async function selectNamed(invocation: Invocation, configs: readonly ServiceConf
   const names = configs.map((one) => one.definition.name);
   const unknown = wanted?.filter((name) => !names.includes(name)) ?? [];
   if (unknown.length > 0) {
-    throw new MigrationError({ code: 'invalidOptions', message: `There is no service called ${unknown.map((one) => `"${one}"`).join(' or ')} here.`, hint: `the services are: ${names.join(', ')}` });
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `There is no service called ${unknown.map((one) => `"${one}"`).join(' or ')} here.`,
+      hint: `the services are: ${names.join(', ')}`,
+    });
   }
   if (configs.length === 0) {
-    throw new MigrationError({ code: 'invalidOptions', message: `The workspace ${workspace?.root ?? ''} has no service: no folder that it names holds a migrate.config.ts.` });
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `The workspace ${workspace?.root ?? ''} has no service: no folder that it names holds a migrate.config.ts.`,
+    });
   }
   const local = localServer(workspace);
   const all = configs.map((config) => build(invocation, config, workspace, local));
@@ -93,7 +106,9 @@ function inWorkspace(invocation: Invocation, services: readonly Service[], works
   // Those that were not selected are where their own configuration says, whatever was typed for these.
   const rest = (): Promise<readonly Service[]> =>
     (others ??= (workspace?.services() ?? Promise.resolve([])).then((configs) =>
-      configs.filter(({ definition }) => services.every((one) => one.name !== definition.name)).map((config) => build({ ...invocation, options: withoutFlags(invocation) }, config, workspace, local)),
+      configs
+        .filter(({ definition }) => services.every((one) => one.name !== definition.name))
+        .map((config) => build({ ...invocation, options: withoutFlags(invocation) }, config, workspace, local)),
     ));
   return {
     services,
@@ -103,9 +118,10 @@ function inWorkspace(invocation: Invocation, services: readonly Service[], works
   };
 }
 
-function withoutFlags({ options }: Invocation): Invocation['options'] {
-  const { url: _url, host: _host, port: _port, user: _user, password: _password, database: _database, table: _table, ...rest } = options;
-  return rest;
+const TYPED_FOR_THESE: readonly OptionName[] = ['url', 'host', 'port', 'user', 'password', 'database', 'table', 'schema'];
+
+function withoutFlags({ options }: Invocation): Options {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !TYPED_FOR_THESE.includes(name as OptionName)));
 }
 
 function build(invocation: Invocation, config: ServiceConfig, workspace: Workspace | null, local: LocalOf | null, variables?: string): Service {
@@ -136,7 +152,10 @@ function localServer(workspace: Workspace | null): LocalOf | null {
   return async (service) => {
     const definition = await workspace.definition();
     if (definition.localDatabase === undefined) {
-      throw new MigrationError({ code: 'invalidOptions', message: `Nothing names a database for ${service.name}, and ${shown(workspace.root)} has no PostgreSQL of its own (localDatabase in migrate.workspace.ts).` });
+      throw new MigrationError({
+        code: 'invalidOptions',
+        message: `Nothing names a database for ${service.name}, and ${shown(workspace.root)} has no PostgreSQL of its own (localDatabase in migrate.workspace.ts).`,
+      });
     }
     const request = localRequest(service);
     let server = known.get(request.database);

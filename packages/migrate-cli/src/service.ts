@@ -8,7 +8,6 @@ import {
   createMigrator,
   directorySource,
   type ChosenConnection,
-  type Connect,
   type ConnectionFlags,
   type Environment,
   type MigrationSource,
@@ -18,7 +17,7 @@ import {
   type SourceListing,
 } from '@org/migrate-core';
 
-import { connector, type ConnectOptions } from './connect.ts';
+import { Connector, type ConnectOptions } from './connect.ts';
 import { isProduction } from './environment.ts';
 import type { LocalDatabaseRequest } from './workspace.ts';
 
@@ -44,7 +43,7 @@ export class Service {
   /** As people type it: the folder of the migrations. */
   readonly migrations: string | null;
   readonly source: MigrationSource;
-  readonly connect: Connect;
+  readonly connector: Connector;
   #connection: Promise<ChosenConnection> | null = null;
   #listing: Promise<SourceListing> | null = null;
 
@@ -57,7 +56,7 @@ export class Service {
     const source = typeof migrations === 'string' ? directorySource(folder ?? '') : migrations;
     // Read once, whoever asks: the order of the services, the run, and the table at its end.
     this.source = { label: source.label, list: () => (this.#listing ??= source.list()), compile: (names) => source.compile(names) };
-    this.connect = connector(() => this.connection(), input.connect);
+    this.connector = new Connector(() => this.connection(), input.connect);
   }
 
   /** What the flags and the environment name; `null` when they name nothing. */
@@ -85,7 +84,7 @@ export class Service {
     return createMigrator({
       service: this.name,
       source: this.source,
-      connect: this.connect,
+      connect: this.connector.connect,
       history: { table: history.table ?? definition.history?.table, schema: history.schema ?? definition.history?.schema },
       schema: schema ?? definition.schema,
       order: definition.order,

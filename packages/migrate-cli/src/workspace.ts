@@ -92,7 +92,10 @@ async function loadServices(root: string, file: string, definition: WorkspaceDef
   for (const service of services) {
     const other = byName.get(service.definition.name);
     if (other !== undefined) {
-      throw new MigrationError({ code: 'invalidOptions', message: `Two services are called "${service.definition.name}": ${relative(root, other.folder)} and ${relative(root, service.folder)}.` });
+      throw new MigrationError({
+        code: 'invalidOptions',
+        message: `Two services are called "${service.definition.name}": ${relative(root, other.folder)} and ${relative(root, service.folder)}.`,
+      });
     }
     byName.set(service.definition.name, service);
   }
@@ -139,7 +142,11 @@ function readPackage(folder: string): Pick<ServiceConfig, 'packageName' | 'depen
       dependencies: groups.flatMap((group) => Object.keys((manifest[group] as object | undefined) ?? {})),
     };
   } catch (error) {
-    throw new MigrationError({ code: 'invalidOptions', message: `${shown(join(folder, 'package.json'))} cannot be read: ${(error as Error).message}`, cause: error });
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `${shown(join(folder, 'package.json'))} cannot be read: ${(error as Error).message}`,
+      cause: error,
+    });
   }
 }
 

@@ -27,10 +27,18 @@ export const command: CommandModule = {
     const { services } = await selectServices(invocation);
     const [service] = services;
     if (service === undefined || services.length > 1) {
-      throw new MigrationError({ code: 'invalidOptions', message: 'A migration belongs to one service: add --service to say which.', hint: `the services are: ${services.map((one) => one.name).join(', ')}` });
+      throw new MigrationError({
+        code: 'invalidOptions',
+        message: 'A migration belongs to one service: add --service to say which.',
+        hint: `the services are: ${services.map((one) => one.name).join(', ')}`,
+      });
     }
     const folder = service.migrations;
-    if (folder === null) throw new MigrationError({ code: 'invalidOptions', message: `The migrations of ${service.name} are given in code (${service.source.label}): add the new one there.` });
+    if (folder === null)
+      throw new MigrationError({
+        code: 'invalidOptions',
+        message: `The migrations of ${service.name} are given in code (${service.source.label}): add the new one there.`,
+      });
     const existing = await existingMigrations(service);
     const name = nextName(words, existing, new Date());
     if (existing.some((one) => one.name === name)) throw new MigrationError({ code: 'invalidOptions', message: `${name} is there already.` });
@@ -63,7 +71,11 @@ async function writeNew(folder: string, files: readonly NewFile[]): Promise<void
       await writeFile(path, file.text, { flag: 'wx' });
     } catch (error) {
       const exists = (error as { code?: unknown }).code === 'EEXIST';
-      throw new MigrationError({ code: 'invalidOptions', message: exists ? `${path} exists already; it was not touched.` : `${path} cannot be written: ${(error as Error).message}`, cause: error });
+      throw new MigrationError({
+        code: 'invalidOptions',
+        message: exists ? `${path} exists already; it was not touched.` : `${path} cannot be written: ${(error as Error).message}`,
+        cause: error,
+      });
     }
   }
 }

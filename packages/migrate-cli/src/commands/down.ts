@@ -18,7 +18,9 @@ export const command: CommandModule = {
   ],
   async run(invocation) {
     const { to, steps, only, atomic, dryRun } = invocation.options;
-    const given = [to === undefined ? null : '--to', steps === undefined ? null : '--steps', only === undefined ? null : '--only'].filter((one) => one !== null);
+    const given = [to === undefined ? null : '--to', steps === undefined ? null : '--steps', only === undefined ? null : '--only'].filter(
+      (one) => one !== null,
+    );
     if (given.length > 1) throw new MigrationError({ code: 'invalidOptions', message: `Give one of --steps, --to and --only, not ${given.join(' and ')}.` });
     const selection = await selectServices(invocation);
     const version = to ?? only;
@@ -29,8 +31,17 @@ export const command: CommandModule = {
       const { planServices } = await import('../plan-services.ts');
       return planServices(invocation, selection, { direction: 'down', to, steps, only }, 'whole');
     }
-    const what = only !== undefined ? `undo ${only}` : to !== undefined ? `undo everything above ${to}` : steps === undefined || steps === 1 ? 'undo the last migration' : `undo the last ${steps} migrations`;
+    const what =
+      only !== undefined
+        ? `undo ${only}`
+        : to !== undefined
+          ? `undo everything above ${to}`
+          : steps === undefined || steps === 1
+            ? 'undo the last migration'
+            : `undo the last ${steps} migrations`;
     await confirm(invocation, selection, 'severalOnly', what);
-    return runServices(invocation, selection, 'down', (migrator) => migrator.down({ to, steps, only, atomicity: atomic === true ? 'whole-plan' : 'per-migration' }));
+    return runServices(invocation, selection, 'down', (migrator) =>
+      migrator.down({ to, steps, only, atomicity: atomic === true ? 'whole-plan' : 'per-migration' }),
+    );
   },
 };

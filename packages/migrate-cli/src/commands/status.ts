@@ -49,22 +49,27 @@ async function read(service: Service): Promise<ServiceStatus> {
   let database: string | null = null;
   try {
     database = (await service.connection()).settings.database;
+    service.connector.begin();
+    await service.source.list();
     return { service: service.name, database, schema, status: await service.migrator().status(), error: null };
   } catch (error) {
     return { service: service.name, database, schema, status: null, error: toMigrationError(error) };
+  } finally {
+    await service.connector.abandon();
   }
 }
 
 function tellIgnored({ output }: Invocation, found: readonly ServiceStatus[]): void {
   for (const { status } of found) {
-    for (const { path, reason } of status?.ignored ?? []) output.line(`${output.colours.yellow('!')} not a migration: ${printable(path)} (${printable(reason)})`);
+    for (const { path, reason } of status?.ignored ?? [])
+      output.line(`${output.colours.yellow('!')} not a migration: ${printable(path)} (${printable(reason)})`);
   }
 }
 
-function exitCode({ options, stoppedBy }: Invocation, found: readonly ServiceStatus[]): ExitCode {
+function exitCode(invocation: Invocation, found: readonly ServiceStatus[]): ExitCode {
   const error = found.find((one) => one.error !== null)?.error;
-  if (error !== undefined && error !== null) return exitCodeOf(error, 'up', stoppedBy());
-  if (options.exitCode !== true) return exit.done;
+  if (error !== undefined && error !== null) return exitCodeOf(error, 'up', invocation.stoppedBy());
+  if (invocation.options.exitCode !== true) return exit.done;
   if (found.some((one) => one.status?.problems.some((problem) => problem.severity === 'error' && problem.code !== 'outOfOrder') === true)) return exit.failed;
   const unfinished = found.some(({ status }) => status !== null && (status.pending.length > 0 || status.applied.some((row) => row.state !== 'applied')));
   return unfinished ? exit.pending : exit.done;

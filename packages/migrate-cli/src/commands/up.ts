@@ -26,6 +26,8 @@ export const command: CommandModule = {
       const { planServices } = await import('../plan-services.ts');
       return planServices(invocation, selection, { direction: 'up', to, steps, order }, 'whole');
     }
-    return runServices(invocation, selection, 'up', (migrator) => migrator.up({ to, steps, order, atomicity: atomic === true ? 'whole-plan' : 'per-migration' }));
+    return runServices(invocation, selection, 'up', (migrator) =>
+      migrator.up({ to, steps, order, atomicity: atomic === true ? 'whole-plan' : 'per-migration' }),
+    );
   },
 };

@@ -1,6 +1,6 @@
 /** The JSON documents. Their shapes are a contract: a key that is there stays there. Pure. */
 
-import type { DetailedPlan, Failure, LogEntry, MigrationError, Outcome, Report, SourcePosition, Status } from '@org/migrate-core';
+import type { DetailedPlan, LogEntry, MigrationError, Outcome, Report, SourcePosition, Status } from '@org/migrate-core';
 
 import type { ServiceResult } from '../run.ts';
 import { shown } from '../workspace.ts';
@@ -15,7 +15,7 @@ export function runDocument(results: readonly ServiceResult[], cwd: string): str
   return json({ services: results.map((result) => ({ service: result.service, targets: [runTarget(result, cwd)] })) });
 }
 
-function runTarget({ database, report, error, begun }: ServiceResult, cwd: string): object {
+function runTarget({ database, report, error, begun, failedVersion }: ServiceResult, cwd: string): object {
   const known = report !== null && report.target.database !== '';
   return {
     target: known ? report.target.name : (database ?? error?.target ?? null),
@@ -23,7 +23,7 @@ function runTarget({ database, report, error, begun }: ServiceResult, cwd: strin
     outcome: outcome(report, error, begun),
     applied: report?.applied.map((step) => step.version) ?? [],
     undone: report?.undone.map((step) => step.version) ?? [],
-    failed: error === null ? null : failure(error, report?.failed ?? null, cwd),
+    failed: error === null ? null : failure(error, failedVersion, cwd),
     durationMs: report === null ? 0 : Math.round(report.durationMs),
   };
 }
@@ -35,9 +35,15 @@ function outcome(report: Report | null, error: MigrationError | null, begun: boo
   return error !== null ? 'failed' : (report?.outcome ?? 'failed');
 }
 
-function failure(error: MigrationError, failed: Failure | null, cwd: string): object {
-  const version = failed?.version ?? error.problems.find((one) => one.severity === 'error')?.version ?? error.migration;
-  return { version, code: error.code, message: failed?.message ?? error.message, ...place(error.position, cwd), statement: error.statement, sqlState: error.sqlState };
+function failure(error: MigrationError, version: string | null, cwd: string): object {
+  return {
+    version,
+    code: error.code,
+    message: error.report?.failed?.message ?? error.message,
+    ...place(error.position, cwd),
+    statement: error.statement,
+    sqlState: error.sqlState,
+  };
 }
 
 function place(position: SourcePosition | null, cwd: string): { file: string | null; line: number | null; column: number | null } {
@@ -71,7 +77,14 @@ function statusTarget({ database, schema, status, error }: ServiceStatus): objec
     schema: target.schema,
     tenant: target.tenant,
     current: status.current?.version ?? null,
-    applied: status.applied.map(({ version, name, description, checksum, appliedAt, durationMs }) => ({ version, name, description, checksum, appliedAt, durationMs })),
+    applied: status.applied.map(({ version, name, description, checksum, appliedAt, durationMs }) => ({
+      version,
+      name,
+      description,
+      checksum,
+      appliedAt,
+      durationMs,
+    })),
     pending: status.pending.map(({ version, name }) => ({ version, name })),
     problems: status.problems.map(({ code, version, message }) => ({ code, version, message })),
     ...(status.running === null ? {} : { running: { name: status.running.name, ...status.running.process, blockers: status.running.blockers } }),
@@ -93,13 +106,16 @@ export function planDocument(services: readonly ServicePlan[], cwd: string): str
 
 function planTarget({ direction, database, plan, error }: ServicePlan, cwd: string): object {
   const problems = plan?.plan.problems.map(({ code, version, message, severity }) => ({ code, version, message, severity })) ?? [];
-  const broken = error === null ? [] : [{ code: error.code, version: error.migration, message: error.message, severity: 'error', ...place(error.position, cwd) }];
+  const broken =
+    error === null ? [] : [{ code: error.code, version: error.migration, message: error.message, severity: 'error', ...place(error.position, cwd) }];
   return {
     target: plan?.target.name ?? database,
     tenant: plan?.target.tenant ?? null,
     direction,
     current: plan?.plan.current ?? null,
-    steps: plan?.steps.map(({ version, name, direction: way, mode, from, transaction, sql }) => ({ version, name, direction: way, mode, from, transaction, sql })) ?? [],
+    steps:
+      plan?.steps.map(({ version, name, direction: way, mode, from, transaction, sql }) => ({ version, name, direction: way, mode, from, transaction, sql })) ??
+      [],
     pending: plan?.plan.pending ?? [],
     problems: [...problems, ...broken],
     ignored: plan?.ignored ?? [],

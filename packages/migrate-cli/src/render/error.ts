@@ -24,10 +24,18 @@ export function renderError(error: MigrationError, { colours, verbose, showData,
   if (error.position !== null) lines.push(...excerpt(error.position, colours, cwd));
   else if (error.statement !== null) lines.push('', ...firstLines(error.statement).map((line) => `  ${colours.dim('|')} ${line}`), '');
   if (error.data !== null) {
-    if (showData) lines.push(...printable(error.data).split('\n').map((line) => `  ${line}`));
+    if (showData)
+      lines.push(
+        ...printable(error.data)
+          .split('\n')
+          .map((line) => `  ${line}`),
+      );
     else lines.push(colours.dim('  PostgreSQL’s details are withheld, since they may hold patients’ data; --show-data prints them.'));
   }
-  if (error.hint !== null) lines.push(`  ${colours.cyan('→')} ${printable(error.hint)}`);
+  const next =
+    error.hint ??
+    (error.code === 'migrationFailed' && error.position?.file != null ? `correct ${shown(error.position.file, cwd)}, then run again: migrate up` : null);
+  if (next !== null) lines.push(`  ${colours.cyan('→')} ${printable(next)}`);
   if (verbose && error.stack !== undefined) lines.push(colours.dim(printable(frames(error.stack))));
   return lines.join('\n');
 }
@@ -41,7 +49,8 @@ function frames(stack: string): string {
 }
 
 function excerpt(position: SourcePosition, colours: Colours, cwd: string): string[] {
-  const place = position.file === null ? `line ${position.line}, column ${position.column}` : `${shown(position.file, cwd)}:${position.line}:${position.column}`;
+  const place =
+    position.file === null ? `line ${position.line}, column ${position.column}` : `${shown(position.file, cwd)}:${position.line}:${position.column}`;
   const characters = Array.from(position.text.replaceAll('\t', ' '));
   // A line of a minified file would fill the screen and push the caret out of sight.
   const from = position.column > WIDEST_LINE - 20 ? position.column - Math.floor(WIDEST_LINE / 2) : 0;

@@ -18,7 +18,8 @@ export function renderPlan({ service, direction, plan }: ServicePlan, sql: 'whol
   ];
   for (const step of steps) lines.push(...renderStep(step, sql, colours));
   for (const { path, reason } of plan.ignored) lines.push(`  ${colours.yellow('!')} not a migration: ${printable(path)} (${printable(reason)})`);
-  for (const { severity, message } of plan.plan.problems) lines.push(`  ${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${printable(message).replaceAll('\n', '\n    ')}`);
+  for (const { severity, message } of plan.plan.problems)
+    lines.push(`  ${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${printable(message).replaceAll('\n', '\n    ')}`);
   return lines.join('\n');
 }
 

@@ -1,6 +1,6 @@
 /** The story of one service's run, told while it happens. */
 
-import type { Blocker, ChosenConnection, EventListener, MigrationEvent, Report } from '@org/migrate-core';
+import type { Blocker, ChosenConnection, EventListener, MigrationEvent, Report, SourceListing } from '@org/migrate-core';
 
 import type { Invocation } from '../invocation.ts';
 import type { Service } from '../service.ts';
@@ -32,6 +32,11 @@ export class Story {
     this.#say(`${colours.bold(printable(this.#service.name))}  ${printable(display)} ${colours.dim(`(from ${source})`)}`);
   }
 
+  listed({ ignored }: SourceListing): void {
+    const { colours } = this.#invocation.output;
+    for (const { path, reason } of ignored) this.#say(`  ${colours.yellow('!')} not a migration: ${printable(path)} (${printable(reason)})`);
+  }
+
   #hear(event: MigrationEvent): void {
     const { colours } = this.#invocation.output;
     switch (event.type) {
@@ -47,7 +52,9 @@ export class Story {
       case 'applied':
       case 'undone':
         this.#progress.idle();
-        this.#say(`  ${colours.green(event.type === 'applied' ? '✓' : '↶')} ${printable(event.name).padEnd(this.#width)}  ${colours.dim(duration(event.durationMs))}`);
+        this.#say(
+          `  ${colours.green(event.type === 'applied' ? '✓' : '↶')} ${printable(event.name).padEnd(this.#width)}  ${colours.dim(duration(event.durationMs))}`,
+        );
         break;
       case 'waitingForLock': {
         const holder = event.holder === null ? 'another run' : describe(event.holder);
@@ -55,10 +62,14 @@ export class Story {
         break;
       }
       case 'blocked':
-        this.#once(`  ${colours.yellow('…')} ${printable(event.name)} waits for a lock held by ${event.blockers.map(describe).join('; ') || 'another session'}`);
+        this.#once(
+          `  ${colours.yellow('…')} ${printable(event.name)} waits for a lock held by ${event.blockers.map(describe).join('; ') || 'another session'}`,
+        );
         break;
       case 'retrying':
-        this.#say(`  ${colours.yellow('…')} ${printable(event.name)} lost against other sessions (${event.sqlState}); attempt ${event.attempt + 1} in ${duration(event.delayMs)}`);
+        this.#say(
+          `  ${colours.yellow('…')} ${printable(event.name)} lost against other sessions (${event.sqlState}); attempt ${event.attempt + 1} in ${duration(event.delayMs)}`,
+        );
         break;
       case 'notice':
         this.#say(`  ${colours.cyan('i')} ${printable(event.message)}`);
@@ -88,8 +99,7 @@ export class Story {
   async ended(report: Report, current: string | null): Promise<void> {
     this.#progress.clear();
     const { colours } = this.#invocation.output;
-    const { migrations, ignored } = await this.#service.source.list();
-    for (const { path, reason } of ignored) this.#say(`  ${colours.yellow('!')} not a migration: ${printable(shown(path, this.#invocation.cwd))} (${printable(reason)})`);
+    const { migrations } = await this.#service.source.list();
     if (migrations.length === 0) {
       this.#say(`  There is no migration in this folder yet. Make the first one with: migrate create NAME`);
       return;
@@ -97,7 +107,9 @@ export class Story {
     const at = current === null ? 'nothing is applied any more' : `now at ${printable(current)}`;
     switch (report.outcome) {
       case 'upToDate':
-        this.#say(`  ${colours.green('Nothing to do')}: ${current === null ? 'nothing is applied' : `${printable(this.#service.name)} is at ${printable(current)}`}.`);
+        this.#say(
+          `  ${colours.green('Nothing to do')}: ${current === null ? 'nothing is applied' : `${printable(this.#service.name)} is at ${printable(current)}`}.`,
+        );
         break;
       default: {
         const counts = [
@@ -142,6 +154,8 @@ function range(names: readonly string[]): string {
 
 /** One session, for people. Its query comes without literals. */
 export function describe(one: Blocker): string {
-  const parts = [one.user, one.application === '' ? null : one.application, one.state, one.ageMs === null ? null : `for ${duration(one.ageMs)}`].filter((part) => part !== null);
+  const parts = [one.user, one.application === '' ? null : one.application, one.state, one.ageMs === null ? null : `for ${duration(one.ageMs)}`].filter(
+    (part) => part !== null,
+  );
   return printable(`pid ${one.pid} (${parts.join(', ')})${one.query === '' ? '' : `: ${fit(one.query, 100)}`}`);
 }

@@ -11,12 +11,29 @@ import { duration, plural, printable } from './text.ts';
 
 /** Rules only under the heading: a grid of lines is hard to read, and harder to copy from. */
 const CHARACTERS = {
-  top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
-  left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ',
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
 };
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[], colours: Colours): string {
-  const made = new Table({ head: head.map((text) => colours.dim(text)), chars: CHARACTERS, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 } });
+  const made = new Table({
+    head: head.map((text) => colours.dim(text)),
+    chars: CHARACTERS,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  });
   made.push(...rows.map((row) => [...row]));
   return made
     .toString()
@@ -28,9 +45,23 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 /** The end of a run over several services. */
 export function renderResults(results: readonly ServiceResult[], colours: Colours): string {
   const rows = results.map(({ service, report, error, begun, current, database }) => {
-    const done = [...(report?.undone.length ? [`${report.undone.length} undone`] : []), ...(report?.applied.length ? [`${report.applied.length} applied`] : [])].join(', ');
-    const state = !begun ? colours.yellow('not run') : error !== null ? colours.red(error.code === 'aborted' ? 'stopped' : 'failed') : done === '' ? 'nothing to do' : colours.green(done);
-    return [printable(service), printable(report?.target.name || database || '–'), printable(current ?? '–'), error !== null && done !== '' ? `${state}, ${done}` : state];
+    const done = [
+      ...(report?.undone.length ? [`${report.undone.length} undone`] : []),
+      ...(report?.applied.length ? [`${report.applied.length} applied`] : []),
+    ].join(', ');
+    const state = !begun
+      ? colours.yellow('not run')
+      : error !== null
+        ? colours.red(error.code === 'aborted' ? 'stopped' : 'failed')
+        : done === ''
+          ? 'nothing to do'
+          : colours.green(done);
+    return [
+      printable(service),
+      printable(report?.target.name || database || '–'),
+      printable(current ?? '–'),
+      error !== null && done !== '' ? `${state}, ${done}` : state,
+    ];
   });
   return `\n${table(['service', 'target', 'version', 'result'], rows, colours)}`;
 }
@@ -38,7 +69,8 @@ export function renderResults(results: readonly ServiceResult[], colours: Colour
 /** One row for each service. */
 export function renderStatuses(services: readonly ServiceStatus[], colours: Colours): string {
   const rows = services.map(({ service, status, error, database }) => {
-    if (status === null) return [printable(service), printable(database ?? '–'), '–', '–', '–', colours.red(error?.code === 'connection' ? 'cannot connect' : 'cannot tell')];
+    if (status === null)
+      return [printable(service), printable(database ?? '–'), '–', '–', '–', colours.red(error?.code === 'connection' ? 'cannot connect' : 'cannot tell')];
     const pending = status.pending.length;
     return [
       printable(service),
@@ -51,7 +83,12 @@ export function renderStatuses(services: readonly ServiceStatus[], colours: Colo
   });
   const lines = [table(['service', 'target', 'version', 'applied', 'pending', 'state'], rows, colours)];
   for (const { service, status, error } of services) {
-    if (error !== null) lines.push('', `${colours.red('✗')} ${printable(service)}: ${printable(error.message)}`, ...(error.hint === null ? [] : [`  ${colours.cyan('→')} ${printable(error.hint)}`]));
+    if (error !== null)
+      lines.push(
+        '',
+        `${colours.red('✗')} ${printable(service)}: ${printable(error.message)}`,
+        ...(error.hint === null ? [] : [`  ${colours.cyan('→')} ${printable(error.hint)}`]),
+      );
     if (status !== null && (status.problems.length > 0 || status.running !== null)) lines.push('', ...renderTroubles(service, status, colours));
   }
   return lines.join('\n');
@@ -70,7 +107,8 @@ export function renderStatus(service: string, status: Status, colours: Colours):
   const marks = new Map(status.problems.map((problem) => [problem.name, problem.code]));
   const applied = status.applied.map((row) => {
     const mark = marks.get(row.name);
-    const text = row.state !== 'applied' ? colours.yellow('interrupted') : mark === undefined ? colours.green('applied') : colours.red(`applied, ${words(mark)}`);
+    const text =
+      row.state !== 'applied' ? colours.yellow('interrupted') : mark === undefined ? colours.green('applied') : colours.red(`applied, ${words(mark)}`);
     return [printable(row.name), text, row.appliedAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'), duration(row.durationMs), printable(row.appliedBy)];
   });
   const pending = status.pending.map((one) => {
