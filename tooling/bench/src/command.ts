@@ -1,0 +1,26 @@
+/** Running one command to its end. */
+
+import { spawn } from 'node:child_process';
+
+/** Rejects with what it wrote on standard error when it does not exit with 0. Nothing of the surroundings but PATH and HOME reaches it. */
+export function runCommand(file: string, words: readonly string[], variables: Readonly<Record<string, string>> = {}): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], NO_COLOR: '1', CI: '1', ...variables };
+    const child = spawn(file, words, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    let complaint = '';
+    child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Error(`${file} ${words.slice(0, 2).join(' ')} ended with ${signal ?? code}: ${complaint.trim().slice(0, 2_000)}`));
+    });
+  });
+}
+
+/** Whether a command is there at all. */
+export async function isInstalled(file: string): Promise<boolean> {
+  return runCommand(file, ['--version']).then(
+    () => true,
+    () => false,
+  );
+}

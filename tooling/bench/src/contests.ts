@@ -1,0 +1,174 @@
+/** What is measured, against whom, and what must be reached. */
+
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { createMigrator, directorySource, type Connect } from '@org/migrate-core';
+import type { OwnServer } from '@org/test-postgres';
+import { resolveBinary } from 'dbmate';
+import type pg from 'pg';
+
+import { isInstalled, runCommand } from './command.ts';
+import type { Contest, Contestant, Rival } from './contest.ts';
+import { connect, freshDatabases } from './databases.ts';
+import type { Folders } from './migrations.ts';
+
+const require = createRequire(import.meta.url);
+const migrateCommand = fileURLToPath(new URL('../../../packages/migrate-cli/bin/migrate.js', import.meta.url));
+const nodePgMigrate = join(dirname(require.resolve('node-pg-migrate/package.json')), 'bin', 'node-pg-migrate.js');
+
+export interface Surroundings {
+  readonly server: OwnServer;
+  readonly folders: Folders;
+  readonly migrations: number;
+}
+
+/** By what `--only` takes. */
+export const contests: Readonly<Record<string, (around: Surroundings) => Promise<Contest>>> = {
+  'pending-in-process': pendingInProcess,
+  'pending-command': pendingCommand,
+  'current-in-process': currentInProcess,
+  'current-command': currentCommand,
+};
+
+function migrator(folder: string, connectTo: Connect): ReturnType<typeof createMigrator> {
+  return createMigrator({ service: 'bench', source: directorySource(folder), connect: connectTo });
+}
+
+/** A contestant that begins with an empty database each time. */
+function onFresh(server: OwnServer, name: string, where: Contestant['where'], run: (url: string) => Promise<void>): Contestant {
+  const database = freshDatabases(server, name.replaceAll(/\W/g, '_').toLowerCase());
+  return { name, where, prepare: () => database.create(), run: () => run(database.url()), cleanUp: () => database.drop() };
+}
+
+async function pendingInProcess({ server, folders, migrations }: Surroundings): Promise<Contest> {
+  const ours = onFresh(server, 'migrate-core', 'in process', async (url) => {
+    const report = await migrator(folders.ours, (() => connect(url)) as unknown as Connect).up();
+    expectCount(report.applied.length, migrations);
+  });
+  const psql = onFresh(server, 'psql', 'command', (url) => runCommand('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', url, '-f', folders.psql]));
+  const present = await isInstalled('psql');
+  return {
+    id: 'pending-in-process',
+    work: `${migrations} pending migrations, in process`,
+    ours,
+    rivals: present ? [{ contestant: psql, reach: 0.8 }] : [],
+    notes: [
+      'ours: reading the folder, parsing, connecting, running, recording; psql: one process, a transaction for each migration, nothing recorded',
+      ...(present ? [] : ['psql is not installed: there is nothing to compare with. Debian: apt-get install postgresql-client']),
+    ],
+  };
+}
+
+async function pendingCommand({ server, folders, migrations }: Surroundings): Promise<Contest> {
+  const node = process.execPath;
+  const ours = onFresh(server, 'migrate', 'command', (url) => runCommand(node, [migrateCommand, 'up', '--dir', folders.ours, '--url', url]));
+  const rivals: Rival[] = [];
+  const notes: string[] = [];
+  try {
+    const binary = resolveBinary();
+    const dbmate = onFresh(server, 'dbmate', 'command', (url) =>
+      runCommand(binary, ['--url', `${url}?sslmode=disable`, '--migrations-dir', folders.dbmate, '--no-dump-schema', 'migrate']),
+    );
+    rivals.push({ contestant: dbmate, reach: 1.2 });
+  } catch (error) {
+    notes.push(`dbmate has no binary for this machine (${(error as Error).message}): not compared`);
+  }
+  rivals.push({
+    contestant: onFresh(server, 'node-pg-migrate', 'command', (url) =>
+      runCommand(node, [nodePgMigrate, 'up', '-m', folders.nodePgMigrate], { DATABASE_URL: url }),
+    ),
+    reach: 0.75,
+  });
+  return { id: 'pending-command', work: `${migrations} pending migrations, whole command`, ours, rivals, notes };
+}
+
+const REPEATS = 100;
+
+async function currentInProcess({ server, folders, migrations }: Surroundings): Promise<Contest> {
+  const database = freshDatabases(server, 'current_in_process');
+  await database.create();
+  const client = await connect(database.url());
+  const ready = migrator(folders.ours, (() => connect(database.url())) as unknown as Connect);
+  expectCount((await ready.up()).applied.length, migrations);
+  const borrowing = createMigrator({
+    service: 'bench',
+    source: directorySource(folders.ours),
+    client: client as never,
+    connect: (() => connect(database.url())) as unknown as Connect,
+  });
+  await borrowing.up();
+  const statements = await countStatements(client, async () => {
+    await borrowing.up();
+  });
+  const repeat = (name: string, once: () => Promise<unknown>): Contestant => ({
+    name,
+    where: 'in process',
+    repeats: REPEATS,
+    run: async () => {
+      for (let n = 0; n < REPEATS; n++) await once();
+    },
+  });
+  return {
+    id: 'current-in-process',
+    work: `nothing pending (${migrations} applied), in process, connected`,
+    ours: repeat('migrate-core', async () => expectCount((await borrowing.up()).applied.length, 0)),
+    rivals: [
+      {
+        contestant: repeat('one SELECT of the history', () =>
+          client.query('SELECT name, version, checksum, applied_at FROM schema_migrations_bench ORDER BY seq'),
+        ),
+        reach: 2,
+      },
+      { contestant: repeat('SELECT 1', () => client.query('SELECT 1')), reach: null },
+    ],
+    end: () => client.end(),
+    notes: [`ours sends ${statements} statement${statements === 1 ? '' : 's'}`, `each sample is the mean of ${REPEATS} in a row`],
+  };
+}
+
+async function currentCommand({ server, folders }: Surroundings): Promise<Contest> {
+  const database = freshDatabases(server, 'current_command');
+  await database.create();
+  const up = ['up', '--dir', folders.ours, '--url', database.url()];
+  const ours: Contestant = { name: 'migrate', where: 'command', run: () => runCommand(process.execPath, [migrateCommand, ...up]) };
+  await ours.run();
+  const program = `import(${JSON.stringify(require.resolve('pg'))}).then(async ({ default: pg }) => {
+    const client = new pg.Client({ connectionString: process.argv[1] });
+    await client.connect();
+    await client.query('SELECT 1');
+    await client.end();
+  })`;
+  return {
+    id: 'current-command',
+    work: 'nothing pending, whole command',
+    ours,
+    rivals: [
+      { contestant: { name: 'node, pg, SELECT 1', where: 'command', run: () => runCommand(process.execPath, ['-e', program, database.url()]) }, reach: 1.5 },
+    ],
+    notes: [],
+  };
+}
+
+async function countStatements(client: pg.Client, work: () => Promise<void>): Promise<number> {
+  const query = client.query.bind(client) as (...given: unknown[]) => unknown;
+  let count = 0;
+  const counting = (...given: unknown[]): unknown => {
+    count++;
+    return query(...given);
+  };
+  Object.assign(client, { query: counting });
+  try {
+    await work();
+  } finally {
+    // The one of its class again.
+    Reflect.deleteProperty(client, 'query');
+  }
+  return count;
+}
+
+/** A contestant that did something else must not win. */
+function expectCount(seen: number, wanted: number): void {
+  if (seen !== wanted) throw new Error(`${wanted} migrations were to be applied, and ${seen} were`);
+}

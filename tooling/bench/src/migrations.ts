@@ -1,0 +1,82 @@
+/** The same migrations in the form of each tool. */
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface Folders {
+  readonly ours: string;
+  readonly dbmate: string;
+  readonly nodePgMigrate: string;
+  /** One script for psql: a transaction for each migration, and no record of what was done. */
+  readonly psql: string;
+}
+
+interface Written {
+  readonly name: string;
+  readonly up: string;
+  readonly down: string;
+}
+
+/** Writes `count` migrations into a folder of `base` for each tool. */
+export async function writeMigrations(base: string, count: number): Promise<Folders> {
+  const written = Array.from({ length: count }, (_, index) => migration(index));
+  const sections = ({ up, down }: Written): string => `-- Up Migration\n${up}\n-- Down Migration\n${down}\n`;
+  const folders = { ours: join(base, 'ours'), dbmate: join(base, 'dbmate'), nodePgMigrate: join(base, 'node-pg-migrate'), psql: join(base, 'all.sql') };
+  await writeAll(folders.ours, written, sections);
+  await writeAll(folders.nodePgMigrate, written, sections);
+  await writeAll(folders.dbmate, written, ({ up, down }) => `-- migrate:up\n${up}\n-- migrate:down\n${down}\n`);
+  await writeFile(folders.psql, written.map(({ up }) => `BEGIN;\n${up}\nCOMMIT;\n`).join('\n'));
+  return folders;
+}
+
+async function writeAll(folder: string, written: readonly Written[], text: (one: Written) => string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const one of written) await writeFile(join(folder, `${one.name}.sql`), text(one));
+}
+
+/** What a service's history is made of: a table, then an alteration, an index with rows, a function with a trigger. */
+function migration(index: number): Written {
+  // A stamp that every tool takes for one.
+  const stamp = 1_700_000_000_000 + index;
+  const table = `patients_${Math.floor(index / 4)}`;
+  switch (index % 4) {
+    case 0:
+      return {
+        name: `${stamp}_create_${table}`,
+        up: `CREATE TABLE ${table} (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  clinic_id bigint NOT NULL,
+  name text NOT NULL CHECK (name <> ''),
+  email text UNIQUE,
+  state text NOT NULL DEFAULT 'active',
+  created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE ${table} IS 'Patients; one row for each';`,
+        down: `DROP TABLE ${table};`,
+      };
+    case 1:
+      return {
+        name: `${stamp}_add_phone_to_${table}`,
+        up: `ALTER TABLE ${table} ADD COLUMN phone text;\nALTER TABLE ${table} ADD CONSTRAINT ${table}_phone CHECK (phone ~ '^[+0-9]+$');`,
+        down: `ALTER TABLE ${table} DROP COLUMN phone;`,
+      };
+    case 2:
+      return {
+        name: `${stamp}_index_${table}`,
+        up: `INSERT INTO ${table} (clinic_id, name) SELECT n, 'Patient ' || n FROM generate_series(1, 20) n;\nCREATE INDEX ${table}_clinic ON ${table} (clinic_id, lower(name));`,
+        down: `DROP INDEX ${table}_clinic;\nDELETE FROM ${table};`,
+      };
+    default:
+      return {
+        name: `${stamp}_touch_${table}`,
+        up: `CREATE FUNCTION touch_${table}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.created_at := now();
+  RETURN NEW;
+END
+$$;
+CREATE TRIGGER touch BEFORE UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION touch_${table}();`,
+        down: `DROP TRIGGER touch ON ${table};\nDROP FUNCTION touch_${table}();`,
+      };
+  }
+}
