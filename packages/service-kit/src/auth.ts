@@ -49,7 +49,8 @@ export function allow(permission: string | null): (request: FastifyRequest, repl
     const { sub, tenant, permissions } = request.user;
     // Signed by us, but perhaps by another version of us: what is not a clinic's id would reach the database as a setting.
     if (!UUID.test(tenant) || !UUID.test(sub) || !Array.isArray(permissions)) throw new HttpProblem(401, 'the token is not one of this version: sign in again');
-    if (permission !== null && !permissions.includes(permission) && !permissions.includes('*')) throw new HttpProblem(403, `this needs the permission ${permission}`);
+    if (permission !== null && !permissions.includes(permission) && !permissions.includes('*'))
+      throw new HttpProblem(403, `this needs the permission ${permission}`);
   };
 }
 

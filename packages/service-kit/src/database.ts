@@ -113,13 +113,16 @@ export async function roleToBecome(db: Queryable, role: string | null): Promise<
   if (role === null) return null;
   const { rows } = await db.query<{ bypasses: boolean; exists: boolean }>(COULD_BYPASS, [role]);
   if (rows[0]?.bypasses !== true) return null;
-  if (!rows[0].exists) throw new UnsafeRoleError(`the application's connection could bypass row-level security, and the role ${role} to use instead does not exist`);
+  if (!rows[0].exists)
+    throw new UnsafeRoleError(`the application's connection could bypass row-level security, and the role ${role} to use instead does not exist`);
   try {
     // By trying: from 16 on, being a member and being allowed to become are two things, which 15 has no question for.
     await db.query(`SELECT set_config('role', $1, true)`, [role]);
   } catch (error) {
     if ((error as { code?: unknown }).code !== '42501') throw error;
-    throw new UnsafeRoleError(`the application's connection could bypass row-level security, and may not become ${role} instead: GRANT ${role} to it, or connect as another role`);
+    throw new UnsafeRoleError(
+      `the application's connection could bypass row-level security, and may not become ${role} instead: GRANT ${role} to it, or connect as another role`,
+    );
   }
   return role;
 }

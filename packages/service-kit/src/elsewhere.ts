@@ -51,7 +51,8 @@ async function askService(base: string, service: string): Promise<readonly strin
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) throw new Error(`${service} answered /health/db with ${response.status}`);
   const { service: name, applied } = (body ?? {}) as { service?: unknown; applied?: unknown };
-  if (!Array.isArray(applied) || !applied.every((one) => typeof one === 'string')) throw new Error(`what answers for ${service} does not tell what it has applied`);
+  if (!Array.isArray(applied) || !applied.every((one) => typeof one === 'string'))
+    throw new Error(`what answers for ${service} does not tell what it has applied`);
   // Two URLs mixed up would let a migration run on another service's word.
   if (name !== service) throw new Error(`what answers for ${service} is another service`);
   return applied;

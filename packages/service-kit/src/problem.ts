@@ -82,7 +82,10 @@ const NAMES: Readonly<Record<number, string>> = {
 
 function send(reply: FastifyReply, status: number, message: string): FastifyReply {
   if (status === 503) void reply.header('retry-after', '1');
-  return reply.code(status).type('application/problem+json').send({ type: 'about:blank', title: NAMES[status] ?? 'Error', status, detail: message });
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .send({ type: 'about:blank', title: NAMES[status] ?? 'Error', status, detail: message });
 }
 
 /** SQLSTATE classes whose message can quote a value of the request. */

@@ -42,10 +42,17 @@ export interface Resource {
 /** Parameters of every route with an id. What is no id is refused before the database sees it. */
 export const byId: TObject<{ id: TSchema }> = Type.Object({ id: Type.String({ format: 'uuid' }) });
 
-export function resource(app: App, database: Database, { path, table, permission, columns, create, change, filters = {}, order = 'created_at DESC, id', removal = 'delete', stamp, check }: Resource): void {
+export function resource(
+  app: App,
+  database: Database,
+  { path, table, permission, columns, create, change, filters = {}, order = 'created_at DESC, id', removal = 'delete', stamp, check }: Resource,
+): void {
   const reads = { onRequest: allow(`${permission}:read`) };
   const writes = { onRequest: allow(`${permission}:write`) };
-  const query = Type.Object({ ...pageQuery, ...Object.fromEntries(Object.entries(filters).map(([name, { schema }]) => [name, Type.Optional(schema)])) }, { additionalProperties: false });
+  const query = Type.Object(
+    { ...pageQuery, ...Object.fromEntries(Object.entries(filters).map(([name, { schema }]) => [name, Type.Optional(schema)])) },
+    { additionalProperties: false },
+  );
 
   if (create !== null) {
     app.post(path, { ...writes, schema: { body: create } }, async (request, reply) => {
@@ -54,7 +61,10 @@ export function resource(app: App, database: Database, { path, table, permission
       check?.(body, request.user);
       const values = stamp === undefined ? body : { ...body, [stamp]: actor.user };
       const row = await database.asTenant(actor, (db) => insertRow(db, table, actor, values, columns));
-      return reply.code(201).header('location', `${path}/${String(row['id'])}`).send(row);
+      return reply
+        .code(201)
+        .header('location', `${path}/${String(row['id'])}`)
+        .send(row);
     });
   }
 

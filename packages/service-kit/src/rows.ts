@@ -33,7 +33,14 @@ function list(columns: readonly string[]): string {
 }
 
 /** Inserts a row of the tenant; answers its `columns`. `tenantColumn` is `none` where the table makes the tenant from something else. */
-export async function insertRow(db: Queryable, table: string, { tenant }: Pick<Actor, 'tenant'>, values: Row, columns: readonly string[], tenantColumn: 'tenant_id' | 'none' = 'tenant_id'): Promise<Row> {
+export async function insertRow(
+  db: Queryable,
+  table: string,
+  { tenant }: Pick<Actor, 'tenant'>,
+  values: Row,
+  columns: readonly string[],
+  tenantColumn: 'tenant_id' | 'none' = 'tenant_id',
+): Promise<Row> {
   const given = Object.entries(tenantColumn === 'none' ? values : { ...values, tenant_id: tenant });
   const { rows } = await db.query<Row>(
     `INSERT INTO ${quoted(table)} (${list(given.map(([name]) => name))}) VALUES (${given.map((_, index) => `$${index + 1}`).join(', ')}) RETURNING ${list(columns)}`,
@@ -52,7 +59,10 @@ export async function updateRow(db: Queryable, table: string, id: string, values
   const given = Object.entries(values);
   if (given.length === 0) return await findRow(db, table, id, columns, key);
   const assignments = given.map(([name], index) => `${quoted(name)} = $${index + 2}`).join(', ');
-  const { rows } = await db.query<Row>(`UPDATE ${quoted(table)} SET ${assignments} WHERE ${quoted(key)} = $1 RETURNING ${list(columns)}`, [id, ...given.map(([, value]) => value)]);
+  const { rows } = await db.query<Row>(`UPDATE ${quoted(table)} SET ${assignments} WHERE ${quoted(key)} = $1 RETURNING ${list(columns)}`, [
+    id,
+    ...given.map(([, value]) => value),
+  ]);
   return rows[0] ?? null;
 }
 
@@ -82,4 +92,3 @@ export async function listRows(db: Queryable, { table, columns, where, values, o
   );
   return { items: rows.slice(0, page.limit), next: rows.length > page.limit ? page.offset + page.limit : null };
 }
-

@@ -1,6 +1,14 @@
 /** A service from its start to its end: it listens at once, brings its schema up to date, serves, and stops when told. */
 
-import { startMigrations, MigrationError, type MigrationEvent, type ServiceDefinition, type Startup, type StartupOutcome, type StartupState } from '@org/migrate-core';
+import {
+  startMigrations,
+  MigrationError,
+  type MigrationEvent,
+  type ServiceDefinition,
+  type Startup,
+  type StartupOutcome,
+  type StartupState,
+} from '@org/migrate-core';
 import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
 import { createApp, type App } from './app.ts';
@@ -104,7 +112,13 @@ class Service {
     log.info({ mode: settings.migrations.mode, connection: migration.display, source: migration.source }, 'looking at the schema');
 
     const { mode, serverWaitMs } = settings.migrations;
-    startup = startMigrations({ migrator, mode, serverWaitMs, signal, onState: (next) => log.info({ phase: next.phase, ...waitingFor(next) }, `start: ${next.phase}`) });
+    startup = startMigrations({
+      migrator,
+      mode,
+      serverWaitMs,
+      signal,
+      onState: (next) => log.info({ phase: next.phase, ...waitingFor(next) }, `start: ${next.phase}`),
+    });
 
     void asked.then(() => this.#leaveInTime(log));
     const outcome = await checked(startup.done, mode === 'off' ? null : database);

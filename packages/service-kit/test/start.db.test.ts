@@ -64,7 +64,7 @@ test('a failing migration ends the service with its place and without its data',
   await using db = await testDatabase();
   await using folder = await migrations({
     ...first,
-    '0002_fill.sql': "-- Up Migration\nINSERT INTO notes VALUES (4711);\nINSERT INTO notes VALUES (4711);\n-- Down Migration\nDELETE FROM notes;\n",
+    '0002_fill.sql': '-- Up Migration\nINSERT INTO notes VALUES (4711);\nINSERT INTO notes VALUES (4711);\n-- Down Migration\nDELETE FROM notes;\n',
   });
   await using service = await startDemo(folder, db.url);
   expect((await service.ended).code).toBe(1);
@@ -122,7 +122,12 @@ test('a server that never comes is waited for no longer than the limit', async (
 
 test('settings that make no sense are all named, with exit 2 and before anything is opened', async () => {
   await using folder = await migrations(first);
-  await using service = await startDemo(folder, 'postgres://127.0.0.1:1/none', { MIGRATE_ON_START: 'maybe', PORT: 'eighty', NODE_ENV: 'production', AUTH_SECRET: '' });
+  await using service = await startDemo(folder, 'postgres://127.0.0.1:1/none', {
+    MIGRATE_ON_START: 'maybe',
+    PORT: 'eighty',
+    NODE_ENV: 'production',
+    AUTH_SECRET: '',
+  });
   expect((await service.ended).code).toBe(2);
   for (const name of ['MIGRATE_ON_START', 'PORT', 'AUTH_SECRET']) expect(service.output()).toContain(name);
 });

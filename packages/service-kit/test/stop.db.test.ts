@@ -20,34 +20,41 @@ test('SIGTERM during a statement of ten seconds: gone within ten, nothing record
   expect(await history(db)).toEqual(['0001_notes', '0002_sleep']);
 });
 
-test('SIGTERM during a concurrent index build that waits for an open transaction: gone within ten, no invalid index, and the next start completes', { timeout: 60_000 }, async () => {
-  await using db = await testDatabase();
-  await using folder = await migrations(table);
-  await using first = await startDemo(folder, db.url);
-  await first.until('/health/ready', 200);
+test(
+  'SIGTERM during a concurrent index build that waits for an open transaction: gone within ten, no invalid index, and the next start completes',
+  { timeout: 60_000 },
+  async () => {
+    await using db = await testDatabase();
+    await using folder = await migrations(table);
+    await using first = await startDemo(folder, db.url);
+    await first.until('/health/ready', 200);
 
-  const writer = await db.connect();
-  await writer.query('BEGIN');
-  await writer.query("INSERT INTO notes VALUES (1, 'open')");
-  await folder.write({ '0002_index.sql': '-- migrate: transaction=none\nCREATE INDEX CONCURRENTLY notes_text_idx ON notes (text);\n' });
-  await using service = await startDemo(folder, db.url);
-  await running(db, "query LIKE '%CREATE INDEX CONCURRENTLY%'");
+    const writer = await db.connect();
+    await writer.query('BEGIN');
+    await writer.query("INSERT INTO notes VALUES (1, 'open')");
+    await folder.write({ '0002_index.sql': '-- migrate: transaction=none\nCREATE INDEX CONCURRENTLY notes_text_idx ON notes (text);\n' });
+    await using service = await startDemo(folder, db.url);
+    await running(db, "query LIKE '%CREATE INDEX CONCURRENTLY%'");
 
-  expect(await stopped(service)).toEqual({ code: 143, signal: null });
-  expect(await tagged(db)).toBe(0);
-  expect((await history(db)).filter((one) => one === '0002_index')).toEqual([]);
+    expect(await stopped(service)).toEqual({ code: 143, signal: null });
+    expect(await tagged(db)).toBe(0);
+    expect((await history(db)).filter((one) => one === '0002_index')).toEqual([]);
 
-  await writer.query('COMMIT');
-  await using again = await startDemo(folder, db.url);
-  await again.until('/health/ready', 200);
-  expect(await history(db)).toEqual(['0001_notes', '0002_index']);
-  const client = await db.connect();
-  const { rows } = await client.query('SELECT indexrelid::regclass::text AS name, indisvalid AS valid FROM pg_index WHERE indrelid = $1::regclass ORDER BY 1', ['notes']);
-  expect(rows).toEqual([
-    { name: 'notes_pkey', valid: true },
-    { name: 'notes_text_idx', valid: true },
-  ]);
-});
+    await writer.query('COMMIT');
+    await using again = await startDemo(folder, db.url);
+    await again.until('/health/ready', 200);
+    expect(await history(db)).toEqual(['0001_notes', '0002_index']);
+    const client = await db.connect();
+    const { rows } = await client.query(
+      'SELECT indexrelid::regclass::text AS name, indisvalid AS valid FROM pg_index WHERE indrelid = $1::regclass ORDER BY 1',
+      ['notes'],
+    );
+    expect(rows).toEqual([
+      { name: 'notes_pkey', valid: true },
+      { name: 'notes_text_idx', valid: true },
+    ]);
+  },
+);
 
 test('SIGTERM while a service waits for its server ends it at once', async () => {
   await using folder = await migrations(table);

@@ -1,11 +1,37 @@
 /** Appointments: booked without overlaps, listed by day, confirmed, completed or cancelled. */
 
-import { actorOf, allow, byId, findRow, HttpProblem, insertRow, notFound, resource, updateRow, type App, type Database, type Queryable } from '@org/service-kit';
+import {
+  actorOf,
+  allow,
+  byId,
+  findRow,
+  HttpProblem,
+  insertRow,
+  notFound,
+  resource,
+  updateRow,
+  type App,
+  type Database,
+  type Queryable,
+} from '@org/service-kit';
 import { Type } from 'typebox';
 import { optional, strict, time, uuid } from './schemas.ts';
 import { mayBecome } from './status.ts';
 
-const columns = ['id', 'patient_id', 'team_member_id', 'starts_at', 'ends_at', 'status', 'reason', 'location', 'notes', 'created_by', 'created_at', 'updated_at'];
+const columns = [
+  'id',
+  'patient_id',
+  'team_member_id',
+  'starts_at',
+  'ends_at',
+  'status',
+  'reason',
+  'location',
+  'notes',
+  'created_by',
+  'created_at',
+  'updated_at',
+];
 const details = { reason: optional(255), location: optional(100), notes: optional(10_000) };
 const booking = Type.Object(
   { patient_id: uuid, team_member_id: uuid, starts_at: time, ends_at: time, ...Type.Partial(Type.Object(details)).properties },
@@ -47,7 +73,10 @@ export function appointmentRoutes(app: App, database: Database): void {
       await requireFree(db, request.body, null);
       return await insertRow(db, 'appointments', actor, { ...request.body, created_by: actor.user }, columns);
     });
-    return reply.code(201).header('location', `/appointments/${String(row['id'])}`).send(row);
+    return reply
+      .code(201)
+      .header('location', `/appointments/${String(row['id'])}`)
+      .send(row);
   });
 
   app.post('/appointments/:id/move', { onRequest: allow('appointments:write'), schema: { params: byId, body: move } }, async (request) => {
@@ -66,7 +95,9 @@ export function appointmentRoutes(app: App, database: Database): void {
     return await database.asTenant(actorOf(request), async (db) => {
       const row = await locked(db, id);
       if (!mayBecome(row.status, next)) throw new HttpProblem(409, `it is ${row.status}, and cannot become ${next}`);
-      return (next === row.status ? await findRow(db, 'appointments', id, columns) : await updateRow(db, 'appointments', id, { status: next }, columns)) ?? absent();
+      return (
+        (next === row.status ? await findRow(db, 'appointments', id, columns) : await updateRow(db, 'appointments', id, { status: next }, columns)) ?? absent()
+      );
     });
   });
 }
@@ -78,7 +109,9 @@ interface Slot {
 }
 
 async function locked(db: Queryable, id: string): Promise<Slot & { status: string }> {
-  const { rows } = await db.query<Slot & { status: string }>('SELECT status, team_member_id, starts_at, ends_at FROM appointments WHERE id = $1 FOR UPDATE', [id]);
+  const { rows } = await db.query<Slot & { status: string }>('SELECT status, team_member_id, starts_at, ends_at FROM appointments WHERE id = $1 FOR UPDATE', [
+    id,
+  ]);
   return rows[0] ?? absent();
 }
 

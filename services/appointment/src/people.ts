@@ -6,7 +6,14 @@ import { name, optional, strict, uuid } from './schemas.ts';
 
 const maybe = Type.Union([uuid, Type.Null()]);
 const member = { first_name: name, last_name: name };
-const memberDetails = { user_id: maybe, email: optional(320), phone: optional(40), position: optional(100), specialty: optional(100), is_active: Type.Boolean() };
+const memberDetails = {
+  user_id: maybe,
+  email: optional(320),
+  phone: optional(40),
+  position: optional(100),
+  specialty: optional(100),
+  is_active: Type.Boolean(),
+};
 const vendorDetails = {
   category: optional(100),
   email: optional(320),

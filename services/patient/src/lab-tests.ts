@@ -6,8 +6,23 @@ import { requirePatient } from './owner.ts';
 import { optional, strict, time, uuid } from './schemas.ts';
 
 const columns = [
-  'id', 'patient_id', 'medical_record_id', 'test_code', 'test_name', 'status', 'ordered_by', 'ordered_at', 'collected_at', 'result_value', 'result_unit',
-  'reference_range', 'is_abnormal', 'resulted_at', 'notes', 'created_at', 'updated_at',
+  'id',
+  'patient_id',
+  'medical_record_id',
+  'test_code',
+  'test_name',
+  'status',
+  'ordered_by',
+  'ordered_at',
+  'collected_at',
+  'result_value',
+  'result_unit',
+  'reference_range',
+  'is_abnormal',
+  'resulted_at',
+  'notes',
+  'created_at',
+  'updated_at',
 ];
 const status = Type.String({ maxLength: 20 });
 const order = Type.Object(
@@ -57,15 +72,29 @@ export function labTestRoutes(app: App, database: Database): void {
       await requirePatient(db, id);
       return await insertRow(db, 'lab_tests', actor, { ...request.body, patient_id: id, ordered_by: actor.user }, columns);
     });
-    return reply.code(201).header('location', `/lab-tests/${String(row['id'])}`).send(row);
+    return reply
+      .code(201)
+      .header('location', `/lab-tests/${String(row['id'])}`)
+      .send(row);
   });
 
-  app.get('/patients/:id/lab-tests', { onRequest: allow('lab_tests:read'), schema: { params: byId, querystring: Type.Object(pageQuery, strict) } }, async (request) => {
-    const { id } = request.params as { id: string };
-    const { limit, offset } = request.query as PageRequest;
-    return await database.asTenant(actorOf(request), async (db) => {
-      await requirePatient(db, id);
-      return await listRows(db, { table: 'lab_tests', columns, where: ['patient_id = $1'], values: [id], order: 'ordered_at DESC, id', page: { limit, offset } });
-    });
-  });
+  app.get(
+    '/patients/:id/lab-tests',
+    { onRequest: allow('lab_tests:read'), schema: { params: byId, querystring: Type.Object(pageQuery, strict) } },
+    async (request) => {
+      const { id } = request.params as { id: string };
+      const { limit, offset } = request.query as PageRequest;
+      return await database.asTenant(actorOf(request), async (db) => {
+        await requirePatient(db, id);
+        return await listRows(db, {
+          table: 'lab_tests',
+          columns,
+          where: ['patient_id = $1'],
+          values: [id],
+          order: 'ordered_at DESC, id',
+          page: { limit, offset },
+        });
+      });
+    },
+  );
 }

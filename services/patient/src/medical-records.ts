@@ -5,7 +5,19 @@ import { Type } from 'typebox';
 import { requirePatient } from './owner.ts';
 import { optional, strict, time, uuid } from './schemas.ts';
 
-const columns = ['id', 'patient_id', 'record_type', 'title', 'content', 'diagnosis_codes', 'recorded_by', 'recorded_at', 'corrects_id', 'is_confidential', 'created_at'];
+const columns = [
+  'id',
+  'patient_id',
+  'record_type',
+  'title',
+  'content',
+  'diagnosis_codes',
+  'recorded_by',
+  'recorded_at',
+  'corrects_id',
+  'is_confidential',
+  'created_at',
+];
 
 const entry = Type.Object(
   {
@@ -19,7 +31,10 @@ const entry = Type.Object(
   },
   strict,
 );
-const query = Type.Object({ ...pageQuery, record_type: Type.Optional(Type.String({ maxLength: 30 })), diagnosis: Type.Optional(Type.String({ maxLength: 20 })) }, strict);
+const query = Type.Object(
+  { ...pageQuery, record_type: Type.Optional(Type.String({ maxLength: 30 })), diagnosis: Type.Optional(Type.String({ maxLength: 20 })) },
+  strict,
+);
 
 export function medicalRecordRoutes(app: App, database: Database): void {
   app.post('/patients/:id/records', { onRequest: allow('records:write'), schema: { params: byId, body: entry } }, async (request, reply) => {

@@ -1,15 +1,45 @@
 /** Clinics: registering one, its address, and how its pages look. */
 
 import { randomUUID } from 'node:crypto';
-import { actorOf, allow, byId, findRow, HttpProblem, insertRow, notFound, updateRow, type App, type Database, type Queryable, type Row } from '@org/service-kit';
+import {
+  actorOf,
+  allow,
+  byId,
+  findRow,
+  HttpProblem,
+  insertRow,
+  notFound,
+  updateRow,
+  type App,
+  type Database,
+  type Queryable,
+  type Row,
+} from '@org/service-kit';
 import { Type } from 'typebox';
 import { clinicBySubdomain } from './lookup.ts';
 import { hashPassword, verifyPassword } from './password.ts';
 import { email, name, optional, password, strict } from './schemas.ts';
 
 const columns = [
-  'id', 'name', 'entity_type', 'country', 'registration_number', 'subdomain', 'email', 'phone', 'website', 'address_line1', 'address_line2', 'city',
-  'state_province', 'postal_code', 'timezone', 'default_language', 'is_active', 'created_at', 'updated_at',
+  'id',
+  'name',
+  'entity_type',
+  'country',
+  'registration_number',
+  'subdomain',
+  'email',
+  'phone',
+  'website',
+  'address_line1',
+  'address_line2',
+  'city',
+  'state_province',
+  'postal_code',
+  'timezone',
+  'default_language',
+  'is_active',
+  'created_at',
+  'updated_at',
 ];
 const brandingColumns = ['display_name', 'logo_url', 'favicon_url', 'primary_color', 'secondary_color', 'accent_color', 'email_footer'];
 
@@ -45,7 +75,15 @@ const registration = Type.Object(
 );
 const color = Type.String({ pattern: '^#[0-9a-f]{6}$' });
 const branding = Type.Partial(
-  Type.Object({ display_name: optional(255), logo_url: optional(2_000), favicon_url: optional(2_000), primary_color: color, secondary_color: color, accent_color: color, email_footer: optional(5_000) }),
+  Type.Object({
+    display_name: optional(255),
+    logo_url: optional(2_000),
+    favicon_url: optional(2_000),
+    primary_color: color,
+    secondary_color: color,
+    accent_color: color,
+    email_footer: optional(5_000),
+  }),
   strict,
 );
 const bySubdomain = Type.Object({ subdomain: Type.String({ maxLength: 63 }) });
@@ -65,7 +103,13 @@ export function clinicRoutes(app: App, database: Database): void {
     const row = await database.asTenant(actor, async (db) => {
       const created = await insertRow(db, 'healthcare_entities', actor, { ...clinic, id }, columns, 'none');
       await insertRow(db, 'tenant_branding', actor, {}, ['tenant_id']);
-      const user = await insertRow(db, 'users', actor, { email: admin.email, first_name: admin.first_name, last_name: admin.last_name, password_hash: passwordHash }, ['id']);
+      const user = await insertRow(
+        db,
+        'users',
+        actor,
+        { email: admin.email, first_name: admin.first_name, last_name: admin.last_name, password_hash: passwordHash },
+        ['id'],
+      );
       const role = await insertRow(db, 'roles', actor, { name: 'admin', description: 'May do everything in this clinic', permissions: ['*'] }, ['id']);
       await insertRow(db, 'user_roles', actor, { user_id: user['id'], role_id: role['id'] }, ['user_id']);
       return created;

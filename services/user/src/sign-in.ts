@@ -44,14 +44,18 @@ export function signInRoutes(app: App, database: Database): void {
   app.post('/sign-in', { schema: { body } }, async (request) => {
     const { clinic, subdomain, email: address, password } = request.body;
     const tenant = clinic ?? (subdomain === undefined ? null : await clinicBySubdomain(database, subdomain));
-    const account = tenant === null ? null : await database.asTenant({ tenant, user: null }, async (db) => (await db.query<Account>(ACCOUNT, [address])).rows[0] ?? null);
+    const account =
+      tenant === null ? null : await database.asTenant({ tenant, user: null }, async (db) => (await db.query<Account>(ACCOUNT, [address])).rows[0] ?? null);
     // Not in a transaction: a hash takes its time, and connections are few.
     const right = account === null || account.locked ? await verifyNothing(password) : await verifyPassword(password, account.password_hash);
     if (tenant !== null && account !== null && !account.locked) {
-      await database.asTenant({ tenant, user: account.id }, (db) => (right ? db.query(SUCCEEDED, [account.id]) : db.query(FAILED, [account.id, MOST_FAILURES, LOCKED_FOR])));
+      await database.asTenant({ tenant, user: account.id }, (db) =>
+        right ? db.query(SUCCEEDED, [account.id]) : db.query(FAILED, [account.id, MOST_FAILURES, LOCKED_FOR]),
+      );
     }
     // One answer for every reason: it must not tell which clinics and addresses there are, nor that one is locked.
-    if (tenant === null || account === null || !right) throw new HttpProblem(401, 'clinic, email or password is not right, or the account is locked for a while');
+    if (tenant === null || account === null || !right)
+      throw new HttpProblem(401, 'clinic, email or password is not right, or the account is locked for a while');
     return { token: app.jwt.sign({ sub: account.id, tenant, permissions: account.permissions }), clinic: tenant, user: account.id };
   });
 

@@ -47,8 +47,10 @@ export function verificationRoutes(app: App, database: Database): void {
       if (NEEDS_PASSWORD.includes(used.purpose) !== (passwordHash !== null)) {
         throw new HttpProblem(422, passwordHash === null ? 'this token asks for a new password' : 'this token changes no password');
       }
-      if (passwordHash !== null) await db.query('UPDATE users SET password_hash = $2, failed_logins = 0, locked_until = NULL WHERE id = $1', [used.user_id, passwordHash]);
-      if (PROVES_ADDRESS.includes(used.purpose)) await db.query('UPDATE users SET email_verified_at = coalesce(email_verified_at, now()) WHERE id = $1', [used.user_id]);
+      if (passwordHash !== null)
+        await db.query('UPDATE users SET password_hash = $2, failed_logins = 0, locked_until = NULL WHERE id = $1', [used.user_id, passwordHash]);
+      if (PROVES_ADDRESS.includes(used.purpose))
+        await db.query('UPDATE users SET email_verified_at = coalesce(email_verified_at, now()) WHERE id = $1', [used.user_id]);
       return { user: used.user_id, purpose: used.purpose };
     });
   });

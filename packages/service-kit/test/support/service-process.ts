@@ -97,7 +97,10 @@ export interface TokenClaims {
 /** A token as the user service signs it, made by hand, so that a test can also make wrong ones. */
 export function tokenFor({ tenant, permissions, sub = randomUUID(), iss = 'user', lifetime = 60 }: TokenClaims, key: string = secret): string {
   const now = Math.floor(Date.now() / 1_000);
-  const parts = [{ alg: 'HS256', typ: 'JWT' }, { sub, tenant, permissions, iss, iat: now, exp: now + lifetime }];
+  const parts = [
+    { alg: 'HS256', typ: 'JWT' },
+    { sub, tenant, permissions, iss, iat: now, exp: now + lifetime },
+  ];
   const text = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
   return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`;
 }
