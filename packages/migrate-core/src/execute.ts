@@ -6,9 +6,10 @@ import { describeFailure, isRetryable, needsNoTransaction, type StepFailure } fr
 import { begin, GUARD, guard, tag, transactionSettings } from './guard.ts';
 import { recordApplied, recordUndone } from './record.ts';
 import { Message } from './message.ts';
-import type { LiveScript, Script } from './migration.ts';
+import type { LiveDatabase, LiveScript, Script } from './migration.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import type { MessageResult, ServerError } from './session.ts';
+import { compileSql } from './source/script.ts';
 import { literal } from './sql.ts';
 
 /** Statement `index` of a step cannot be in a transaction: found out by the server, everything was rolled back. */
@@ -180,22 +181,27 @@ interface LiveFailure {
 }
 
 /** A module that asks the database what to do: its queries run in the open transaction, then the SQL it collected. */
-export async function runLive(state: RunState, step: ReadyStep, live: LiveScript): Promise<LiveFailure | null> {
-  const prefix = tag(state.run, step.name);
-  const query = (text: string | object, values?: readonly unknown[]): unknown => {
-    const config: Record<string, unknown> = typeof text === 'string' ? { text } : { ...text };
-    return state.main.query({ ...config, text: `${prefix}${String(config['text'])}`, values: values ?? config['values'] });
-  };
-  let sql: string;
+async function runLive(state: RunState, step: ReadyStep, live: LiveScript): Promise<LiveFailure | null> {
+  let script: Script;
   try {
-    sql = await live.build({ query: query as never });
+    script = await compileSql(await live.build(liveDatabase(state, step.name)), { transaction: live.transaction, origin: null });
   } catch (error) {
     return { error: error as ServerError, message: null, completed: 0 };
   }
-  if (sql.trim() === '') return null;
-  const script: Script = { kind: 'sql', sql, statements: [{ text: sql, start: 0, kind: 'Unparsed', summary: 'compiled SQL', transaction: 'allowed', strongLock: false, leftover: null }], isolation: 'read committed', origin: null, transaction: live.transaction };
-  const message = new Message().add('statement', `${prefix}${sql}`, { script, index: 0 });
+  const message = new Message().add('settings', `${tag(state.run, step.name)}SELECT 1`);
+  addStatements(message, script, step.lockTimeoutMs ?? state.lockTimeoutMs);
   const result = await attend(state, step.name, () => state.main.runInside(message.text));
   if (result.kind === 'done') return null;
-  return { error: result.error as ServerError, message, completed: 0 };
+  return { error: result.error as ServerError, message, completed: result.completed };
+}
+
+/** The connection as a live migration sees it: its statements carry the run's tag like all others. */
+export function liveDatabase(state: RunState, name: string): LiveDatabase {
+  const prefix = tag(state.run, name);
+  return {
+    query: (text, values) => {
+      const config: Record<string, unknown> = typeof text === 'string' ? { text } : { ...text };
+      return state.main.query({ ...config, text: `${prefix}${String(config['text'])}`, values: values ?? config['values'] }) as ReturnType<LiveDatabase['query']>;
+    },
+  };
 }

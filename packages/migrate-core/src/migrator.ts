@@ -354,6 +354,5 @@ function interruptedProblems(applied: readonly AppliedMigration[]): Problem[] {
 
 function plannedStep(step: PreparedStep): PlannedStep {
   const { name, version, direction, mode, from, script } = step;
-  const several = script.kind === 'live' ? script.transaction === 'none' : needsSteps(script);
-  return { name, version, direction, mode, from, transaction: several ? 'several' : 'one', sql: script.kind === 'live' ? null : script.sql };
+  return { name, version, direction, mode, from, transaction: needsSteps(script) ? 'several' : 'one', sql: script.kind === 'live' ? null : script.sql };
 }

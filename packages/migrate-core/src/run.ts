@@ -141,13 +141,13 @@ export class TargetRun {
   async #run(state: RunState, batch: readonly PreparedStep[], durability: 'flush' | 'later'): Promise<StepResult> {
     const step = batch[0] as PreparedStep;
     const script = step.script;
-    if (batch.length === 1 && script.kind === 'sql' && (step.mode === 'resume' || needsSteps(script))) return executeSteps(state, step, script);
+    if (batch.length === 1 && (step.mode === 'resume' || needsSteps(script))) return executeSteps(state, step, script);
     const result = await executeTransaction(state, batch, durability);
     if (result.kind !== 'needsNoTransaction') return result;
     const culprit = result.step.script;
     const statement = culprit.kind === 'sql' ? culprit.statements[result.index] : undefined;
     if (batch.length > 1 || culprit.kind !== 'sql' || statement === undefined) {
-      throw this.#error({ code: 'planRefused', message: `${result.step.name} cannot be part of one transaction: PostgreSQL refuses ${statement?.summary ?? 'one of its statements'} there`, hint: 'run without --atomic' }, []);
+      throw this.#error({ code: 'planRefused', message: `${result.step.name} cannot be part of one transaction: PostgreSQL refuses ${statement?.summary ?? 'one of its statements'} there`, hint: batch.length > 1 ? 'run without --atomic' : 'call pgm.noTransaction() in it' }, []);
     }
     // Only the state of the database decided this (a partitioned table, a procedure that commits): everything was rolled back.
     this.#emit({ type: 'notice', target: this.#target, name: step.name, message: `PostgreSQL refuses ${statement.summary} in a transaction; it was rolled back, and that statement runs by itself` });
@@ -157,7 +157,7 @@ export class TargetRun {
   }
 
   #atomic(steps: readonly PreparedStep[]): readonly PreparedStep[] {
-    const misfits = steps.filter((step) => step.mode === 'resume' || (step.script.kind === 'sql' && needsSteps(step.script)) || (step.script.kind === 'live' && step.script.transaction === 'none'));
+    const misfits = steps.filter((step) => step.mode === 'resume' || needsSteps(step.script));
     if (misfits.length > 0) {
       throw this.#error({ code: 'planRefused', message: `all in one transaction is not possible: ${misfits.map((step) => step.name).join(', ')} cannot run in a transaction. Nothing was run`, hint: 'run without --atomic, or up to the migration before it with: --to' }, steps.map((step) => step.name));
     }

@@ -8,21 +8,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { readRunning } from './activity.ts';
 import { MigrationError } from './errors.ts';
-import { addStatements, attend, mayChangeRole } from './execute.ts';
+import { addStatements, attend, liveDatabase, mayChangeRole } from './execute.ts';
 import { describeFailure, isRetryable, type StepFailure } from './failure.ts';
 import { begin, GUARD, guard, holdLock, tag, transactionSettings } from './guard.ts';
 import type { Progress } from './history.ts';
 import { cleanUp, clearWay, isValid, judge, lookBefore, type Before, type Sweep } from './leftover.ts';
 import { Message } from './message.ts';
-import type { Script, Statement } from './migration.ts';
+import type { LiveScript, Script, Statement } from './migration.ts';
 import { positionIn } from './position.ts';
 import * as records from './record.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { Session, type ServerError } from './session.ts';
+import { compileSql } from './source/script.ts';
 import { doBlock, identifier, literal } from './sql.ts';
 
 /** Whether a script cannot run as one message of one READ COMMITTED transaction. */
-export function needsSteps(script: Script): boolean {
+export function needsSteps(script: Script | LiveScript): boolean {
+  if (script.kind === 'live') return script.transaction === 'none';
   return (
     script.transaction === 'none' ||
     // At REPEATABLE READ the guard's snapshot would be older than its lock.
@@ -33,12 +35,14 @@ export function needsSteps(script: Script): boolean {
   );
 }
 
+const NOTHING: Script = { kind: 'sql', sql: '', statements: [], isolation: 'read committed', origin: null, transaction: 'none' };
+
 /** A pooler with one server connection would let us wait for ourselves. */
 const SECOND_CONNECTION_MS = 10_000;
 const ORPHAN_POLL_MS = 300;
 const SWEEP_AFTER_ABORT_MS = 4_000;
 
-export async function executeSteps(state: RunState, step: ReadyStep, script: Script): Promise<StepResult> {
+export async function executeSteps(state: RunState, step: ReadyStep, script: Script | LiveScript): Promise<StepResult> {
   await ensureTables(state, step);
   const guardian = await Session.open(state.connect);
   try {
@@ -106,7 +110,9 @@ class Stop extends Error {
 class Steps {
   readonly #state: RunState;
   readonly #step: ReadyStep;
-  readonly #script: Script;
+  readonly #live: LiveScript | null;
+  /** Of a live migration: what it collected, once it has run. */
+  #script: Script;
   readonly #guardian: Session;
   readonly #started = performance.now();
   #done = 0;
@@ -115,16 +121,18 @@ class Steps {
   #uncleaned = false;
   #finished = false;
 
-  constructor(state: RunState, step: ReadyStep, script: Script, guardian: Session) {
+  constructor(state: RunState, step: ReadyStep, script: Script | LiveScript, guardian: Session) {
     this.#state = state;
     this.#step = step;
-    this.#script = script;
+    this.#live = script.kind === 'live' ? script : null;
+    this.#script = script.kind === 'live' ? NOTHING : script;
     this.#guardian = guardian;
   }
 
   async run(): Promise<StepResult> {
     try {
       await this.#begin();
+      if (this.#live !== null) await this.#build(this.#live);
       await this.#settleUnknown();
       const { statements } = this.#script;
       while (this.#done < statements.length) {
@@ -163,6 +171,19 @@ class Steps {
       this.#notice(`goes on where it was interrupted, at statement ${this.#done + 1} of ${this.#script.statements.length}`);
     }
     this.#state.generation = seq;
+  }
+
+  /** Its own queries commit one by one, and only it knows what they were. */
+  async #build(live: LiveScript): Promise<void> {
+    const { name, mode } = this.#step;
+    if (mode === 'resume') {
+      throw this.#stopped(`it was interrupted, and it asks the database itself what to do: how far it came cannot be told. Look at the schema, then type: migrate repair --mark-applied ${name} (or --mark-undone ${name})`);
+    }
+    try {
+      this.#script = await compileSql(await live.build(liveDatabase(this.#state, name)), { transaction: 'none', origin: null });
+    } catch (error) {
+      throw new Stop(failed(this.#step, describeFailure(error as ServerError, new Message(), null, this.#state.monitor.blockers), 'partly'));
+    }
   }
 
   /** A statement of a killed client goes on in the server: only when it has ended can what it left be judged. */
