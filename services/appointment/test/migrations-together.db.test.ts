@@ -1,9 +1,11 @@
 /** Several services in one database, in `public` together or with a schema each: none takes away what another still uses. */
 
+import { readFile } from 'node:fs/promises';
+import { orderServices, type ServiceNode } from '@org/migrate-core';
 import { serviceDatabase, testDatabase, type ServiceDatabase, type TestDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
-import { neighbours } from './support/neighbours.ts';
+import { migrationsOf, neighbours } from './support/neighbours.ts';
 import { service as appointment } from './support/service.ts';
 
 const services = [...neighbours, appointment];
@@ -115,4 +117,39 @@ test("in one schema, a service's role reaches the tables that its own log audits
     `SELECT relname AS table FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT LIKE 'schema\\_migrations\\_%'`,
   );
   expect(reached.toSorted()).toEqual(rows.map((row) => row.table).toSorted());
+});
+
+test('three services that migrate one schema at the same time all arrive', async () => {
+  await using db = await testDatabase();
+  const all = await together(db, () => 'public');
+  // From nothing, and again from nothing: the shared functions are made, replaced and taken away by whoever comes first and goes last.
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(all.map((on) => on.migrator.up()));
+    for (const on of all) expect(await functionsIn(on)).toEqual(shared.toSorted());
+    await Promise.all(all.map((on, index) => on.migrator.down({ steps: services[index]?.names.length ?? 0 })));
+    for (const on of all) expect(await functionsIn(on)).toEqual([]);
+  }
+});
+
+test('what services require of each other can be brought in an order, and their manifests cover it', async () => {
+  const nodes = await Promise.all(
+    services.map(async ({ name }): Promise<ServiceNode> => {
+      const manifest = JSON.parse(await readFile(new URL(`../../${name}/package.json`, import.meta.url), 'utf8')) as Record<string, Record<string, string>>;
+      const migrations = (await migrationsOf(name).list()).migrations.map((one) => ({ name: one.name, requires: one.directives.requires }));
+      return { name, dependencies: Object.keys({ ...manifest['dependencies'], ...manifest['devDependencies'] }), migrations };
+    }),
+  );
+  const order = orderServices(nodes);
+  expect(order.problems).toEqual([]);
+  expect(order.services).toEqual(['user', 'patient', 'appointment']);
+  const required = nodes.flatMap((node) =>
+    node.migrations.flatMap((one) => one.requires.map(({ service, version }) => `${node.name} ${one.name.slice(0, 4)}: ${service}@${version}`)),
+  );
+  expect(required).toEqual([
+    'patient 0002: user@0002',
+    'patient 0006: user@0003',
+    'appointment 0002: user@0003',
+    'appointment 0004: user@0003',
+    'appointment 0004: patient@0002',
+  ]);
 });

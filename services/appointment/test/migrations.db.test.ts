@@ -42,3 +42,13 @@ test.each(['public', 'schema_of_its_own'])('up, down and up in the schema %s: th
   }
   expect(await on.catalog()).toBe(empty);
 });
+
+test('every table says what it is for', async () => {
+  await using on = await serviceDatabase(service);
+  await on.migrator.up();
+  const { rows } = await on.client.query(
+    `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> ALL ($1) AND obj_description(oid, 'pg_class') IS NULL`,
+    [on.exclude],
+  );
+  expect(rows).toEqual([]);
+});

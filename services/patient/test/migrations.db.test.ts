@@ -52,3 +52,25 @@ test('a down that promises to be lossless loses nothing', async () => {
   expect(promised).toEqual(['0005_convert_phone_to_international']);
   expect(promised.flatMap((name) => lost[name])).toEqual([]);
 });
+
+test('every table says what it is for', async () => {
+  await using on = await serviceDatabase(service);
+  await on.migrator.up();
+  const { rows } = await on.client.query(
+    `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> ALL ($1) AND obj_description(oid, 'pg_class') IS NULL`,
+    [on.exclude],
+  );
+  expect(rows).toEqual([]);
+});
+
+test('the index of names is built while writes go on, and is valid', async () => {
+  const [compiled] = await source.compile(['0010_index_patients_by_name']);
+  expect(compiled).toMatchObject({
+    up: { statements: [{ kind: 'IndexStmt', transaction: 'forbidden' }] },
+    down: { statements: [{ kind: 'DropStmt', transaction: 'forbidden' }] },
+  });
+  await using on = await serviceDatabase(service);
+  await on.migrator.up();
+  const { rows } = await on.client.query(`SELECT indisvalid FROM pg_index WHERE indexrelid = 'patients_tenant_name_idx'::regclass`);
+  expect(rows).toEqual([{ indisvalid: true }]);
+});
