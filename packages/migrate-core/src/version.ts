@@ -25,7 +25,12 @@ export function parseName(name: string): ParsedName {
   const digits = /^\d+/.exec(name)?.[0];
   if (digits === undefined) {
     const stamp = TRAILING_STAMP.exec(name)?.[0];
-    return { version: stamp ?? name, number: stamp ?? null, description: words(stamp === undefined ? name : name.slice(0, -stamp.length)) || name, scheme: 'unnumbered' };
+    return {
+      version: stamp ?? name,
+      number: stamp ?? null,
+      description: words(stamp === undefined ? name : name.slice(0, -stamp.length)) || name,
+      scheme: 'unnumbered',
+    };
   }
   const rest = name.slice(digits.length);
   // `1.2.3` is no index: the folder's other 1.x are not the same number twice.
@@ -105,7 +110,10 @@ function natural(a: string, b: string): number {
 }
 
 function words(text: string): string {
-  return text.replaceAll(/[_\-\s]+/g, ' ').replace(/^[. ]+/, '').trim();
+  return text
+    .replaceAll(/[_\-\s]+/g, ' ')
+    .replace(/^[. ]+/, '')
+    .trim();
 }
 
 export type VersionAnswer =

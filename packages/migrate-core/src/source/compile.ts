@@ -18,7 +18,9 @@ export async function compileUnits(units: readonly ReadUnit[], all: readonly Rea
   const compiled: CompiledMigration[] = [];
   for (const one of units) {
     try {
-      compiled.push(one.parts.kind === 'sql' ? await compileParts(one, one.parts) : await compileFile(one, one.parts.path, await shorthands.before(one.unit.name)));
+      compiled.push(
+        one.parts.kind === 'sql' ? await compileParts(one, one.parts) : await compileFile(one, one.parts.path, await shorthands.before(one.unit.name)),
+      );
     } catch (error) {
       if (!(error instanceof MigrationError)) throw error;
       problems.push(error);
@@ -50,7 +52,13 @@ async function compileFile(one: ReadUnit, path: string, shorthands: Shorthands):
     return { name, up: await script(compiled.up), down: compiled.down === null ? null : await script(compiled.down), irreversible: compiled.irreversible };
   } catch (error) {
     if (error instanceof MigrationError) {
-      throw new MigrationError({ code: error.code, message: `${path}: in the SQL that it makes, ${error.message}`, migration: name, position: error.position ?? undefined, cause: error });
+      throw new MigrationError({
+        code: error.code,
+        message: `${path}: in the SQL that it makes, ${error.message}`,
+        migration: name,
+        position: error.position ?? undefined,
+        cause: error,
+      });
     }
     const told = error instanceof Error ? error : new Error(String(error));
     throw new MigrationError({ code: 'invalidMigration', message: `${path}: ${told.message}`, migration: name, position: placeIn(told, path), cause: error });
@@ -94,14 +102,21 @@ class ShorthandReader {
     try {
       return ((await loadModule(path))['shorthands'] ?? {}) as Shorthands;
     } catch (error) {
-      throw new MigrationError({ code: 'invalidMigration', message: `${path}: ${(error as Error).message} (it has shorthands, which later migrations use)`, migration: name, cause: error });
+      throw new MigrationError({
+        code: 'invalidMigration',
+        message: `${path}: ${(error as Error).message} (it has shorthands, which later migrations use)`,
+        migration: name,
+        cause: error,
+      });
     }
   }
 }
 
-function together(problems: readonly MigrationError[]): MigrationError {
+/** One error that tells them all; place and cause are the first one's. */
+export function together(problems: readonly MigrationError[]): MigrationError {
   const [first] = problems;
-  const line = ({ position, message }: MigrationError): string => (position?.file == null || message.includes(position.file) ? message : `${position.file}:${position.line}:${position.column}: ${message}`);
+  const line = ({ position, message }: MigrationError): string =>
+    position?.file == null || message.includes(position.file) ? message : `${position.file}:${position.line}:${position.column}: ${message}`;
   return new MigrationError({
     code: 'invalidMigration',
     message: problems.map(line).join('\n'),
@@ -111,4 +126,3 @@ function together(problems: readonly MigrationError[]): MigrationError {
     cause: first?.cause,
   });
 }
-

@@ -26,22 +26,48 @@ const OTHER_TOOLS: readonly (readonly [RegExp, string])[] = [
   [/^--\s*rambler\b/i, 'rambler'],
 ];
 
-/** The comments before the first statement. */
+const DIRECTIVE = /^--[ \t]*migrate[ \t]*:(.*)$/i;
+/** Most files have none, and reading all of their tokens costs more than a search. */
+const MAYBE = /--[ \t]*migrate[ \t]*:/i;
+
+/** The comments before the first statement. One that stands further below would be taken for one in force, so it is a problem. */
 export function readSqlDirectives(sql: string): DirectiveAnswer {
   const reader = new Reader();
+  const maybe = MAYBE.test(sql);
+  let atTop = true;
   for (const token of tokens(sql)) {
     if (token.kind === 'blockComment') continue;
-    if (token.kind !== 'lineComment') break;
-    const comment = sql.slice(token.start, token.end);
-    const other = OTHER_TOOLS.find(([pattern]) => pattern.test(comment));
-    if (other !== undefined) {
-      reader.problem(`"${comment.trim()}" is ${other[1]}'s format: use "-- Up Migration" and "-- Down Migration", or two files ending in .up.sql and .down.sql`, token.start);
+    if (token.kind !== 'lineComment') {
+      if (!maybe) break;
+      atTop = false;
       continue;
     }
-    const directive = /^--\s*migrate:(.*)$/.exec(comment);
-    if (directive !== null) reader.line((directive[1] as string).trim(), token.start);
+    const comment = sql.slice(token.start, token.end);
+    const other = OTHER_TOOLS.find(([pattern]) => pattern.test(comment));
+    if (other !== undefined && atTop) {
+      reader.problem(
+        `"${comment.trim()}" is ${other[1]}'s format: use "-- Up Migration" and "-- Down Migration", or two files ending in .up.sql and .down.sql`,
+        token.start,
+      );
+      continue;
+    }
+    const directive = DIRECTIVE.exec(comment);
+    if (directive === null) continue;
+    if (atTop) reader.line((directive[1] as string).trim(), token.start);
+    else reader.problem(`"${comment.trim()}" stands below the first statement, where it has no effect: directives stand at the top of the file`, token.start);
   }
   return reader.answer();
+}
+
+/** Of a file that holds only a down: its migration's directives stand in the up, and count for both. */
+export function strayDirectives(sql: string): readonly DirectiveProblem[] {
+  if (!MAYBE.test(sql)) return [];
+  return [...tokens(sql)]
+    .filter((token) => token.kind === 'lineComment' && DIRECTIVE.test(sql.slice(token.start, token.end)))
+    .map((token) => ({
+      message: `"${sql.slice(token.start, token.end).trim()}" has no effect here: directives stand at the top of the up, and count for the down too`,
+      start: token.start,
+    }));
 }
 
 const MODULE = /^[ \t]*(?:export\s+const\s+migrate\b[^={]*=|exports\.migrate\s*=|module\.exports\.migrate\s*=)\s*/m;
@@ -51,17 +77,17 @@ const MODULE = /^[ \t]*(?:export\s+const\s+migrate\b[^={]*=|exports\.migrate\s*=
  * `lockTimeout` and `'lock-timeout'` are the same.
  */
 export function readModuleDirectives(text: string): DirectiveAnswer {
-  const found = MODULE.exec(text);
   const reader = new Reader();
+  const found = MODULE.exec(text);
   if (found === null) return reader.answer();
   const start = found.index + found[0].length;
-  const object = /^\{((?:[^{}'"`]|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`[^`$]*`)*)\}/.exec(text.slice(start))?.[1];
+  const object = /^\{((?:[^{}'"`]|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`[^`$]*`)*)\}/.exec(withoutComments(text.slice(start)))?.[1];
   if (object === undefined) {
     reader.problem('the directives of a module are written out: export const migrate = { key: "value" }', start);
     return reader.answer();
   }
-  const entry = /\s*(?:\/\/[^\n]*\n\s*)*(?:(['"]?)([\w-]+)\1)\s*:\s*(\[[^\]]*\]|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`[^`$]*`)\s*(?:as\s+const\s*)?(?:,|$)/y;
-  for (let at = 0; object.slice(at).trim() !== ''; ) {
+  const entry = /\s*(?:(['"]?)([\w-]+)\1)\s*:\s*(\[[^\]]*\]|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`[^`$]*`)\s*(?:as\s+const\s*)?(?:,|$)/y;
+  for (let at = 0; object.slice(at).trim() !== '';) {
     entry.lastIndex = at;
     const match = entry.exec(object);
     if (match === null) {
@@ -70,12 +96,20 @@ export function readModuleDirectives(text: string): DirectiveAnswer {
     }
     const [whole, , name = '', value = ''] = match;
     const key = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    reader.key(key, start + 1 + at);
     for (const one of value.match(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`[^`$]*`/g) ?? []) {
       reader.entry(key, one.slice(1, -1).replaceAll(/\\(.)/g, '$1'), start + 1 + at);
     }
     at += whole.length;
   }
   return reader.answer();
+}
+
+/** Comments become spaces, so that offsets hold. */
+function withoutComments(text: string): string {
+  return text.replaceAll(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`[^`]*`|\/\/[^\n]*|\/\*[^]*?\*\//g, (found) =>
+    found.startsWith('/') ? found.replaceAll(/[^\n]/g, ' ') : found,
+  );
 }
 
 class Reader {
@@ -94,7 +128,7 @@ class Reader {
   /** `key=value key=value`; a description takes the rest of the line. */
   line(text: string, start: number): void {
     if (text === '') this.problem('a directive says key=value', start);
-    for (let rest = text; rest !== ''; ) {
+    for (let rest = text; rest !== '';) {
       const match = /^([^\s=]+)\s*=\s*("(?:[^"\\]|\\.)*"|\S+)\s*/.exec(rest);
       if (match === null) {
         this.problem(`"${rest}" is no directive: it says key=value, with one of ${KEYS.join(', ')}`, start);
@@ -105,17 +139,21 @@ class Reader {
         this.entry(key, rest.slice(rest.indexOf('=') + 1).trim(), start);
         return;
       }
+      this.key(key, start);
       this.entry(key, raw.startsWith('"') ? raw.slice(1, -1).replaceAll(/\\(.)/g, '$1') : raw, start);
       rest = rest.slice(whole.length);
     }
   }
 
+  /** Whether there is such a key; of a list without values too. */
+  key(key: string, start: number): void {
+    if ((KEYS as readonly string[]).includes(key)) return;
+    const [near] = nearest(key, KEYS);
+    this.problem(`unknown directive "${key}"${near === undefined ? '' : ` (did you mean ${near}?)`}: the directives are ${KEYS.join(', ')}`, start);
+  }
+
   entry(key: string, value: string, start: number): void {
-    if (!(KEYS as readonly string[]).includes(key)) {
-      const [near] = nearest(key, KEYS);
-      this.problem(`unknown directive "${key}"${near === undefined ? '' : ` (did you mean ${near}?)`}: the directives are ${KEYS.join(', ')}`, start);
-      return;
-    }
+    if (!(KEYS as readonly string[]).includes(key)) return;
     if (key !== 'requires' && this.#seen.has(key)) this.problem(`the directive ${key} is given twice`, start);
     this.#seen.add(key);
     const wrong = this.#set(key as Key, value);

@@ -78,9 +78,13 @@ async function discover(folder: string): Promise<Discovery> {
     else if (answer.kind === 'problem') problems.push(...answer.problems);
     else read.set(answer.read.unit.name, answer.read);
   }
-  const order = await orderNames([...read.keys()], join(folder, ORDER_FILE));
-  problems.push(...order.problems, ...sameNumbers(order.names));
-  const inOrder = order.names.map((name) => read.get(name) as ReadUnit);
+  const none = new Set(ignored.map((one) => one.path));
+  const names = units.filter((unit) => !none.has(unit.kind === 'sql' ? unit.up : unit.file)).map((unit) => unit.name);
+  const order = await orderNames(names, join(folder, ORDER_FILE));
+  problems.push(...order.problems);
+  // Who wrote the order down has looked at them.
+  if (order.by === 'number') problems.push(...sameNumbers(order.names));
+  const inOrder = order.names.map((name) => read.get(name)).filter((one) => one !== undefined);
   return { listing: { migrations: inOrder.map((one) => one.migration), ignored, problems }, units: inOrder };
 }
 
@@ -95,7 +99,13 @@ async function readEntries(folder: string): Promise<Entry[]> {
     found.map(async (entry) => {
       const path = join(folder, entry.name);
       // What a link leads to counts; one that leads nowhere is reported when it is read.
-      const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && (await stat(path).then((one) => one.isDirectory(), () => false)));
+      const isFolder =
+        entry.isDirectory() ||
+        (entry.isSymbolicLink() &&
+          (await stat(path).then(
+            (one) => one.isDirectory(),
+            () => false,
+          )));
       return { name: entry.name, inside: isFolder ? await readdir(path).catch(() => []) : null };
     }),
   );

@@ -21,10 +21,21 @@ export async function readText(file: string): Promise<string> {
 }
 
 export function unreadable(path: string, error: unknown): MigrationError {
-  return new MigrationError({ code: 'invalidOptions', message: `${path} cannot be read: ${reasonOf(error)}`, hint: 'name the folder that holds the migrations', cause: error });
+  return new MigrationError({
+    code: 'invalidOptions',
+    message: `${path} cannot be read: ${reasonOf(error)}`,
+    hint: 'name the folder that holds the migrations',
+    cause: error,
+  });
 }
 
-const REASONS: Readonly<Record<string, string>> = { ENOENT: 'it does not exist', ENOTDIR: 'it is not a folder', EACCES: 'permission denied', EISDIR: 'it is a folder', ELOOP: 'its links lead in a circle' };
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  ENOTDIR: 'it is not a folder',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a folder',
+  ELOOP: 'its links lead in a circle',
+};
 
 function reasonOf(error: unknown): string {
   const { code, message } = error as { code?: string; message?: string };

@@ -78,7 +78,7 @@ export function readLayout(entries: readonly Entry[]): Layout {
     if (up.length > 1 || down.length > 1 || (up.length > 0 && others.length > 0)) duplicate(name, [...up, ...(down.length > 1 ? down : []), ...others]);
     const [file] = up;
     if (file !== undefined) units.push({ kind: 'sql', name, up: file, down: down[0] ?? null, metadata });
-    else problems.push({ code: 'invalidMigration', name, message: `${down[0]} undoes a migration that is not there: add ${(down[0] ?? '').replace(/down(?=\.sql$)/i, 'up')}` });
+    else problems.push({ code: 'invalidMigration', name, message: `${down[0]} undoes a migration that is not there: add ${upOf(down[0] as string)}` });
     if (file !== undefined) modules.delete(name);
   }
   for (const [name, files] of modules) {
@@ -99,4 +99,9 @@ function readFolder(name: string, inside: readonly string[], partsOf: (name: str
   parts.down.push(...down);
   if (inside.includes('metadata.toml')) parts.metadata = `${name}/metadata.toml`;
   return null;
+}
+
+/** The file that a down belongs to. */
+function upOf(down: string): string {
+  return down.replace(/rollback(?=\.sql$)/i, 'migration').replace(/down(?=\.sql$)/i, 'up');
 }

@@ -80,7 +80,7 @@ function tokenAt(text: string, start: number): Token {
 }
 
 function string(text: string, start: number, quote: number, pattern: RegExp): Token {
-  for (let at = quote; ; ) {
+  for (let at = quote; ;) {
     pattern.lastIndex = at;
     const found = pattern.exec(text);
     const end = pattern.lastIndex;
@@ -101,7 +101,7 @@ function quoted(text: string, start: number, quote: number): Token {
 function blockComment(text: string, start: number): Token {
   const mark = /\/\*|\*\//g;
   mark.lastIndex = start;
-  for (let depth = 0; ; ) {
+  for (let depth = 0; ;) {
     const found = mark.exec(text);
     if (found === null) return { kind: 'blockComment', start, end: text.length, closed: false };
     depth += found[0] === '/*' ? 1 : -1;
@@ -161,4 +161,15 @@ export function skipTrivia(text: string, from: number): number {
     if (token.kind !== 'lineComment' && token.kind !== 'blockComment') return token.start;
   }
   return text.length;
+}
+
+/** UTF-16 offset behind the last character of a statement that is no space or comment. A comment kept there would swallow what is written behind it. */
+export function endOfContent(text: string, start: number, end: number): number {
+  const statement = text.slice(start, end);
+  if (!/--|\*\//.test(statement)) return start + statement.replace(/[ \t\n\r\f\v]+$/, '').length;
+  let last = 0;
+  for (const token of tokens(statement)) {
+    if (token.kind !== 'lineComment' && token.kind !== 'blockComment') last = token.end;
+  }
+  return start + last;
 }

@@ -1,9 +1,20 @@
 /** Migrations given in code: the list is the order. */
 
 import { MigrationError } from '../errors.ts';
-import { noDirectives, type CompiledMigration, type Directives, type LiveScript, type Migration, type MigrationSource, type Script, type SourceListing, type SourceProblem } from '../migration.ts';
-import { parseName } from '../version.ts';
+import {
+  noDirectives,
+  type CompiledMigration,
+  type Directives,
+  type LiveScript,
+  type Migration,
+  type MigrationSource,
+  type Script,
+  type SourceListing,
+  type SourceProblem,
+} from '../migration.ts';
+import { nearest, parseName } from '../version.ts';
 import { checksum } from './checksum.ts';
+import { together } from './compile.ts';
 import { compileModule, type Action, type CompiledAction, type CompiledModule } from './pgm.ts';
 import { compileSql } from './script.ts';
 
@@ -56,11 +67,18 @@ class ListSource implements MigrationSource {
   async compile(names: readonly string[]): Promise<readonly CompiledMigration[]> {
     const { listed } = await this.#discovered();
     const compiled: CompiledMigration[] = [];
+    const problems: MigrationError[] = [];
     for (const name of names) {
       const one = listed.find(({ migration }) => migration.name === name);
       if (one === undefined) throw new MigrationError({ code: 'internal', message: `${name} is not in ${this.label}` });
-      compiled.push(await compile(one, this.label));
+      try {
+        compiled.push(await compile(one, this.label));
+      } catch (error) {
+        if (!(error instanceof MigrationError)) throw error;
+        problems.push(error);
+      }
     }
+    if (problems.length > 0) throw together(problems);
     return compiled;
   }
 
@@ -98,13 +116,25 @@ async function readList(list: readonly ListedMigration[]): Promise<{ readonly li
 function nameOf({ name, version, description }: ListedMigration): string | null {
   if (name !== undefined && name !== '') return name;
   if (version === undefined || version === '') return null;
-  const words = (description ?? '').toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, '_').replaceAll(/^_|_$/g, '');
+  const words = (description ?? '')
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}]+/gu, '_')
+    .replaceAll(/^_|_$/g, '');
   return words === '' ? version : `${version}_${words}`;
 }
 
 async function read(given: ListedMigration, name: string): Promise<Listed> {
+  for (const key of Object.keys(given.directives ?? {})) {
+    if (key in noDirectives) continue;
+    const [near] = nearest(key, Object.keys(noDirectives));
+    throw new Error(
+      `unknown directive "${key}"${near === undefined ? '' : ` (did you mean ${near}?)`}: the directives are ${Object.keys(noDirectives).join(', ')}`,
+    );
+  }
   const functions = typeof given.up === 'function' || typeof given.down === 'function';
-  const module = functions ? await compileModule({ up: asAction(given.up), down: given.down === undefined || given.down === false ? given.down : asAction(given.down) }, {}) : null;
+  const module = functions
+    ? await compileModule({ up: asAction(given.up), down: given.down === undefined || given.down === false ? given.down : asAction(given.down) }, {})
+    : null;
   const up = typeof given.up === 'string' ? given.up : module?.up.kind === 'sql' ? module.up.sql : given.up.toString();
   const down = typeof given.down === 'string' ? given.down : module?.down?.kind === 'sql' ? module.down.sql : null;
   const parsed = parseName(name);
@@ -135,7 +165,8 @@ async function compile({ given, migration, module }: Listed, label: string): Pro
     return action.kind === 'live' ? { kind: 'live', file: label, build: action.build, transaction } : compileSql(action.sql, { ...options, transaction });
   };
   try {
-    if (module !== null) return { name, up: await script(module.up), down: module.down === null ? null : await script(module.down), irreversible: module.irreversible };
+    if (module !== null)
+      return { name, up: await script(module.up), down: module.down === null ? null : await script(module.down), irreversible: module.irreversible };
     return {
       name,
       up: await compileSql(given.up as string, options),

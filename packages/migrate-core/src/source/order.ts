@@ -5,18 +5,24 @@ import { readFile } from 'node:fs/promises';
 import type { SourceProblem } from '../migration.ts';
 import { nearest, parseName } from '../version.ts';
 import { unreadable } from './file.ts';
+import { ORDER_FILE } from './layout.ts';
 
-/** By the order file at `path`, where there is one: one name a line, `#` for comments. Else as given. */
-export async function orderNames(names: readonly string[], path: string): Promise<{ readonly names: readonly string[]; readonly problems: readonly SourceProblem[] }> {
+/** By the order file at `path`, where there is one: one name a line, `#` for comments. Else as given. `names` are all of the folder, also those that cannot be read. */
+export async function orderNames(
+  names: readonly string[],
+  path: string,
+): Promise<{ readonly names: readonly string[]; readonly by: 'number' | 'file'; readonly problems: readonly SourceProblem[] }> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     if ((error as { code?: unknown }).code === 'ENOENT') return null;
     throw unreadable(path, error);
   });
-  if (text === null) return { names, problems: [] };
+  if (text === null) return { names, by: 'number', problems: [] };
   const problems: SourceProblem[] = [];
   const listed = text
+    .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
-    .map((line) => line.replace(/#.*/, '').trim())
+    // A name may hold a `#`; a comment has a space before it.
+    .map((line) => line.replace(/(?:^|\s)#.*/, '').trim())
     .filter((line) => line !== '');
   const problem = (name: string, message: string): void => {
     problems.push({ code: 'invalidMigration', name, message: `${path}: ${message}` });
@@ -28,7 +34,7 @@ export async function orderNames(names: readonly string[], path: string): Promis
   }
   const unlisted = names.filter((name) => !listed.includes(name));
   for (const name of unlisted) problem(name, `${name} does not stand there: add it where it belongs`);
-  return { names: [...new Set(listed)].filter((name) => names.includes(name)).concat(unlisted), problems };
+  return { names: [...new Set(listed)].filter((name) => names.includes(name)).concat(unlisted), by: 'file', problems };
 }
 
 /** In a folder counted by hand a number that stands twice is a merge that nobody looked at. Stamps may be equal. */
@@ -40,6 +46,9 @@ export function sameNumbers(names: readonly string[]): SourceProblem[] {
   }
   return [...byNumber.values()]
     .filter((same) => same.length > 1)
-    .map((same) => ({ code: 'duplicate', name: same[1] as string, message: `${same.join(' and ')} have the same number: rename one of them, if it was not applied anywhere yet` }));
+    .map((same) => ({
+      code: 'duplicate',
+      name: same[1] as string,
+      message: `${same.join(' and ')} have the same number: rename one of them if it was not applied anywhere yet, or say in ${ORDER_FILE} which comes first`,
+    }));
 }
-

@@ -4,7 +4,7 @@
  */
 
 import { ByteWalk, utf16Offset } from '../position.ts';
-import { skipTrivia, type Span } from './lexer.ts';
+import { endOfContent, skipTrivia, type Span } from './lexer.ts';
 
 /** A node of the syntax tree, as libpg-query's JSON gives it: fields with their default value are left out. */
 export type Node = Readonly<Record<string, unknown>>;
@@ -60,7 +60,7 @@ function statementsOf(text: string, statements: readonly { stmt?: object; stmt_l
   const walk = new ByteWalk(text);
   return statements.map(({ stmt, stmt_location: location = 0, stmt_len: length }) => {
     const start = skipTrivia(text, walk.utf16(location));
-    const end = length === undefined ? text.length : walk.utf16(location + length);
+    const end = endOfContent(text, start, length === undefined ? text.length : walk.utf16(location + length));
     const [kind = 'Unparsed', node = {}] = Object.entries(stmt ?? {})[0] ?? [];
     return { start, end, kind, node: node as Node, offsetOf: (bytes) => new ByteWalk(text).utf16(bytes) };
   });

@@ -9,7 +9,7 @@ import type { ModuleExports } from './module.ts';
 export type Shorthands = Readonly<Record<string, unknown>>;
 
 /** What node-pg-migrate calls: a function of `pgm`, perhaps with a callback. */
-export type Action = (pgm: MigrationBuilder, run?: () => void) => unknown;
+export type Action = (pgm: MigrationBuilder, run?: (error?: unknown) => void) => unknown;
 
 export type CompiledAction =
   | { readonly kind: 'sql'; readonly sql: string; readonly transaction: 'per-migration' | 'none' }
@@ -50,7 +50,9 @@ export async function compileModule(exported: ModuleExports, shorthands: Shortha
 const nothing: CompiledAction = { kind: 'sql', sql: '', transaction: 'per-migration' };
 
 function whyNoUp(exported: ModuleExports): string {
-  const classes = Object.values(exported).filter((one) => typeof one === 'function' && typeof (one as { prototype?: { up?: unknown } }).prototype?.up === 'function');
+  const classes = Object.values(exported).filter(
+    (one) => typeof one === 'function' && typeof (one as { prototype?: { up?: unknown } }).prototype?.up === 'function',
+  );
   if (classes.length > 0) return 'it exports a class, as TypeORM’s migrations are: export functions up(pgm) and down(pgm), or write SQL';
   return 'it exports no function up(pgm)';
 }
@@ -81,7 +83,8 @@ async function compileAction(action: Action, shorthands: Shorthands, direction: 
   const transaction = builder.isUsingTransaction() ? 'per-migration' : 'none';
   // Even one that caught our refusal: what it would have done with an answer is not known.
   if (live) return { kind: 'live', transaction, build: (db) => build(action, shorthands, direction, db) };
-  if (ended === 'slow') throw new Error(`its ${direction === 'forward' ? 'function' : 'up'} did not end within ${COMPILE_LIMIT / 1000} s: it may never call its second argument`);
+  if (ended === 'slow')
+    throw new Error(`its ${direction === 'forward' ? 'function' : 'up'} did not end within ${COMPILE_LIMIT / 1000} s: it may never call its second argument`);
   if (failure !== null) throw toError((failure as { readonly error: unknown }).error);
   return { kind: 'sql', sql: joined(builder), transaction };
 }
@@ -99,7 +102,12 @@ async function newBuilder(db: object, shorthands: Shorthands, direction: Directi
   // Not the package's main module, which loads a command line besides.
   const { MigrationBuilder: Builder } = await import('node-pg-migrate/migrationBuilder');
   const silent = (): void => undefined;
-  const builder = new Builder(db as never, shorthands as never, false, { debug: silent, info: silent, warn: silent, error: silent } as never) as unknown as MigrationBuilder;
+  const builder = new Builder(db as never, shorthands as never, false, {
+    debug: silent,
+    info: silent,
+    warn: silent,
+    error: silent,
+  } as never) as unknown as MigrationBuilder;
   if (direction === 'reverse') builder.enableReverseMode();
   return builder;
 }
@@ -108,7 +116,8 @@ function perform(action: Action, pgm: MigrationBuilder): Promise<unknown> {
   // node-pg-migrate calls an action of two parameters with a callback.
   if (action.length !== 2) return Promise.resolve().then(() => action(pgm));
   return new Promise((resolve, reject) => {
-    Promise.resolve(action(pgm, () => resolve(undefined))).catch(reject);
+    const run = (error?: unknown): void => (error == null ? resolve(undefined) : reject(toError(error)));
+    Promise.resolve(action(pgm, run)).catch(reject);
   });
 }
 

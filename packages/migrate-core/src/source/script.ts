@@ -71,7 +71,8 @@ export async function compileSql(sql: string, options: CompileOptions): Promise<
       ...(inForce.length === 0 ? {} : { settings: inForce }),
     });
   }
-  if (own.unended !== null) refuse(own.unended, 'a BEGIN that no COMMIT ends: psql would throw its work away at the end of the file. Add the COMMIT, or take the BEGIN out');
+  if (own.unended !== null)
+    refuse(own.unended, 'a BEGIN that no COMMIT ends: psql would throw its work away at the end of the file. Add the COMMIT, or take the BEGIN out');
   // A new enum value can be used only after its COMMIT, so there the file's own pairs matter; elsewhere one transaction is better.
   const keepGroups = own.pairs > 0 && (addsEnumValue || options.transaction === 'none');
   return {
@@ -91,7 +92,11 @@ function withoutGroup({ group: _, ...statement }: Statement): Statement {
 
 type Refuse = (start: number, message: string) => never;
 
-async function piecesOf(sql: string, mode: 'on' | 'off', refuse: Refuse): Promise<{ readonly pieces: readonly Piece[]; readonly syntaxError: NonNullable<Script['syntaxError']> | null }> {
+async function piecesOf(
+  sql: string,
+  mode: 'on' | 'off',
+  refuse: Refuse,
+): Promise<{ readonly pieces: readonly Piece[]; readonly syntaxError: NonNullable<Script['syntaxError']> | null }> {
   const answer = mode === 'on' && sql.length <= LARGEST_PARSED ? await parse(sql) : ({ kind: 'notParsed' } as const);
   if (answer.kind === 'parsed') {
     for (const piece of answer.statements) refuseCopyData(sql, piece, refuse);

@@ -1,6 +1,6 @@
 /** The up and the down of one SQL file: everything outside the "Down Migration" section, and that section. Pure. */
 
-import { tokens } from './lexer.ts';
+import { skipTrivia, tokens } from './lexer.ts';
 
 export interface Section {
   readonly sql: string;
@@ -11,7 +11,7 @@ export interface Section {
 export interface Sections {
   readonly up: Section;
   readonly down: Section | null;
-  /** Two sections of the same kind. */
+  /** Two sections of the same kind, or a statement that stands in none. */
   readonly problem: { readonly message: string; readonly start: number } | null;
 }
 
@@ -38,13 +38,28 @@ export function readSections(text: string): Sections {
   const ups = marks.filter((mark) => mark.kind === 'up');
   const [down, secondDown] = downs;
   const twice = secondDown ?? ups[1];
-  if (twice !== undefined) return { ...whole, problem: { message: `a second "${twice.kind === 'up' ? 'Up' : 'Down'} Migration" section: a file has one of each`, start: twice.start } };
+  if (twice !== undefined)
+    return {
+      ...whole,
+      problem: { message: `a second "${twice.kind === 'up' ? 'Up' : 'Down'} Migration" section: a file has one of each`, start: twice.start },
+    };
   if (down === undefined) return whole;
   const [up] = ups;
   const section = (from: number, to: number): Section => ({ sql: text.slice(from, to), line: lineAt(text, from) });
-  if (up === undefined || up.start < down.start) return { up: section(0, down.start), down: section(down.start, text.length), problem: null };
+  // Blank lines before the mark belong to nobody: adding a down to a file later leaves its up, and so its checksum, as it was.
+  if (up === undefined || up.start < down.start) return { up: section(0, endOfLines(text, down.start)), down: section(down.start, text.length), problem: null };
   // The down stands first: the up is what follows it. Directives above still count, since they are read from the whole file.
+  const above = skipTrivia(text, 0);
+  if (above < down.start)
+    return { ...whole, problem: { message: 'a statement above both sections belongs to neither: put it behind the mark of its section', start: above } };
   return { up: section(up.start, text.length), down: section(down.start, up.start), problem: null };
+}
+
+/** Behind the last line before `end` that is not blank. */
+function endOfLines(text: string, end: number): number {
+  const last = text.slice(0, end).trimEnd().length;
+  const newline = text.indexOf('\n', last);
+  return newline === -1 || newline >= end ? last : newline + 1;
 }
 
 function lineAt(text: string, offset: number): number {

@@ -26,7 +26,9 @@ export function rewriteSetting(sql: string): Rewritten | null {
     if (lower(second) === 'all') return null;
     const rest = sql.slice(second.start);
     const parameter = parameterName(rest);
-    return { text: `SET LOCAL ${rest} TO DEFAULT`, setting: { name: parameter, local: `SET LOCAL ${rest} TO DEFAULT`, session: `RESET ${rest}` } };
+    // Two have names of several words, and no TO before their DEFAULT.
+    const local = `SET LOCAL ${rest} ${/^(?:time|session)\s/i.test(rest) ? 'DEFAULT' : 'TO DEFAULT'}`;
+    return { text: local, setting: { name: parameter, local, session: `RESET ${rest}` } };
   }
   if (lower(second) === 'local' || lower(second) === 'constraints') {
     return lower(second) === 'constraints' || third === undefined ? null : { text: sql, setting: settingOf(sql.slice(third.start)) };
@@ -52,7 +54,8 @@ function parameterName(rest: string): string {
 }
 
 /** Only the plain call, alone in its SELECT, with constants. */
-const CALL = /^select\s+(?:pg_catalog\s*\.\s*)?set_config\s*\(\s*('(?:[^']|'')*')\s*,\s*('(?:[^']|'')*')\s*,\s*(false|'f'|'false'|'off'|true|'t'|'true'|'on')\s*\)\s*$/i;
+const CALL =
+  /^select\s+(?:pg_catalog\s*\.\s*)?set_config\s*\(\s*('(?:[^']|'')*')\s*,\s*('(?:[^']|'')*')\s*,\s*(false|'f'|'false'|'off'|true|'t'|'true'|'on')\s*\)\s*$/i;
 
 function rewriteSetConfig(sql: string): Rewritten | null {
   const call = CALL.exec(sql);

@@ -52,7 +52,11 @@ export class Classifier {
         });
       case 'DropStmt':
         if (!flag(node, 'concurrent')) return null;
-        return forbidden({ kind: 'dropIndex', indexes: list(node, 'objects').map((one) => listedName(list(child(one, 'List'), 'items'))), ifExists: flag(node, 'missing_ok') });
+        return forbidden({
+          kind: 'dropIndex',
+          indexes: list(node, 'objects').map((one) => listedName(list(child(one, 'List'), 'items'))),
+          ifExists: flag(node, 'missing_ok'),
+        });
       case 'ReindexStmt':
         return reindex(node);
       case 'AlterTableStmt':
@@ -76,7 +80,8 @@ export class Classifier {
         return UNDECIDABLE;
       case 'CreateSubscriptionStmt': {
         const options = list(node, 'options');
-        const slotless = (option(options, 'create_slot') !== null && !isOn(options, 'create_slot')) || (option(options, 'connect') !== null && !isOn(options, 'connect'));
+        const slotless =
+          (option(options, 'create_slot') !== null && !isOn(options, 'create_slot')) || (option(options, 'connect') !== null && !isOn(options, 'connect'));
         return slotless ? null : UNDECIDABLE;
       }
       case 'CallStmt':
@@ -90,9 +95,9 @@ export class Classifier {
 
   #remember(kind: string, node: Node): void {
     if (kind === 'CreateStmt' || kind === 'ViewStmt') {
-      if (!flag(node, 'if_not_exists')) this.#created.add(relationName(child(node, kind === 'ViewStmt' ? 'view' : 'relation')).name);
+      if (!flag(node, 'if_not_exists') && !flag(node, 'replace')) this.#created.add(key(relationName(child(node, kind === 'ViewStmt' ? 'view' : 'relation'))));
     } else if (kind === 'CreateTableAsStmt') {
-      this.#created.add(relationName(child(child(node, 'into'), 'rel')).name);
+      if (!flag(node, 'if_not_exists')) this.#created.add(key(relationName(child(child(node, 'into'), 'rel'))));
     }
   }
 
@@ -100,9 +105,13 @@ export class Classifier {
   unparsed(sql: string): Classified {
     const words = firstWords(sql);
     const all = words.join(' ');
-    if (/^vacuum\b/.test(all) || /^alter system\b/.test(all) || /^discard all\b/.test(all) || /^reindex (?:schema|database|system)\b/.test(all)) return REPEATABLE;
+    if (/^vacuum\b/.test(all) || /^alter system\b/.test(all) || /^discard all\b/.test(all) || /^reindex (?:schema|database|system)\b/.test(all))
+      return REPEATABLE;
     if (/^(?:create (?:unique )?index|drop index|reindex \w+) concurrently\b/.test(all)) return UNDECIDABLE;
-    if (/^(?:create|drop) (?:database|tablespace)\b/.test(all)) return UNDECIDABLE;
+    if (/^(?:create|drop) (?:database|tablespace)\b/.test(all) || /^create subscription\b/.test(all)) return UNDECIDABLE;
+    if (/^cluster(?: verbose)?$/.test(all) && !/"/.test(sql)) return REPEATABLE;
+    if (/^alter database\b/.test(all) && /\bset\s+tablespace\b/i.test(sql)) return REPEATABLE;
+    if (/^alter table\b/.test(all) && /\bdetach\s+partition\b[^;]*\bconcurrently$/i.test(sql)) return UNDECIDABLE;
     if (this.#ownTransactions === 'none' && /^call\b/.test(all)) return UNDECIDABLE;
     return /^(?:alter (?:table|view|materialized)|drop (?:table|view|index|trigger|materialized|schema)|truncate|lock|create (?:unique )?index)\b/.test(all)
       ? { ...ALLOWED, strongLock: true }
@@ -115,7 +124,8 @@ function reindex(node: Node): Classified | null {
   const concurrently = isOn(list(node, 'params'), 'concurrently');
   const target = /INDEX$/.test(kind) ? 'index' : /TABLE$/.test(kind) ? 'table' : /SCHEMA$/.test(kind) ? 'schema' : /SYSTEM$/.test(kind) ? 'system' : 'database';
   if (!concurrently && (target === 'index' || target === 'table')) return null;
-  const named: ObjectName | null = 'relation' in node ? relationName(child(node, 'relation')) : text(node, 'name') === null ? null : { schema: null, name: text(node, 'name') as string };
+  const named: ObjectName | null =
+    'relation' in node ? relationName(child(node, 'relation')) : text(node, 'name') === null ? null : { schema: null, name: text(node, 'name') as string };
   return forbidden({ kind: 'reindex', target, object: named, concurrently });
 }
 
@@ -134,11 +144,19 @@ function detach(node: Node): Classified | null {
 const DROPS_RELATION = /^OBJECT_(?:TABLE|INDEX|VIEW|MATVIEW|FOREIGN_TABLE|SEQUENCE|SCHEMA)$/;
 const DROPS_PART = /^OBJECT_(?:TRIGGER|POLICY|RULE)$/;
 
-/** Names of the relations whose readers or writers have to wait for this statement; `null` for none. An empty name is never one of the script's own. */
+/** With its schema: `archive.notes` made here says nothing of `notes`. */
+function key({ schema, name }: ObjectName): string {
+  return `${schema ?? ''}.${name}`;
+}
+
+/** Names of the relations whose readers or writers have to wait for this statement; `null` for none. A name that is not told is never one of the script's own. */
 function lockedRelation(kind: string, node: Node): readonly string[] | null {
-  const own = (field: string): string[] => [relationName(child(node, field)).name];
+  const own = (field: string): string[] => [key(relationName(child(node, field)))];
   switch (kind) {
     case 'AlterTableStmt':
+      return [...own('relation'), ...list(node, 'cmds').flatMap((one) => othersOf(child(one, 'AlterTableCmd')))];
+    case 'ViewStmt':
+      return flag(node, 'replace') ? own('view') : null;
     case 'IndexStmt':
     case 'CreateTrigStmt':
     case 'RuleStmt':
@@ -155,7 +173,7 @@ function lockedRelation(kind: string, node: Node): readonly string[] | null {
       return flag(node, 'concurrent') ? null : own('relation');
     case 'TruncateStmt':
     case 'LockStmt':
-      return list(node, 'relations').map((one) => relationName(child(one, 'RangeVar')).name);
+      return list(node, 'relations').map((one) => key(relationName(child(one, 'RangeVar'))));
     case 'CreateStmt':
       return referenced(node);
     case 'DropStmt': {
@@ -163,7 +181,7 @@ function lockedRelation(kind: string, node: Node): readonly string[] | null {
       if (!DROPS_RELATION.test(type) && !DROPS_PART.test(type)) return null;
       return list(node, 'objects').map((one) => {
         const items = list(child(one, 'List'), 'items');
-        return listedName(DROPS_PART.test(type) ? items.slice(0, -1) : items).name;
+        return key(listedName(DROPS_PART.test(type) ? items.slice(0, -1) : items));
       });
     }
     default:
@@ -173,20 +191,31 @@ function lockedRelation(kind: string, node: Node): readonly string[] | null {
 
 /** A new table's foreign keys and parents: SHARE ROW EXCLUSIVE or stronger on what was there. */
 function referenced(node: Node): readonly string[] | null {
-  const names: string[] = [];
-  const constraints = (items: readonly Node[]): void => {
-    for (const item of items) {
-      const constraint = child(item, 'Constraint');
-      if (text(constraint, 'contype') === 'CONSTR_FOREIGN') names.push(relationName(child(constraint, 'pktable')).name);
-      constraints(list(child(item, 'ColumnDef'), 'constraints'));
-    }
-  };
-  constraints(list(node, 'tableElts'));
-  constraints(list(node, 'constraints'));
-  for (const parent of list(node, 'inhRelations')) names.push(relationName(child(parent, 'RangeVar')).name);
-  const self = relationName(child(node, 'relation')).name;
+  const parents = list(node, 'inhRelations').map((parent) => key(relationName(child(parent, 'RangeVar'))));
+  const names = [...foreignTables(list(node, 'tableElts')), ...foreignTables(list(node, 'constraints')), ...parents];
+  const self = key(relationName(child(node, 'relation')));
   const others = names.filter((name) => name !== self);
   return others.length === 0 ? null : others;
+}
+
+/** The tables that these constraints, and those of these columns, refer to. */
+function foreignTables(items: readonly Node[]): string[] {
+  return items.flatMap((item) => {
+    const constraint = child(item, 'Constraint');
+    const own = text(constraint, 'contype') === 'CONSTR_FOREIGN' ? [key(relationName(child(constraint, 'pktable')))] : [];
+    return [...own, ...foreignTables(list(child(item, 'ColumnDef'), 'constraints'))];
+  });
+}
+
+/** What ALTER TABLE locks besides its own table: the target of a foreign key, a partition, a parent. */
+function othersOf(command: Node): string[] {
+  const def = child(command, 'def');
+  const partition = child(child(def, 'PartitionCmd'), 'name');
+  return [
+    ...foreignTables([def]),
+    ...('relname' in partition ? [key(relationName(partition))] : []),
+    ...('RangeVar' in def ? [key(relationName(child(def, 'RangeVar')))] : []),
+  ];
 }
 
 /** The leading words in lower case, at most six; options in parentheses are skipped. */

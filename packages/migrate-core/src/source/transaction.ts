@@ -25,20 +25,28 @@ export function transactionWord(sql: string): TransactionWord | null {
     else if (token.kind !== 'lineComment' && token.kind !== 'blockComment') break;
     if (words.length > 12) break;
   }
+  // `SET LOCAL TRANSACTION …` and `SET SESSION TRANSACTION …` are `SET TRANSACTION …`.
+  if (words[0] === 'set' && words[2] === 'transaction' && (words[1] === 'local' || words[1] === 'session')) words.splice(1, 1);
   const [first, second] = words;
   const all = words.join(' ');
   if (first === 'begin' || (first === 'start' && second === 'transaction')) return { kind: 'begin', isolation: isolationIn(all) };
   if (first === 'set' && second === 'transaction') {
-    if (words[2] === 'snapshot') return { kind: 'refused', message: 'SET TRANSACTION SNAPSHOT has no place in a migration: its snapshot belongs to another session' };
+    if (words[2] === 'snapshot')
+      return { kind: 'refused', message: 'SET TRANSACTION SNAPSHOT has no place in a migration: its snapshot belongs to another session' };
     return { kind: 'modes', isolation: isolationIn(all) };
   }
-  if (/^set (?:session )?characteristics/.test(all) || /^set session characteristics/.test(all)) {
+  if (/^set (?:local )?session characteristics\b/.test(all)) {
     return { kind: 'refused', message: 'SET SESSION CHARACTERISTICS outlives the migration and would meet whoever gets the connection next' };
   }
-  if (first === 'prepare' && second === 'transaction') return { kind: 'refused', message: 'PREPARE TRANSACTION takes the migration out of its own transaction, so that it could not be recorded' };
+  if (first === 'prepare' && second === 'transaction')
+    return { kind: 'refused', message: 'PREPARE TRANSACTION takes the migration out of its own transaction, so that it could not be recorded' };
   if (first === 'commit' || first === 'end') {
     if (second === 'prepared') return { kind: 'refused', message: 'COMMIT PREPARED commits a transaction that is not this migration’s: do it by hand' };
-    if (/\band chain$/.test(all)) return { kind: 'refused', message: `${first.toUpperCase()} AND CHAIN would commit half of the migration before it is recorded: put the halves into two migrations` };
+    if (/\band chain$/.test(all))
+      return {
+        kind: 'refused',
+        message: `${first.toUpperCase()} AND CHAIN would commit half of the migration before it is recorded: put the halves into two migrations`,
+      };
     return { kind: 'commit' };
   }
   if (first === 'rollback' || first === 'abort') {
@@ -79,7 +87,11 @@ export class OwnTransactions {
         if (word.isolation !== null) this.isolation = stronger(this.isolation, word.isolation);
         return { problem: null };
       case 'commit':
-        if (this.#open === null) return { problem: 'a COMMIT without its BEGIN would commit half of the migration before it is recorded: take it out, or put a BEGIN before what belongs together' };
+        if (this.#open === null)
+          return {
+            problem:
+              'a COMMIT without its BEGIN would commit half of the migration before it is recorded: take it out, or put a BEGIN before what belongs together',
+          };
         this.#open = null;
         this.#pairs++;
         return { problem: null };

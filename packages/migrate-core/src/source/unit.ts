@@ -6,7 +6,7 @@ import type { Migration, SourceProblem } from '../migration.ts';
 import { lineAndColumn } from '../position.ts';
 import { parseName } from '../version.ts';
 import { checksum } from './checksum.ts';
-import { readModuleDirectives, readSqlDirectives } from './directives.ts';
+import { readModuleDirectives, readSqlDirectives, strayDirectives } from './directives.ts';
 import { readText, Unreadable } from './file.ts';
 import type { Unit } from './layout.ts';
 import { readSections } from './sections.ts';
@@ -48,11 +48,13 @@ async function readSql(folder: string, unit: Extract<Unit, { kind: 'sql' }>): Pr
   const { directives, problems } = readSqlDirectives(text);
   const found = problems.map(({ message, start }) => problemAt(unit, file, text, start, message));
   if (sections.problem !== null) found.push(problemAt(unit, file, text, sections.problem.start, sections.problem.message));
-  if (unit.down !== null && sections.down !== null) found.push({ code: 'duplicate', name: unit.name, message: `${unit.name} has two downs: the section in ${unit.up}, and ${unit.down}. Keep one` });
-  if (found.length > 0) return { kind: 'problem', problems: found };
-
+  if (unit.down !== null && sections.down !== null)
+    found.push({ code: 'duplicate', name: unit.name, message: `${unit.name} has two downs: the section in ${unit.up}, and ${unit.down}. Keep one` });
   const downFile = unit.down === null ? file : join(folder, unit.down);
   const downText = unit.down === null ? (sections.down?.sql ?? null) : await readText(downFile);
+  if (unit.down !== null) found.push(...strayDirectives(downText ?? '').map(({ message, start }) => problemAt(unit, downFile, downText ?? '', start, message)));
+  if (found.length > 0) return { kind: 'problem', problems: found };
+
   const alone = unit.metadata !== null && /^\s*run_in_transaction\s*=\s*false/m.test(await readText(join(folder, unit.metadata)));
   const parsed = parseName(unit.name);
   const migration: Migration = {
@@ -114,4 +116,3 @@ function noDown(unit: Extract<Unit, { kind: 'sql' }>): string {
   if (unit.up.includes('/')) return `${unit.name} has no rollback.sql or down.sql`;
   return /\.up\.sql$/i.test(unit.up) ? `there is no ${unit.name}.down.sql` : `${unit.up} has no "-- Down Migration" section`;
 }
-
