@@ -64,7 +64,7 @@ async function migrate(filters: readonly string[], up: readonly string[], servic
   process.stdout.write('\n');
   // The migrations are done, and so is this command: a table that cannot be drawn has said why.
   const status = await runMigrate('status', [...placeArguments(up), '--service', services.join(','), '--exit-code']);
-  if (status === 0) process.stdout.write(`\n${services.length === 1 ? `${services.join()} is` : `All ${services.length} services are`} current.\n`);
+  if (status === 0) process.stdout.write(`\n${new Intl.ListFormat('en').format(services)} ${services.length === 1 ? 'is' : 'are'} current.\n`);
   return 0;
 }
 
