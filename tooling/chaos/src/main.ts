@@ -1,0 +1,37 @@
+/** Long trials by violence, for before a release: too slow for every test run, which has short ones of the same kind. */
+
+import { testServer } from '@org/test-postgres';
+import { Command, InvalidArgumentError } from 'commander';
+
+import { crowd } from './crowd.ts';
+import { kill } from './kill.ts';
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number above zero.');
+  return value;
+}
+
+const program = new Command('chaos').description('Kills and crowds of migrating processes, and whether the record stays true.');
+program
+  .command('kill')
+  .description('SIGKILL at random moments, then a plain `migrate up`')
+  .option('--kills <n>', 'kills in all', count, 300)
+  .option('--together <n>', 'processes at once', count, 2)
+  .action(async (options: { kills: number; together: number }) => {
+    process.exitCode = Math.min(1, await kill({ ...options, server: await testServer(), say }));
+  });
+program
+  .command('crowd')
+  .description('many processes at once on an empty database')
+  .option('--rounds <n>', 'how many times', count, 20)
+  .option('--processes <n>', 'how many at once', count, 20)
+  .option('--pgbouncer', 'through PgBouncer in transaction mode')
+  .action(async (options: { rounds: number; processes: number; pgbouncer?: boolean }) => {
+    process.exitCode = Math.min(1, await crowd({ rounds: options.rounds, processes: options.processes, through: options.pgbouncer === true ? 'pgbouncer' : 'direct', say }));
+  });
+await program.parseAsync();
