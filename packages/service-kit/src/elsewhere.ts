@@ -72,7 +72,7 @@ async function readHistoryOf(service: string, connection: ChosenConnection): Pro
 
 /** `fetch` says only "fetch failed", and why in its cause. */
 function reason(error: unknown): string {
-  const { message, cause } = error as { message?: unknown; cause?: { code?: unknown; message?: unknown } };
+  const { message, cause } = error as { message: string; cause?: { code?: string; message?: string } };
   const deeper = cause?.code ?? cause?.message;
-  return deeper === undefined ? String(message) : `${String(message)} (${String(deeper)})`;
+  return deeper === undefined ? message : `${message} (${deeper})`;
 }

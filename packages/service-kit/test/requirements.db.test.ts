@@ -44,6 +44,7 @@ test('the other service’s history is read from its database where a URL is giv
   await using folder = await migrations(needy);
   await using service = await startDemo(folder, db.url, { BASE_DATABASE_URL: baseDb.url });
   await service.until('/health/ready', 200);
+  expect(await history(db)).toEqual(['0001_visits']);
 });
 
 test('services that share one URL find each other’s history there', async () => {

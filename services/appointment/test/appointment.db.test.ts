@@ -76,7 +76,8 @@ test('of ten bookings for one moment, one is made', async () => {
       service.request('POST', '/appointments', { token, body: booking(doctor, `2026-11-24T09:0${index}:00Z`, '2026-11-24T09:30:00Z') }),
     ),
   );
-  expect(answers.map((one) => one.status).toSorted()).toEqual([201, ...Array.from({ length: 9 }, () => 409)]);
+  const count = (status: number): number => answers.filter((one) => one.status === status).length;
+  expect([count(201), count(409)]).toEqual([1, 9]);
 });
 
 test('a status goes its way and not back', async () => {
