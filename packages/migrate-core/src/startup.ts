@@ -67,6 +67,8 @@ export const startupDefaults = { serverWaitMs: 60_000, pollMs: 1_000 } as const;
 export function startMigrations(options: StartupOptions): Startup {
   let state: StartupState = { phase: 'starting' };
   const enter = (next: StartupState): void => {
+    // Looking again and finding the same is no news.
+    if (next.phase === 'waitingForServer' && state.phase === 'waitingForServer' && next.message === state.message) return;
     state = next;
     options.onState?.(next);
   };
@@ -94,16 +96,27 @@ async function outcome(options: StartupOptions, enter: (state: StartupState) => 
   }
 }
 
-type Work = (options: StartupOptions, enter: (state: StartupState) => void, reached: () => void) => Promise<Report | null>;
+/** What the work tells of the server: that it has answered, and whether it was away before. */
+interface Reach {
+  readonly wasAway: boolean;
+  readonly reached: () => void;
+}
 
-const migrate: Work = async ({ migrator, signal }, enter, reached) => {
+type Work = (options: StartupOptions, enter: (state: StartupState) => void, reach: Reach) => Promise<Report | null>;
+
+const migrate: Work = async ({ migrator, signal }, enter, { wasAway, reached }) => {
+  if (wasAway) {
+    // A run may take hours and lose its server again: it must not then be said to have been away all the time.
+    await migrator.status();
+    reached();
+  }
   enter({ phase: 'migrating' });
   const report = await migrator.up({ signal });
   reached();
   return report;
 };
 
-const watch: Work = async ({ migrator, signal, pollMs = startupDefaults.pollMs }, enter, reached) => {
+const watch: Work = async ({ migrator, signal, pollMs = startupDefaults.pollMs }, enter, { reached }) => {
   let shown = '';
   for (;;) {
     const status = await migrator.status();
@@ -145,10 +158,11 @@ async function whileReachable(options: StartupOptions, enter: (state: StartupSta
   for (let attempt = 0; ; attempt++) {
     try {
       signal?.throwIfAborted();
-      return await work(options, enter, () => {
+      const reached = (): void => {
         awaySince = null;
         attempt = 0;
-      });
+      };
+      return await work(options, enter, { wasAway: awaySince !== null, reached });
     } catch (error) {
       const why = whyAway(error);
       if (why === null || signal?.aborted === true) throw error;
