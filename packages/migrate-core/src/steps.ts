@@ -7,10 +7,10 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { readRunning } from './activity.ts';
-import { MigrationError } from './errors.ts';
 import { addStatements, attend, liveDatabase, mayChangeRole } from './execute.ts';
 import { describeFailure, isRetryable, type StepFailure } from './failure.ts';
-import { begin, GUARD, guard, holdLock, tag, transactionSettings } from './guard.ts';
+import { begin, GUARD, tag, transactionSettings } from './guard.ts';
+import { withGuardian } from './guardian.ts';
 import type { Progress } from './history.ts';
 import { cleanUp, clearWay, isValid, judge, lookBefore, type Before, type Sweep } from './leftover.ts';
 import { Message } from './message.ts';
@@ -18,9 +18,10 @@ import type { LiveScript, Script, Statement } from './migration.ts';
 import { positionIn } from './position.ts';
 import * as records from './record.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
-import { Session, type ServerError } from './session.ts';
+import type { ServerError, Session } from './session.ts';
+import { sessionSettings, type SessionSettings } from './session-settings.ts';
 import { compileSql } from './source/script.ts';
-import { doBlock, identifier, literal } from './sql.ts';
+import { doBlock, literal } from './sql.ts';
 
 /** Whether a script cannot run as one message of one READ COMMITTED transaction. */
 export function needsSteps(script: Script | LiveScript): boolean {
@@ -37,61 +38,11 @@ export function needsSteps(script: Script | LiveScript): boolean {
 
 const NOTHING: Script = { kind: 'sql', sql: '', statements: [], isolation: 'read committed', origin: null, transaction: 'none' };
 
-/** A pooler with one server connection would let us wait for ourselves. */
-const SECOND_CONNECTION_MS = 10_000;
 const ORPHAN_POLL_MS = 300;
 const SWEEP_AFTER_ABORT_MS = 4_000;
 
 export async function executeSteps(state: RunState, step: ReadyStep, script: Script | LiveScript): Promise<StepResult> {
-  await ensureTables(state, step);
-  const guardian = await Session.open(state.connect);
-  try {
-    const held = await guardian.runInside(holdLock({ tables: state.tables, snapshot: { ...state.snapshot, tables: 'present' }, generation: state.generation, lock: 'take' }, state.run, step.name));
-    if (held.kind === 'lost') throw connectionLost(state, held.error);
-    if (held.kind === 'failed') {
-      await guardian.run('ROLLBACK');
-      if (held.error.code === GUARD.lockHeld) return { kind: 'lockHeld' };
-      if (held.error.code === GUARD.movedOn) return { kind: 'movedOn' };
-      return failed(step, describeFailure(held.error, new Message(), null, []), 'nothing');
-    }
-    await refusePoolOfOne(state);
-    return await new Steps(state, step, script, guardian).run();
-  } finally {
-    await guardian.run('ROLLBACK');
-    await guardian.close();
-  }
-}
-
-/** The guard's own transaction stays open, so that tables made in it would be seen by nobody. */
-async function ensureTables(state: RunState, step: ReadyStep): Promise<void> {
-  if (state.snapshot.tables === 'present') return;
-  const message = new Message()
-    .add('begin', `${tag(state.run, step.name)}${begin()}`)
-    .add('guard', guard({ tables: state.tables, snapshot: state.snapshot, generation: state.generation, lock: 'take' }, {}))
-    .add('commit', 'COMMIT');
-  // Lost races are found by the guard that follows.
-  await state.main.run(message.text);
-}
-
-async function refusePoolOfOne(state: RunState): Promise<void> {
-  const limit = new AbortController();
-  const answer = state.main.read('SELECT 1').finally(() => limit.abort());
-  const slow = await sleep(SECOND_CONNECTION_MS, 'slow' as const, { signal: limit.signal }).catch(() => 'in time' as const);
-  if (slow === 'slow') {
-    answer.catch(() => undefined);
-    await state.main.close();
-    throw new MigrationError({
-      code: 'connection',
-      message: `a non-transactional migration needs two connections to ${state.target.name} at once, and the second one got no answer for ${SECOND_CONNECTION_MS / 1000} s`,
-      hint: 'give the pooler a pool of at least two connections for this user and database, or connect to PostgreSQL directly',
-      target: state.target.name,
-    });
-  }
-  await answer;
-}
-
-function connectionLost(state: RunState, cause: Error): MigrationError {
-  return new MigrationError({ code: 'connection', message: `the connection to ${state.target.name} was lost: ${cause.message}`, target: state.target.name, cause });
+  return withGuardian(state, step, (guardian) => new Steps(state, step, script, guardian).run());
 }
 
 function failed(step: ReadyStep, failure: StepFailure, extent: 'nothing' | 'partly'): StepResult {
@@ -270,6 +221,7 @@ class Steps {
     const leftover = statement.leftover ?? { kind: 'undecidable' as const };
     const index = this.#done;
     for (const what of await clearWay(main, leftover, this.#sweep)) this.#notice(`${what}, which somebody's failed build had left`);
+    const settings = await this.#sessionSettings(statement);
     const before = await lookBefore(main, leftover);
     await this.#write(records.recordProgress(this.#state.tables, this.#state.run, this.#step.name, this.#progress(index, before)));
     this.#state.emit({ type: 'statement', target, name: this.#step.name, index, count: this.#script.statements.length, summary: statement.summary });
@@ -277,11 +229,11 @@ class Steps {
     const message = new Message().add('statement', `${tag(this.#state.run, this.#step.name)}${statement.text}`, { script: this.#script, index });
     const until = performance.now() + this.#state.retryLimitMs;
     for (let attempt = 1; ; attempt++) {
-      await this.#setForSession(statement);
+      await this.#apply(settings.set);
       // One statement and nothing behind it: with company, even an empty one, the server would open a transaction block.
       const result = await attend(this.#state, this.#step.name, () => main.run(message.pieces[0]?.sql ?? ''), waitLimitMs);
       if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
-      await this.#resetSession(statement);
+      await this.#apply(settings.reset);
       if (result.kind === 'done') break;
       const failure = this.#describeSingle(result.error, statement);
       for (const what of await this.#tryCleanUp(leftover, before)) this.#notice(`after the failure, ${what}`);
@@ -306,33 +258,13 @@ class Steps {
     return describeFailure(Object.assign(Object.create(error) as ServerError, { position }), message, message.pieceAfter(0), this.#state.monitor.blockers);
   }
 
-  /** A statement by itself cannot carry SET LOCAL: the session's own settings do, and are put back at once. */
-  async #setForSession(statement: Statement): Promise<void> {
-    const settings = await this.#sessionSettings(statement);
-    for (const setting of settings) {
-      const result = await this.#state.main.run(setting.session);
-      if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
-      if (result.kind === 'failed') await this.#fail(describeFailure(result.error, new Message(), null, []));
-    }
-  }
-
-  async #resetSession(statement: Statement): Promise<void> {
-    for (const { name } of await this.#sessionSettings(statement)) {
-      const parameter = name === 'session_authorization' ? 'SESSION AUTHORIZATION' : name.split('.').map(identifier).join('.');
-      await this.#state.main.run(`RESET ${parameter}`);
-    }
-  }
-
-  /** Behind a pooler the next statement may go to another session, and somebody else would get the setting: there is no safe way to have one. */
-  async #sessionSettings(statement: Statement): Promise<readonly { readonly name: string; readonly session: string }[]> {
+  async #sessionSettings(statement: Statement): Promise<SessionSettings> {
     const { searchPath, main, target } = this.#state;
-    const settings = [...(searchPath === null ? [] : [{ name: 'search_path', session: `SET search_path = ${searchPath}` }]), ...(statement.settings ?? [])];
-    if (settings.length === 0 || (await main.isDirect())) return settings;
-    const needed = settings.find((setting) => /^(?:search_path|role|session_authorization)$/.test(setting.name));
-    if (needed !== undefined) {
+    const settings = await sessionSettings(main, searchPath, statement.settings ?? []);
+    if (settings.refused !== null) {
       await this.#fail({
         code: 'migrationFailed',
-        message: `${statement.summary} runs outside a transaction and needs the setting ${needed.name}, which cannot be made safely for one statement behind a connection pooler`,
+        message: `${statement.summary} runs outside a transaction and needs the setting ${settings.refused}, which cannot be made safely for one statement behind a connection pooler`,
         hint: 'write its names with their schema, or connect to PostgreSQL directly',
         position: positionIn(this.#script, statement.start),
         statement: statement.text,
@@ -341,8 +273,16 @@ class Steps {
         cause: undefined,
       });
     }
-    this.#notice(`behind the pooler of ${target.name}, ${statement.summary} runs without the file's ${settings.map((setting) => setting.name).join(', ')}`);
-    return [];
+    if (settings.leftOut.length > 0) this.#notice(`behind the pooler of ${target.name}, ${statement.summary} runs without the file's ${settings.leftOut.join(', ')}`);
+    return settings;
+  }
+
+  async #apply(statements: readonly string[]): Promise<void> {
+    for (const sql of statements) {
+      const result = await this.#state.main.run(sql);
+      if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
+      if (result.kind === 'failed') await this.#fail(describeFailure(result.error, new Message(), null, []));
+    }
   }
 
   async #finish(): Promise<void> {
@@ -409,7 +349,8 @@ class Steps {
     // What could not be cleaned up keeps the catalogue's earlier state in the row, by which the next run judges it.
     if (this.#uncleaned) throw new Stop(failed(this.#step, failure, 'partly'));
     const { tables, run } = this.#state;
-    if (this.#done === 0) {
+    // A setting alone changes nothing that lasts.
+    if (this.#script.statements.slice(0, this.#done).every((one) => one.kind === 'VariableSetStmt')) {
       await this.#write(records.recordGivenUp(tables, run, this.#step.name, this.#step.direction));
       throw new Stop(failed(this.#step, failure, 'nothing'));
     }

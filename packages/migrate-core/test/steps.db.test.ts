@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { testDatabase, type TestDatabase } from '@org/test-postgres';
+import { requirePgBouncer, startPgBouncer, testDatabase, type TestDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
 import { connectTo, failureOf, folder, migratorOn, rows, versions } from './support/target.ts';
@@ -183,4 +183,46 @@ test('transaction=none runs every statement by itself, each recorded', async () 
   expect(await rows(db, `SELECT to_regclass('a')::text AS a, to_regclass('b')::text AS b`)).toEqual([{ a: 'a', b: 'b' }]);
   await files.write({ '0001_a.sql': '-- migrate: transaction=none\nCREATE TABLE a (id int);\nCREATE TABLE b (id int);\nSELECT 1/1;\n' });
   expect((await migratorOn(db, files.path).migrator.up()).outcome).toBe('applied');
+});
+
+test("a file's settings hold for its statements outside a transaction too, and end with them", async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    ...base,
+    '0002_x.sql': `SET maintenance_work_mem = '7MB';\nSET search_path = other;\nCREATE SCHEMA other;\nCREATE TABLE here (id int);\nCREATE INDEX CONCURRENTLY here_id ON here (id);\nCREATE TABLE there (mem text DEFAULT current_setting('maintenance_work_mem'));\nINSERT INTO there DEFAULT VALUES;\n`,
+  });
+  const client = await db.connect();
+  const { migrator } = migratorOn(db, files.path, { client });
+  expect(versions((await migrator.up()).applied)).toEqual(['0001', '0002']);
+  expect(await rows(db, `SELECT mem FROM other.there`)).toEqual([{ mem: '7MB' }]);
+  expect(await rows(db, `SELECT 1 FROM pg_indexes WHERE schemaname = 'other' AND indexname = 'here_id'`)).toHaveLength(1);
+  expect((await client.query(`SELECT current_setting('search_path') AS path, current_setting('maintenance_work_mem') AS mem`)).rows).not.toContainEqual({ path: 'other', mem: '7MB' });
+});
+
+test('behind a pooler a statement outside a transaction is refused settings that it cannot do without', async (context) => {
+  requirePgBouncer(context);
+  await using db = await testDatabase();
+  await using bouncer = await startPgBouncer({ server: db.server });
+  await using files = await folder({ ...base, '0002_x.sql': `SET search_path = public;\nCREATE INDEX CONCURRENTLY t_x ON t (id);\n` });
+  const url = bouncer.url(db.name);
+  const { migrator } = migratorOn(db, files.path, { connect: () => connectTo(url) });
+  const error = await failureOf(migrator.up());
+  expect(error.message).toContain('search_path');
+  expect(error.hint).toContain('with their schema');
+  await files.write({ '0002_x.sql': `SET maintenance_work_mem = '7MB';\nCREATE INDEX CONCURRENTLY t_x ON public.t (id);\n` });
+  const { migrator: second, events } = migratorOn(db, files.path, { connect: () => connectTo(url) });
+  expect(versions((await second.up()).applied)).toEqual(['0002']);
+  expect(events.filter((event) => event.type === 'notice').map((event) => event.message).join()).toContain('maintenance_work_mem');
+});
+
+test("a new enum value is used behind its COMMIT where the file's own pairs say so", async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    ...base,
+    '0002_mood.sql': `CREATE TYPE mood AS ENUM ('sad');`,
+    '0003_x.sql': `BEGIN;\nALTER TYPE mood ADD VALUE 'glad';\nCOMMIT;\nCREATE TABLE moods (m mood DEFAULT 'glad');\nINSERT INTO moods DEFAULT VALUES;\n`,
+  });
+  const { migrator } = migratorOn(db, files.path);
+  expect(versions((await migrator.up()).applied)).toEqual(['0001', '0002', '0003']);
+  expect(await rows(db, `SELECT m FROM moods`)).toEqual([{ m: 'glad' }]);
 });
