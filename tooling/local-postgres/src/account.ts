@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process';
 import { userInfo } from 'node:os';
 import { promisify } from 'node:util';
+import { LocalPostgresError } from './failure.ts';
 
 const run = promisify(execFile);
 
@@ -17,7 +18,7 @@ export interface Account {
  * Where no user can be made (a minimal image), `nobody` does.
  */
 export async function serverAccount(): Promise<Account> {
-  if (process.getuid?.() !== 0) return { name: userInfo().username, ids: null };
+  if (process.getuid?.() !== 0) return { name: ownName(), ids: null };
   const existing = await find('postgres');
   if (existing) return existing;
   // Two processes may come here at once; the second one's failure is harmless, since the user is then there.
@@ -25,8 +26,26 @@ export async function serverAccount(): Promise<Account> {
     .catch(() => run('adduser', ['-S', '-H', '-D', 'postgres']))
     .catch(() => undefined);
   const account = (await find('postgres')) ?? (await find('nobody'));
-  if (!account) throw new Error('PostgreSQL does not run as root, and this system has no user "postgres" and none could be made: useradd postgres.');
+  if (!account) {
+    throw new LocalPostgresError(
+      'noAccount',
+      'PostgreSQL does not run as root, and this system has no user "postgres" and none could be made. Make one: useradd --system postgres.',
+    );
+  }
   return account;
+}
+
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch (cause) {
+    throw new LocalPostgresError(
+      'noAccount',
+      `PostgreSQL runs only for a user that the system has a name for, and user ${process.getuid?.() ?? ''} has none here. ` +
+        'Run as another user, or use a server of your own: DATABASE_URL=postgres://….',
+      { cause },
+    );
+  }
 }
 
 async function find(name: string): Promise<Account | null> {

@@ -2,6 +2,7 @@
 
 export type LocalPostgresCode =
   | 'noBinaries'
+  | 'noAccount'
   | 'portInUse'
   | 'folderInUse'
   | 'otherPort'
