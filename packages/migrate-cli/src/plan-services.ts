@@ -1,6 +1,6 @@
 /** What a run over the selected services would do, in its order. Writes nothing. */
 
-import type { PlanRequest } from '@org/migrate-core';
+import type { ChosenConnection, PlanRequest } from '@org/migrate-core';
 import { MigrationError } from '@org/migrate-core';
 
 import { toMigrationError } from './connect-error.ts';
@@ -21,15 +21,14 @@ export async function planServices(invocation: Invocation, selection: Selection,
   const plans: ServicePlan[] = [];
   for (const service of direction === 'up' ? selection.services : selection.services.toReversed()) {
     invocation.signal.throwIfAborted();
-    let database: string | null = null;
+    let connection: ChosenConnection | null = null;
     try {
-      const connection = await service.connection();
-      database = connection.settings.database;
+      connection = await service.connection();
       const plan = await service.migrator(migratorOptions(invocation, service, requirements)).plan(request);
       requirements.foresee(service.name, plan.steps);
-      plans.push({ service: service.name, direction, database, plan, error: null });
+      plans.push({ service: service.name, direction, connection, plan, error: null });
     } catch (error) {
-      plans.push({ service: service.name, direction, database, plan: null, error: toMigrationError(error) });
+      plans.push({ service: service.name, direction, connection, plan: null, error: toMigrationError(error) });
     }
   }
   if (options.json === true) {

@@ -6,7 +6,9 @@ const right = { name: 'patient', migrations: './migrations', database: 'patient_
 
 describe('a service’s configuration', () => {
   test('is taken as it is when nothing is wrong', () => {
-    expect(checkService({ ...right, history: { table: 'h' }, order: 'allow', schema: 'clinic', applicationRole: 'app' }, 'f')).toMatchObject({ order: 'allow' });
+    expect(checkService({ ...right, history: { table: 'h' }, order: 'allow', schema: 'clinic', applicationRole: 'app' }, 'f')).toMatchObject({
+      order: 'allow',
+    });
   });
 
   test('with an unknown key is an error that names the key and the file', () => {
@@ -15,7 +17,9 @@ describe('a service’s configuration', () => {
   });
 
   test('tells every problem at once', () => {
-    expect(() => checkService({ name: 'a b', order: 'loose', migrations: 3 }, 'f')).toThrow(/"name" must.*"migrations" must.*"database" is left out.*"order" must be one of: strict, allow/);
+    expect(() => checkService({ name: 'a b', order: 'loose', migrations: 3 }, 'f')).toThrow(
+      /"name" must.*"migrations" must.*"database" is left out.*"order" must be one of: strict, allow/,
+    );
   });
 
   test.each([undefined, null, 'text'])('that is %j is none', (value) => {

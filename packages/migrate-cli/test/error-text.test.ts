@@ -10,15 +10,7 @@ describe('an error for people', () => {
   test('shows file, line and column, the line with a caret, and what to do next', () => {
     const position = { file: '/project/m/0001_a.sql', line: 12, column: 8, text: 'SELECT nothing FROM nowhere;' };
     expect(renderError(new MigrationError({ code: 'migrationFailed', message: 'it failed', hint: 'look there', sqlState: '42P01', position }), style)).toBe(
-      [
-        '✗ it failed (SQLSTATE 42P01)',
-        '  m/0001_a.sql:12:8',
-        '',
-        '  12 | SELECT nothing FROM nowhere;',
-        '     |        ^',
-        '',
-        '  → look there',
-      ].join('\n'),
+      ['✗ it failed (SQLSTATE 42P01)', '  m/0001_a.sql:12:8', '', '  12 | SELECT nothing FROM nowhere;', '     |        ^', '', '  → look there'].join('\n'),
     );
   });
 

@@ -41,9 +41,12 @@ describe('the words of a name', () => {
     expect(checkedWords(` ${words} `)).toBe(words);
   });
 
-  test.each(['', '   ', '../x', 'a/b', 'a\\b', '.hidden', '-rf', 'a\0b', 'a\nb', 'x.sql', 'x.up', 'a;b', 'a"b', '$(x)', 'x'.repeat(121)])('%j may not', (words) => {
-    expect(() => checkedWords(words)).toThrow('This cannot be the name of a migration');
-  });
+  test.each(['', '   ', '../x', 'a/b', 'a\\b', '.hidden', '-rf', 'a\0b', 'a\nb', 'x.sql', 'x.up', 'a;b', 'a"b', '$(x)', 'x'.repeat(121)])(
+    '%j may not',
+    (words) => {
+      expect(() => checkedWords(words)).toThrow('This cannot be the name of a migration');
+    },
+  );
 });
 
 describe('the kind of file', () => {
@@ -55,7 +58,12 @@ describe('the kind of file', () => {
     ['m/0001_a.ts', 'ts'],
     ['m/0001_a.js', 'ts'],
   ])('after %s is %s', (file, expected) => {
-    expect(formatOf([{ name: '0000_first', file: 'm/0000_first.sql' }, { name: '0001_a', file }])).toBe(expected);
+    expect(
+      formatOf([
+        { name: '0000_first', file: 'm/0000_first.sql' },
+        { name: '0001_a', file },
+      ]),
+    ).toBe(expected);
   });
 
   test('of a first migration is one file of SQL', () => {

@@ -2,7 +2,11 @@ import { describe, expect, test } from 'vitest';
 
 import { orderServices, type ServiceNeeds } from '../src/order.ts';
 
-const service = (name: string, dependencies: readonly string[] = [], requires: ServiceNeeds['requires'] = []): ServiceNeeds => ({ name, dependencies, requires });
+const service = (name: string, dependencies: readonly string[] = [], requires: ServiceNeeds['requires'] = []): ServiceNeeds => ({
+  name,
+  dependencies,
+  requires,
+});
 
 describe('the order of services', () => {
   test('puts what is needed first, and keeps the rest as it was', () => {
@@ -24,7 +28,11 @@ describe('the order of services', () => {
 
   test('accepts a requirement that a dependency of a dependency covers', () => {
     const needs = [{ service: 'user', version: '0003', by: '0001_x' }];
-    expect(orderServices([service('appointment', ['patient'], needs), service('patient', ['user']), service('user')])).toEqual(['user', 'patient', 'appointment']);
+    expect(orderServices([service('appointment', ['patient'], needs), service('patient', ['user']), service('user')])).toEqual([
+      'user',
+      'patient',
+      'appointment',
+    ]);
   });
 
   test('refuses a requirement that no dependency covers, naming both', () => {
@@ -36,6 +44,8 @@ describe('the order of services', () => {
 
   test('refuses a requirement against the direction of the dependencies', () => {
     const needs = [{ service: 'patient', version: '2', by: '0009_x' }];
-    expect(() => orderServices([service('patient', ['user']), service('user', [], needs)])).toThrow('the package patient depends on user: neither can be first');
+    expect(() => orderServices([service('patient', ['user']), service('user', [], needs)])).toThrow(
+      'the package patient depends on user: neither can be first',
+    );
   });
 });

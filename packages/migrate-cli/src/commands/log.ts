@@ -17,8 +17,8 @@ export const command: CommandModule = {
     const { services } = await selectServices(invocation);
     const logs = await Promise.all(
       services.map(async (service): Promise<ServiceLog> => {
-        const { settings } = await service.connection();
-        return { service: service.name, database: settings.database, entries: await service.migrator().log(options.limit) };
+        const connection = await service.connection();
+        return { service: service.name, connection, entries: await service.migrator().log(options.limit) };
       }),
     );
     if (options.json === true) {

@@ -1,3 +1,5 @@
+import type { ChosenConnection } from '@org/migrate-core';
+
 import type { CommandModule } from '../commands.ts';
 import { toMigrationError } from '../connect-error.ts';
 import { exit, exitCodeOf, type ExitCode } from '../exit.ts';
@@ -20,7 +22,6 @@ export const command: CommandModule = {
   async run(invocation) {
     const { options, output } = invocation;
     const { services } = await selectServices(invocation);
-    const [only] = services;
     // One service that cannot be reached is an error; among several the others are still worth seeing.
     const found = await Promise.all(services.map((service) => read(service)));
     if (options.json === true) {
@@ -30,11 +31,9 @@ export const command: CommandModule = {
     } else {
       const { renderStatus, renderStatuses } = await import('../render/table.ts');
       const [first] = found;
-      if (only !== undefined && first !== undefined && found.length === 1) {
+      if (first !== undefined && found.length === 1) {
         if (first.error !== null) throw first.error;
-        const { display, source } = await only.connection();
-        output.line(`${output.colours.bold(printable(only.name))}  ${printable(display)} ${output.colours.dim(`(from ${source})`)}`);
-        if (first.status !== null) output.line(renderStatus(only.name, first.status, output.colours));
+        output.line(renderStatus(first, output.colours));
       } else {
         output.line(renderStatuses(found, output.colours));
       }
@@ -46,14 +45,15 @@ export const command: CommandModule = {
 
 async function read(service: Service): Promise<ServiceStatus> {
   const { definition, schema = definition.schema ?? 'public' } = service.input;
-  let database: string | null = null;
+  let connection: ChosenConnection | null = null;
+  let names: readonly string[] = [];
   try {
-    database = (await service.connection()).settings.database;
+    connection = await service.connection();
     service.connector.begin();
-    await service.source.list();
-    return { service: service.name, database, schema, status: await service.migrator().status(), error: null };
+    names = (await service.source.list()).migrations.map((one) => one.name);
+    return { service: service.name, connection, schema, names, status: await service.migrator().status(), error: null };
   } catch (error) {
-    return { service: service.name, database, schema, status: null, error: toMigrationError(error) };
+    return { service: service.name, connection, schema, names, status: null, error: toMigrationError(error) };
   } finally {
     await service.connector.abandon();
   }

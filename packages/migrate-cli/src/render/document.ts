@@ -1,6 +1,6 @@
 /** The JSON documents. Their shapes are a contract: a key that is there stays there. Pure. */
 
-import type { DetailedPlan, LogEntry, MigrationError, Outcome, Report, SourcePosition, Status } from '@org/migrate-core';
+import type { ChosenConnection, DetailedPlan, LogEntry, MigrationError, Outcome, Report, SourcePosition, Status } from '@org/migrate-core';
 
 import type { ServiceResult } from '../run.ts';
 import { shown } from '../workspace.ts';
@@ -54,8 +54,11 @@ function place(position: SourcePosition | null, cwd: string): { file: string | n
 /** A service's status, or why it could not be had. */
 export interface ServiceStatus {
   readonly service: string;
-  readonly database: string | null;
+  /** `null` where none could be chosen. */
+  readonly connection: ChosenConnection | null;
   readonly schema: string;
+  /** In source order. */
+  readonly names: readonly string[];
   readonly status: Status | null;
   readonly error: MigrationError | null;
 }
@@ -64,8 +67,9 @@ export function statusDocument(services: readonly ServiceStatus[]): string {
   return json({ services: services.map((one) => ({ service: one.service, targets: [statusTarget(one)] })) });
 }
 
-function statusTarget({ database, schema, status, error }: ServiceStatus): object {
+function statusTarget({ connection, schema, status, error }: ServiceStatus): object {
   if (status === null) {
+    const database = connection?.settings.database ?? null;
     const target = database === null ? null : schema === 'public' ? database : `${database}.${schema}`;
     const problem = { code: error?.code ?? 'internal', version: null, message: error?.message ?? '' };
     return { target, database, schema, tenant: null, current: null, applied: [], pending: [], problems: [problem] };
@@ -95,7 +99,7 @@ function statusTarget({ database, schema, status, error }: ServiceStatus): objec
 export interface ServicePlan {
   readonly service: string;
   readonly direction: 'up' | 'down';
-  readonly database: string | null;
+  readonly connection: ChosenConnection | null;
   readonly plan: DetailedPlan | null;
   readonly error: MigrationError | null;
 }
@@ -104,12 +108,12 @@ export function planDocument(services: readonly ServicePlan[], cwd: string): str
   return json({ services: services.map((one) => ({ service: one.service, targets: [planTarget(one, cwd)] })) });
 }
 
-function planTarget({ direction, database, plan, error }: ServicePlan, cwd: string): object {
+function planTarget({ direction, connection, plan, error }: ServicePlan, cwd: string): object {
   const problems = plan?.plan.problems.map(({ code, version, message, severity }) => ({ code, version, message, severity })) ?? [];
   const broken =
     error === null ? [] : [{ code: error.code, version: error.migration, message: error.message, severity: 'error', ...place(error.position, cwd) }];
   return {
-    target: plan?.target.name ?? database,
+    target: plan?.target.name ?? connection?.settings.database ?? null,
     tenant: plan?.target.tenant ?? null,
     direction,
     current: plan?.plan.current ?? null,
@@ -124,12 +128,14 @@ function planTarget({ direction, database, plan, error }: ServicePlan, cwd: stri
 
 export interface ServiceLog {
   readonly service: string;
-  readonly database: string;
+  readonly connection: ChosenConnection;
   readonly entries: readonly LogEntry[];
 }
 
 export function logDocument(services: readonly ServiceLog[]): string {
-  return json({ services: services.map(({ service, database, entries }) => ({ service, targets: [{ target: database, tenant: null, entries }] })) });
+  return json({
+    services: services.map(({ service, connection, entries }) => ({ service, targets: [{ target: connection.settings.database, tenant: null, entries }] })),
+  });
 }
 
 function json(document: object): string {

@@ -3,10 +3,10 @@
 import type { Colours } from './colour.ts';
 import type { ServiceLog } from './document.ts';
 import { table } from './table.ts';
-import { duration, fit, printable } from './text.ts';
+import { duration, fit, heading, printable } from './text.ts';
 
-export function renderLog({ service, database, entries }: ServiceLog, colours: Colours): string {
-  const title = `${colours.bold(printable(service))}  ${printable(database)}`;
+export function renderLog({ service, connection, entries }: ServiceLog, colours: Colours): string {
+  const title = heading(service, connection, colours);
   if (entries.length === 0) return `${title}\n  Nothing was ever done here.`;
   const rows = entries.map(({ at, action, name, by, from, durationMs, detail }) => [
     at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'),

@@ -4,17 +4,18 @@ import type { PlannedStep } from '@org/migrate-core';
 
 import type { Colours } from './colour.ts';
 import type { ServicePlan } from './document.ts';
-import { plural, printable } from './text.ts';
+import { heading, plural, printable } from './text.ts';
 
 /** @param sql `whole`: all of it; `none`: names only. */
-export function renderPlan({ service, direction, plan }: ServicePlan, sql: 'whole' | 'none', colours: Colours): string {
+export function renderPlan({ service, direction, connection, plan }: ServicePlan, sql: 'whole' | 'none', colours: Colours): string {
   if (plan === null) return '';
   const { steps, target, found } = plan;
   const errors = plan.plan.problems.filter((one) => one.severity === 'error');
   const lines = [
+    heading(service, connection, colours),
     steps.length === 0 && errors.length === 0
-      ? `${colours.bold(printable(service))}  nothing to ${direction === 'up' ? 'apply' : 'undo'} on ${printable(target.name)} (${plural(found, 'migration')} in the source)`
-      : `${colours.bold(printable(service))}  ${plural(steps.length, 'migration')} to ${direction === 'up' ? 'apply' : 'undo'} on ${printable(target.name)}; nothing is written`,
+      ? `  nothing to ${direction === 'up' ? 'apply' : 'undo'} on ${printable(target.name)} (${plural(found, 'migration')} in the source)`
+      : `  ${plural(steps.length, 'migration')} to ${direction === 'up' ? 'apply' : 'undo'} on ${printable(target.name)}; nothing is written`,
   ];
   for (const step of steps) lines.push(...renderStep(step, sql, colours));
   for (const { path, reason } of plan.ignored) lines.push(`  ${colours.yellow('!')} not a migration: ${printable(path)} (${printable(reason)})`);

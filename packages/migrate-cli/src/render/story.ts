@@ -6,7 +6,7 @@ import type { Invocation } from '../invocation.ts';
 import type { Service } from '../service.ts';
 import { shown } from '../workspace.ts';
 import { Progress } from './progress.ts';
-import { duration, fit, plural, printable } from './text.ts';
+import { duration, fit, heading, plural, printable } from './text.ts';
 
 export class Story {
   readonly #service: Service;
@@ -27,9 +27,8 @@ export class Story {
     return (event) => this.#hear(event);
   }
 
-  connected({ display, source }: ChosenConnection): void {
-    const { colours } = this.#invocation.output;
-    this.#say(`${colours.bold(printable(this.#service.name))}  ${printable(display)} ${colours.dim(`(from ${source})`)}`);
+  connected(connection: ChosenConnection): void {
+    this.#say(heading(this.#service.name, connection, this.#invocation.output.colours));
   }
 
   listed({ ignored }: SourceListing): void {

@@ -1,13 +1,13 @@
 /** Tables for people. */
 
-import type { Status } from '@org/migrate-core';
+import type { ProblemCode, Status } from '@org/migrate-core';
 import Table from 'cli-table3';
 
 import type { ServiceResult } from '../run.ts';
 import type { Colours } from './colour.ts';
 import type { ServiceStatus } from './document.ts';
 import { describe } from './story.ts';
-import { duration, plural, printable } from './text.ts';
+import { duration, heading, plural, printable } from './text.ts';
 
 /** Rules only under the heading: a grid of lines is hard to read, and harder to copy from. */
 const CHARACTERS = {
@@ -68,20 +68,25 @@ export function renderResults(results: readonly ServiceResult[], colours: Colour
 
 /** One row for each service. */
 export function renderStatuses(services: readonly ServiceStatus[], colours: Colours): string {
-  const rows = services.map(({ service, status, error, database }) => {
-    if (status === null)
-      return [printable(service), printable(database ?? '–'), '–', '–', '–', colours.red(error?.code === 'connection' ? 'cannot connect' : 'cannot tell')];
-    const pending = status.pending.length;
+  const rows = services.map(({ service, status, error, connection }) => {
+    const name = printable(service);
+    const from = colours.dim(connection?.source ?? '–');
+    if (status === null) {
+      const why = error?.code === 'connection' ? 'cannot connect' : 'cannot tell';
+      return [name, printable(connection?.settings.database ?? '–'), '–', '–', '–', colours.red(why), from];
+    }
+    const pending = status.pending.length === 0 ? '0' : colours.yellow(String(status.pending.length));
     return [
-      printable(service),
+      name,
       printable(status.target.name),
       printable(status.current?.version ?? '–'),
       String(status.applied.length),
-      pending === 0 ? '0' : colours.yellow(String(pending)),
+      pending,
       state(status, colours),
+      from,
     ];
   });
-  const lines = [table(['service', 'target', 'version', 'applied', 'pending', 'state'], rows, colours)];
+  const lines = [table(['service', 'target', 'version', 'applied', 'pending', 'state', 'connection from'], rows, colours)];
   for (const { service, status, error } of services) {
     if (error !== null)
       lines.push(
@@ -102,25 +107,45 @@ function state({ pending, problems, running }: Status, colours: Colours): string
   return pending.length > 0 ? colours.yellow('pending') : colours.green('current');
 }
 
-/** One service: each migration's state. */
-export function renderStatus(service: string, status: Status, colours: Colours): string {
+/** One service that could be reached: each migration's state, in source order. */
+export function renderStatus({ service, connection, status, names }: ServiceStatus, colours: Colours): string {
+  const lines = [heading(service, connection, colours)];
+  if (status === null) return lines.join('\n');
   const marks = new Map(status.problems.map((problem) => [problem.name, problem.code]));
-  const applied = status.applied.map((row) => {
-    const mark = marks.get(row.name);
-    const text =
-      row.state !== 'applied' ? colours.yellow('interrupted') : mark === undefined ? colours.green('applied') : colours.red(`applied, ${words(mark)}`);
-    return [printable(row.name), text, row.appliedAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'), duration(row.durationMs), printable(row.appliedBy)];
+  const applied = new Map(status.applied.map((row) => [row.name, row]));
+  const pending = new Set(status.pending.map((one) => one.name));
+  const unknown = status.applied.map((row) => row.name).filter((name) => !names.includes(name));
+  const rows = [...names, ...unknown].flatMap((name) => {
+    const mark = marks.get(name);
+    const row = applied.get(name);
+    if (row !== undefined) {
+      const how =
+        row.state !== 'applied' ? colours.yellow('interrupted') : mark === undefined ? colours.green('applied') : colours.red(`applied, ${MARKS[mark]}`);
+      return [[printable(name), how, row.appliedAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'), duration(row.durationMs), printable(row.appliedBy)]];
+    }
+    return pending.has(name) ? [[printable(name), mark === undefined ? colours.yellow('pending') : colours.red(`pending, ${MARKS[mark]}`), '', '', '']] : [];
   });
-  const pending = status.pending.map((one) => {
-    const mark = marks.get(one.name);
-    return [printable(one.name), mark === undefined ? colours.yellow('pending') : colours.red(`pending, ${words(mark)}`), '', '', ''];
-  });
-  const summary = `${printable(service)}: ${status.current === null ? 'nothing applied' : `version ${printable(status.current.version)}`}, ${status.applied.length} applied, ${status.pending.length} pending`;
-  const rows = [...applied, ...pending];
-  const lines = rows.length === 0 ? [summary] : [table(['migration', 'state', 'applied at', 'took', 'by'], rows, colours), '', summary];
+  const version = status.current === null ? 'nothing applied' : `version ${printable(status.current.version)}`;
+  if (rows.length > 0) lines.push(table(['migration', 'state', 'applied at', 'took', 'by'], rows, colours), '');
+  lines.push(`${printable(service)}: ${version}, ${status.applied.length} applied, ${status.pending.length} pending`);
   if (status.problems.length > 0 || status.running !== null) lines.push('', ...renderTroubles(service, status, colours));
   return lines.join('\n');
 }
+
+/** What is behind a state, in a word or two; the whole of it stands below the table. */
+const MARKS: Readonly<Record<ProblemCode, string>> = {
+  changed: 'file changed',
+  outOfOrder: 'out of order',
+  unknownApplied: 'not in this build',
+  renamed: 'file renamed',
+  interrupted: 'interrupted',
+  duplicate: 'duplicate',
+  invalidMigration: 'unreadable',
+  unmetRequirement: 'requirement',
+  irreversible: 'no down',
+  foreignHistory: 'not ours',
+  unknownVersion: 'unknown',
+};
 
 function renderTroubles(service: string, { problems, running }: Status, colours: Colours): string[] {
   const lines = problems.flatMap(({ severity, message }) => {
@@ -132,9 +157,4 @@ function renderTroubles(service: string, { problems, running }: Status, colours:
     for (const blocker of running.blockers) lines.push(`  ${colours.yellow('…')} it waits for ${describe(blocker)}`);
   }
   return lines;
-}
-
-/** `outOfOrder` → `out of order`. */
-function words(code: string): string {
-  return code.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

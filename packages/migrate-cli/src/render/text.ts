@@ -1,15 +1,18 @@
 /** Small pieces of text that several renderings share. Pure. */
 
+import type { ChosenConnection } from '@org/migrate-core';
+
+import type { Colours } from './colour.ts';
+
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
 /**
  * Names and messages come from files, servers and strangers: a control character among them could move the cursor,
  * retitle the terminal or hide what was printed before. Line breaks and tabs stay.
  */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replaceAll(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
-    (found) => `\\x${(found.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`,
-  );
+  return text.replaceAll(CONTROL, (found) => `\\x${(found.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`);
 }
 
 /** `3 ms`, `1.2 s`, `2 min 5 s`. */
@@ -27,4 +30,10 @@ export function plural(count: number, one: string, many = `${one}s`): string {
 export function fit(text: string, width: number): string {
   const line = text.replaceAll(/\s+/g, ' ').trim();
   return line.length > width ? `${line.slice(0, Math.max(1, width - 1))}…` : line;
+}
+
+/** The heading of a service: where it connects, and what said so. */
+export function heading(service: string, connection: ChosenConnection | null, colours: Colours): string {
+  const where = connection === null ? '' : `  ${printable(connection.display)} ${colours.dim(`(from ${connection.source})`)}`;
+  return `${colours.bold(printable(service))}${where}`;
 }

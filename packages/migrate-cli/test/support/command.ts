@@ -45,11 +45,17 @@ export function migrate(args: readonly string[], place: Place): Promise<Finished
 
 /** What a golden file holds: both streams and the exit code, with what differs from run to run replaced. */
 export function golden(args: readonly string[], { code, stdout, stderr }: Finished, replace: Readonly<Record<string, string>> = {}): string {
-  const text = [`$ migrate ${args.join(' ')}`, stdout.trimEnd(), ...(stderr === '' ? [] : ['--- standard error', stderr.trimEnd()]), `--- exit ${code}`, ''].join('\n');
+  const text = [
+    `$ migrate ${args.join(' ')}`,
+    stdout.trimEnd(),
+    ...(stderr === '' ? [] : ['--- standard error', stderr.trimEnd()]),
+    `--- exit ${code}`,
+    '',
+  ].join('\n');
   return normalised(text, replace);
 }
 
-/** Columns become as wide as what stands in them, so runs of spaces inside a line say nothing. */
+/** Columns become as wide as what stands in them, so runs of spaces inside a line say nothing; under a line of SQL they place the caret. */
 export function normalised(text: string, replace: Readonly<Record<string, string>> = {}): string {
   let result = text;
   for (const [what, by] of Object.entries(replace)) result = result.replaceAll(what, by);
@@ -63,7 +69,9 @@ export function normalised(text: string, replace: Readonly<Record<string, string
     .replaceAll(/"durationMs": \d+/g, '"durationMs": 0')
     .replaceAll(/"runId": "[0-9a-f]+"/g, '"runId": "RUN"')
     .replaceAll(/pid \d+/g, 'pid PID')
-    .replaceAll(/(?<=\S) {2,}/g, '  ');
+    .split('\n')
+    .map((line) => (line.includes(' | ') ? line : line.replaceAll(/(?<=\S) {2,}/g, '  ')))
+    .join('\n');
 }
 
 export interface Folder extends AsyncDisposable {

@@ -1,0 +1,102 @@
+/** What the commands print on one folder of migrations, as files to read: test/golden. */
+
+import { testDatabase } from '@org/test-postgres';
+import { expect, test } from 'vitest';
+
+import { folder, golden, migrate } from './support/command.ts';
+import { clinic, down } from './support/folders.ts';
+
+test('the life of a folder: plan, up, status, log, down, and their documents', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({ ...clinic, 'm/notes.txt': 'nothing' });
+  const env = { DATABASE_URL: db.url };
+  const at = { cwd: place.path, env };
+  const replace = { [db.name]: 'DATABASE' };
+  const keep = async (name: string, ...args: readonly string[]): Promise<void> => {
+    await expect(golden(args, await migrate(args, at), replace)).toMatchFileSnapshot(`golden/${name}`);
+  };
+  await keep('status-before.txt', 'status', '--dir', 'm');
+  await keep('plan.txt', 'plan', '--dir', 'm', '--verbose');
+  await keep('plan.json.txt', 'plan', '--dir', 'm', '--json');
+  await keep('up-dry-run.txt', 'up', '--dir', 'm', '--to', '2', '--dry-run');
+  await keep('up.txt', 'up', '--dir', 'm', '--steps', '1');
+  await keep('up.json.txt', 'up', '--dir', 'm', '--json');
+  await keep('up-again.txt', 'up', '--dir', 'm');
+  await keep('up-again.json.txt', 'up', '--dir', 'm', '--json');
+  await keep('status.txt', 'status', '--dir', 'm', '--exit-code');
+  await keep('status.json.txt', 'status', '--dir', 'm', '--json');
+  await keep('plan-down.txt', 'plan', '--dir', 'm', '--down', '--to', '1');
+  await keep('down.txt', 'down', '--dir', 'm');
+  await keep('status-pending.txt', 'status', '--dir', 'm', '--exit-code');
+  await keep('redo.txt', 'redo', '--dir', 'm', '--yes');
+  await keep('down.json.txt', 'down', '--dir', 'm', '--to', '0001_create_clinics', '--json');
+  await keep('down-again.json.txt', 'down', '--dir', 'm', '--only', '1', '--json');
+  await keep('log.txt', 'log', '--dir', 'm');
+  await keep('log.json.txt', 'log', '--dir', 'm', '--limit', '1', '--json');
+});
+
+test('what is wrong with a history is shown by status, and refused by up with what to type', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(clinic);
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  const replace = { [db.name]: 'DATABASE' };
+  await migrate(['up', '--dir', 'm'], at);
+  await place.write({ 'm/0001_create_clinics.sql': down('', 'CREATE TABLE clinics (id bigint);', 'DROP TABLE clinics;'), 'm/0002_between.sql': 'SELECT 1;' });
+  const duplicate = ['up', '--dir', 'm'];
+  await expect(golden(duplicate, await migrate(duplicate, at), replace)).toMatchFileSnapshot('golden/up-duplicate.txt');
+  await using other = await folder({ ...clinic, 'm/0001_create_clinics.sql': 'CREATE TABLE clinics (id bigint);', 'm/0000_first.sql': 'SELECT 1;' });
+  const there = { ...at, cwd: other.path };
+  for (const [name, args] of [
+    ['status-problems.txt', ['status', '--dir', 'm']],
+    ['up-refused.txt', ['up', '--dir', 'm']],
+    ['up-refused.json.txt', ['up', '--dir', 'm', '--json']],
+    ['plan-refused.txt', ['plan', '--dir', 'm']],
+  ] as const) {
+    await expect(golden(args, await migrate(args, there), replace)).toMatchFileSnapshot(`golden/${name}`);
+  }
+});
+
+test('--order allow runs a migration below the newest; without it the way is told', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(clinic);
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up', '--dir', 'm'], at);
+  await place.write({ 'm/0000_before.sql': 'CREATE TABLE early (id int);' });
+  const strict = await migrate(['up', '--dir', 'm'], at);
+  expect(strict).toMatchObject({ code: 1 });
+  expect(strict.stderr).toContain('--order allow');
+  expect(await migrate(['up', '--dir', 'm', '--order', 'allow'], at)).toMatchObject({ code: 0 });
+  expect(JSON.parse((await migrate(['status', '--dir', 'm', '--json'], at)).stdout)).toMatchObject({
+    services: [{ targets: [{ current: '0003', pending: [] }] }],
+  });
+});
+
+test('--atomic undoes everything when one migration fails', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({ 'm/0001_a.sql': 'CREATE TABLE a (id int);', 'm/0002_b.sql': 'SELECT 1 / (SELECT count(*) FROM a);' });
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  const run = await migrate(['up', '--dir', 'm', '--atomic', '--json'], at);
+  expect(run.code).toBe(1);
+  expect(JSON.parse(run.stdout)).toMatchObject({
+    services: [{ targets: [{ outcome: 'failed', applied: [], failed: { version: '0002', sqlState: '22012' } }] }],
+  });
+  const client = await db.connect();
+  expect((await client.query("SELECT to_regclass('a') AS a")).rows).toEqual([{ a: null }]);
+});
+
+test('a table, a schema and a history elsewhere are where the flags say', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(clinic);
+  const client = await db.connect();
+  await client.query('CREATE SCHEMA "odd ""name"');
+  const args = ['up', '--dir', 'm', '--url', db.url, '--schema', 'odd "name', '--table', 'a"; drop schema public cascade; --'];
+  expect(await migrate(args, { cwd: place.path })).toMatchObject({ code: 0 });
+  const { rows } = await client.query(`SELECT tablename FROM pg_tables WHERE schemaname = 'odd "name' ORDER BY 1`);
+  expect(rows.map((row) => row.tablename as string)).toEqual([
+    'a"; drop schema public cascade; --',
+    'a"; drop schema public cascade; --_log',
+    'a"; drop schema public cascade; --_scripts',
+    'clinics',
+  ]);
+  expect((await client.query("SELECT count(*)::int AS n FROM pg_namespace WHERE nspname = 'public'")).rows).toEqual([{ n: 1 }]);
+});
