@@ -5,10 +5,11 @@ FROM node:24-slim AS build
 WORKDIR /app
 # Empty: npm's own default. A company's mirror otherwise; where it asks for a token, name one that may only read.
 ARG NPM_CONFIG_REGISTRY=
-# Downloads by lockfile alone, so that this layer stays until a dependency changes.
+# Downloads by lockfile alone, so that this layer stays until a dependency changes. Only the store is kept: what is in it for other
+# packages must not become part of an image.
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY docker docker
-RUN sh docker/pnpm.sh fetch --prod
+RUN sh docker/pnpm.sh fetch --prod && rm -rf node_modules
 COPY . .
 ARG SERVICE
 RUN sh docker/pnpm.sh install --prod --frozen-lockfile --offline --filter "${SERVICE}..."

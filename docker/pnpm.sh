@@ -10,4 +10,7 @@ if ! command -v npm >/dev/null 2>&1; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends npm >/dev/null
 fi
-exec npx -y pnpm@12 "$@"
+if ! npx -y pnpm@12 "$@"; then
+  echo 'pnpm failed. Where a proxy looks into TLS, put its root certificate into docker/certificates; for a mirror, set NPM_CONFIG_REGISTRY.' >&2
+  exit 1
+fi

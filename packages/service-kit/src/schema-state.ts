@@ -100,6 +100,9 @@ export function schemaState(service: string, status: Status): SchemaState {
   };
 }
 
+/** A server that is frozen, or behind a network that is gone, answers nothing at all. Milliseconds. */
+const ANSWER_WITHIN_MS = 5_000;
+
 /** How old an answer may be: whoever asks more often than this gets the one before. Milliseconds. */
 const FRESH_MS = 500;
 
@@ -108,7 +111,7 @@ export function schemaReader(service: string, migrator: Pick<Migrator, 'status'>
   let last: { readonly at: number; readonly state: Promise<SchemaState> } | null = null;
   return () => {
     if (last !== null && performance.now() - last.at < FRESH_MS) return last.state;
-    const state = migrator.status().then((status) => schemaState(service, status));
+    const state = within(ANSWER_WITHIN_MS, migrator.status()).then((status) => schemaState(service, status));
     const mine = { at: Number.POSITIVE_INFINITY, state };
     const settled = (): void => {
       if (last === mine) last = { at: performance.now(), state };
@@ -119,4 +122,16 @@ export function schemaReader(service: string, migrator: Pick<Migrator, 'status'>
     });
     return state;
   };
+}
+
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

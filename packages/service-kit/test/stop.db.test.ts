@@ -63,6 +63,16 @@ test('SIGTERM while a service waits for its server ends it at once', async () =>
   expect(await stopped(service)).toEqual({ code: 143, signal: null });
 });
 
+test('a signal that comes twice ends a service no other way than once', async () => {
+  await using db = await testDatabase();
+  await using folder = await migrations({ '0001_sleep.sql': 'SELECT pg_sleep(10);\n' });
+  await using service = await startDemo(folder, db.url);
+  await running(db, "wait_event = 'PgSleep'");
+  service.kill('SIGINT');
+  expect(await stopped(service)).toEqual({ code: 130, signal: null });
+  expect(await history(db)).toEqual([]);
+});
+
 /** Ten seconds is what Docker and Kubernetes may give. */
 async function stopped(service: { kill(signal: NodeJS.Signals): void; readonly ended: Promise<unknown>; output(): string }): Promise<unknown> {
   const began = performance.now();
