@@ -166,7 +166,7 @@ EXCEPTION
 END
 $$;
 
--- The role stays: it belongs to the cluster, and other databases may know it. Only what was granted here goes.
+-- The role stays: it belongs to the cluster, and other databases may know it. Only its use of this schema goes.
 DO $$
 BEGIN
   IF EXISTS (

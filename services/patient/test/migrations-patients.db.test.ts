@@ -120,3 +120,30 @@ test('an address of any length can be saved', async () => {
   const { rowCount } = await asTenant(on, clinic, `UPDATE patients SET emergency_contact_address = '${text}' WHERE id = '${rowId(clinic, 1)}'`);
   expect(rowCount).toBe(1);
 });
+
+test('under row-level security a search asks the index, and not every row of the clinic', async () => {
+  await using on = await serviceDatabase(service);
+  await on.migrator.up();
+  await on.client.query(`ALTER TABLE patients DISABLE TRIGGER USER;
+    INSERT INTO patients (tenant_id, patient_id, first_name, last_name, date_of_birth, country, email, phone, emergency_contact_address)
+    SELECT '${clinic.id}', 'N' || i, 'First' || i, 'Last' || i, date '1980-01-01' + i, 'Canada', 'P' || i || '@example.test', '+1514' || 2000000 + i, i || ' rue Ontario'
+      FROM generate_series(1, 5000) i;
+    ANALYZE patients`);
+  const searches: Readonly<Record<string, string>> = {
+    "last_name_key ^@ lower('LAST77')": 'patients_tenant_last_name_idx',
+    "first_name_key ^@ lower('First77')": 'patients_tenant_first_name_idx',
+    "email_key = lower('p77@example.test')": 'patients_tenant_email_idx',
+    "phone = '+15142000077'": 'patients_tenant_phone_idx',
+    "patient_id = 'N77'": 'patients_tenant_id_patient_id_key',
+    "date_of_birth = '1980-03-18'": 'patients_tenant_date_of_birth_idx',
+    "emergency_contact_address = '77 rue Ontario'": 'patients_emergency_contact_address_idx',
+  };
+  for (const [search, index] of Object.entries(searches)) {
+    const { rows } = await asTenant(on, clinic, `EXPLAIN SELECT * FROM patients WHERE is_active AND ${search}`);
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+    const column = search.split(' ')[0] ?? '';
+    expect({ search, plan }).toEqual({ search, plan: expect.stringContaining(index) });
+    // Of an index that is only asked for the clinic, every entry of the clinic is read.
+    expect({ search, plan }).toEqual({ search, plan: expect.stringMatching(new RegExp(`Index Cond: .*${column}`)) });
+  }
+});

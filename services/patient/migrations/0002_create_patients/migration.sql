@@ -22,6 +22,12 @@ CREATE TABLE patients (
   date_of_birth date NOT NULL,
   gender varchar(20),
   email varchar(320),
+  -- What is searched for. An index on lower(last_name) would never be asked: under row-level security only leakproof
+  -- functions come before the policy, and lower() and LIKE are none, while =, <, >= and ^@ are. Collation C, so that an
+  -- index knows beginnings.
+  last_name_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (lower(last_name)) STORED,
+  first_name_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (lower(first_name)) STORED,
+  email_key text COLLATE "C" GENERATED ALWAYS AS (nullif(lower(email), '')) STORED,
   phone varchar(40),
   address_line1 varchar(255),
   address_line2 varchar(255),
@@ -77,11 +83,14 @@ CREATE TABLE patients (
 );
 
 CREATE INDEX patients_tenant_date_of_birth_idx ON patients (tenant_id, date_of_birth);
-CREATE INDEX patients_tenant_email_idx ON patients (tenant_id, lower(email)) WHERE email <> '';
+CREATE INDEX patients_tenant_email_idx ON patients (tenant_id, email_key) WHERE email_key IS NOT NULL;
 
 COMMENT ON TABLE patients IS 'People treated at a clinic. One person at two clinics is two rows: clinics do not see each other''s.';
 COMMENT ON COLUMN patients.tenant_id IS 'The clinic: healthcare_entities.id of the user service.';
 COMMENT ON COLUMN patients.patient_id IS 'The number by which the clinic knows the patient; unique within the clinic.';
+COMMENT ON COLUMN patients.last_name_key IS 'For searches: last_name_key ^@ lower(…) finds a beginning, by index.';
+COMMENT ON COLUMN patients.first_name_key IS 'For searches, as last_name_key.';
+COMMENT ON COLUMN patients.email_key IS 'For searches: email_key = lower(…); NULL where there is no address.';
 COMMENT ON COLUMN patients.phone IS 'As it was typed.';
 COMMENT ON COLUMN patients.state_province IS 'State, province, region or département.';
 COMMENT ON COLUMN patients.country IS 'Of the address; any country.';
