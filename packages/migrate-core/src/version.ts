@@ -35,10 +35,11 @@ export function parseName(name: string): ParsedName {
   const rest = name.slice(digits.length);
   // `1.2.3` is no index: the folder's other 1.x are not the same number twice.
   const dotted = rest.startsWith('.');
+  const version = dotted ? (/^[\d.]*\d/.exec(name)?.[0] ?? digits) : digits;
   return {
-    version: dotted ? (/^[\d.]*\d/.exec(name)?.[0] ?? digits) : digits,
+    version,
     number: normalized(digits),
-    description: words(rest) || name,
+    description: words(name.slice(version.length)) || name,
     scheme: digits.length <= 4 && !dotted ? 'index' : 'stamp',
   };
 }

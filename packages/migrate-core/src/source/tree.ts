@@ -42,7 +42,7 @@ export function isOn(options: readonly Node[], name: string): boolean {
 /** `false` for the spellings of false, else `true`. */
 export function optionValue(element: Node): boolean {
   const arg = child(element, 'arg');
-  const word = text(child(arg, 'String'), 'sval') ?? text(child(arg, 'TypeName'), 'name');
+  const word = text(child(arg, 'String'), 'sval') ?? text(child(list(child(arg, 'TypeName'), 'names').at(-1), 'String'), 'sval');
   if (word !== null) return !/^(?:false|off|no|0)$/i.test(word);
   if ('Boolean' in arg) return flag(child(arg, 'Boolean'), 'boolval');
   if ('Integer' in arg) return child(arg, 'Integer')['ival'] !== undefined && child(arg, 'Integer')['ival'] !== 0;
