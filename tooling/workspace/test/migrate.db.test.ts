@@ -1,24 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, stopLocalPostgres } from '@org/local-postgres';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { freshClone } from './support/fresh-clone.ts';
 
 const script = join(import.meta.dirname, '../src/migrate.ts');
-
-/** A local PostgreSQL of this test's own, as it is before the first command in a fresh clone. */
-async function freshClone(): Promise<NodeJS.ProcessEnv> {
-  const folder = mkdtempSync('/tmp/workspace-');
-  await chmod(folder, 0o755);
-  const env: NodeJS.ProcessEnv = { LOCAL_POSTGRES_DIR: join(folder, 'postgres'), LOCAL_POSTGRES_PORT: String(await freePort()), CI: 'true' };
-  for (const name of ['PATH', 'HOME', 'TMPDIR', 'USER']) if (process.env[name] !== undefined) env[name] = process.env[name];
-  onTestFinished(async () => {
-    await stopLocalPostgres(env).catch(() => undefined);
-    await rm(folder, { recursive: true, force: true });
-  });
-  return env;
-}
 
 async function migrate(args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -55,7 +40,7 @@ describe('pnpm migrate', () => {
       'upToDate',
       'upToDate',
     ]);
-  });
+  }, 180_000);
 
   test('keeps the exit code of the migration that failed, and names what did not begin', async () => {
     const { code, stderr } = await migrate(['--filter', 'patient', '--to', '9999'], await freshClone());
