@@ -21,7 +21,7 @@ test('SIGTERM during a statement of ten seconds: gone within ten, nothing record
 });
 
 test(
-  'SIGTERM during a concurrent index build that waits for an open transaction: gone within ten, no invalid index, and the next start completes',
+  'SIGTERM during a concurrent index build that waits for an open transaction: gone within ten, recorded as begun, and the next start completes it',
   { timeout: 60_000 },
   async () => {
     await using db = await testDatabase();
@@ -38,7 +38,8 @@ test(
 
     expect(await stopped(service)).toEqual({ code: 143, signal: null });
     expect(await tagged(db)).toBe(0);
-    expect((await history(db)).filter((one) => one === '0002_index')).toEqual([]);
+    // What the build left cannot be taken away while the writer's transaction is open: the next start does it.
+    expect(await history(db)).toEqual(['0001_notes', '0002_index started']);
 
     await writer.query('COMMIT');
     await using again = await startDemo(folder, db.url);
