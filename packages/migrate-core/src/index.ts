@@ -15,16 +15,15 @@ export { chooseConnection, connectionNeeded, connectionTo, displayConnection, en
 export type { ChosenConnection, ConnectionFlags, ConnectionRequest, ConnectionSettings, Environment } from './connection.ts';
 export { startMigrations, startupDefaults } from './startup.ts';
 export type { StartMode, Startup, StartupOptions, StartupOutcome, StartupState } from './startup.ts';
-export { describeDifference, diffCatalogs, readCatalog, readDatabaseCatalog } from './catalog.ts';
+export { checkRoundTrip, checkSource, readCatalog, readDatabaseCatalog } from './check.ts';
+export { describeDifference, diffCatalogs } from './catalog/difference.ts';
 export type { Catalog, CatalogDifference, CatalogOptions, CatalogReader } from './catalog.ts';
 export { inRuns, orderServices } from './requirements.ts';
 export type { MigrationOfService, RequirementProblem, ServiceNode, ServiceOrder } from './requirements.ts';
-export { checkRoundTrip } from './round-trip.ts';
 export type { RoundTripFinding, RoundTripOptions, RoundTripReport } from './round-trip.ts';
 export type { ConnectTo } from './scratch.ts';
 export { directorySource } from './source/directory.ts';
 export { listSource } from './source/list.ts';
 export type { ListedMigration } from './source/list.ts';
-export { checkSource } from './source-check.ts';
 export type { SourceCheck, SourceFinding } from './source-check.ts';
 export type { RepairReport, RepairRequest } from './repair.ts';
