@@ -93,7 +93,10 @@ function fromFlags(request: ConnectionRequest): ChosenConnection | null {
   if (url === undefined && given.length === 0) return null;
   if (url !== undefined) {
     if (given.length > 0) {
-      throw new MigrationError({ code: 'invalidOptions', message: `--url says it all: it cannot be combined with --${given.map(([key]) => key).join(', --')}` });
+      throw new MigrationError({
+        code: 'invalidOptions',
+        message: `--url says it all: it cannot be combined with --${given.map(([key]) => key).join(', --')}`,
+      });
     }
     return finish('--url', parseConnectionUrl(url, '--url'), request.database);
   }
@@ -118,7 +121,14 @@ interface Parts {
 
 const DATABASE_PARTS: Parts = {
   source: 'DATABASE_*',
-  names: { host: 'DATABASE_HOST', port: 'DATABASE_PORT', user: 'DATABASE_USERNAME', password: 'DATABASE_PASSWORD', database: 'DATABASE_NAME', ssl: 'DATABASE_SSL' },
+  names: {
+    host: 'DATABASE_HOST',
+    port: 'DATABASE_PORT',
+    user: 'DATABASE_USERNAME',
+    password: 'DATABASE_PASSWORD',
+    database: 'DATABASE_NAME',
+    ssl: 'DATABASE_SSL',
+  },
 };
 const DB_PARTS: Parts = {
   source: 'DB_*',

@@ -67,7 +67,8 @@ async function attemptTransaction(state: RunState, steps: readonly ReadyStep[], 
       await state.main.run('ROLLBACK');
     }
     const unflushed = result.notices.find((notice) => notice.code === '01000' && /synchronous replication/.test(notice.message));
-    if (unflushed !== undefined) state.emit({ type: 'notice', target: state.target, name: part.step.name, message: `committed here, but: ${unflushed.message}` });
+    if (unflushed !== undefined)
+      state.emit({ type: 'notice', target: state.target, name: part.step.name, message: `committed here, but: ${unflushed.message}` });
   }
   state.generation += steps.length;
   state.durability = durability === 'flush' ? 'flushed' : 'pending';
@@ -109,7 +110,10 @@ function messages(state: RunState, steps: readonly ReadyStep[], durability: 'flu
     }
     if (mayChangeRole(step.script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(state.snapshot.role)}, true)`);
     const seq = state.generation + 1 + index;
-    message.add('record', step.direction === 'up' ? recordApplied(state.tables, state.run, step.record, seq) : recordUndone(state.tables, state.run, step.name, seq));
+    message.add(
+      'record',
+      step.direction === 'up' ? recordApplied(state.tables, state.run, step.record, seq) : recordUndone(state.tables, state.run, step.name, seq),
+    );
     for (let piece = from; piece < message.pieces.length; piece++) owners.set(piece, step);
   }
   message.add('commit', 'COMMIT');
@@ -119,7 +123,10 @@ function messages(state: RunState, steps: readonly ReadyStep[], durability: 'flu
 
 /** In a shared transaction each step gets its own limits back. */
 function addStepSettings(message: Message, step: ReadyStep, lockTimeoutMs: number): void {
-  message.add('settings', `SELECT pg_catalog.set_config('lock_timeout', '${step.lockTimeoutMs ?? lockTimeoutMs}ms', true)${step.statementTimeoutMs === null ? '' : `, pg_catalog.set_config('statement_timeout', '${step.statementTimeoutMs}ms', true)`}`);
+  message.add(
+    'settings',
+    `SELECT pg_catalog.set_config('lock_timeout', '${step.lockTimeoutMs ?? lockTimeoutMs}ms', true)${step.statementTimeoutMs === null ? '' : `, pg_catalog.set_config('statement_timeout', '${step.statementTimeoutMs}ms', true)`}`,
+  );
 }
 
 /**
@@ -134,7 +141,10 @@ export function addStatements(message: Message, script: Script, lockTimeoutMs: n
     const statement = script.statements[index];
     if (statement === undefined) continue;
     if (statement.strongLock && locked && !own) {
-      message.add('settings', `SELECT pg_catalog.set_config('lock_timeout', GREATEST(100, ${lockTimeoutMs} - EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.current_setting('migrate.locked_at')::timestamptz) * 1000)::int::text || 'ms', true)`);
+      message.add(
+        'settings',
+        `SELECT pg_catalog.set_config('lock_timeout', GREATEST(100, ${lockTimeoutMs} - EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.current_setting('migrate.locked_at')::timestamptz) * 1000)::int::text || 'ms', true)`,
+      );
     }
     message.add('statement', statement.text, { script, index });
     if (statement.strongLock && !locked && index < last && !own) {
@@ -201,7 +211,9 @@ export function liveDatabase(state: RunState, name: string): LiveDatabase {
   return {
     query: (text, values) => {
       const config: Record<string, unknown> = typeof text === 'string' ? { text } : { ...text };
-      return state.main.query({ ...config, text: `${prefix}${String(config['text'])}`, values: values ?? config['values'] }) as ReturnType<LiveDatabase['query']>;
+      return state.main.query({ ...config, text: `${prefix}${String(config['text'])}`, values: values ?? config['values'] }) as ReturnType<
+        LiveDatabase['query']
+      >;
     },
   };
 }

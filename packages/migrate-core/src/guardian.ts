@@ -17,7 +17,9 @@ export async function withGuardian(state: RunState, step: ReadyStep, work: (guar
   await ensureTables(state, step);
   const guardian = await Session.open(state.connect);
   try {
-    const held = await guardian.runInside(holdLock({ tables: state.tables, snapshot: { ...state.snapshot, tables: 'present' }, generation: state.generation, lock: 'take' }, state.run, step.name));
+    const held = await guardian.runInside(
+      holdLock({ tables: state.tables, snapshot: { ...state.snapshot, tables: 'present' }, generation: state.generation, lock: 'take' }, state.run, step.name),
+    );
     if (held.kind === 'lost') throw connectionLost(state, held.error);
     if (held.kind === 'failed') {
       await guardian.run('ROLLBACK');
@@ -62,5 +64,10 @@ async function refusePoolOfOne(state: RunState): Promise<void> {
 }
 
 function connectionLost(state: RunState, cause: Error): MigrationError {
-  return new MigrationError({ code: 'connection', message: `the connection to ${state.target.name} was lost: ${cause.message}`, target: state.target.name, cause });
+  return new MigrationError({
+    code: 'connection',
+    message: `the connection to ${state.target.name} was lost: ${cause.message}`,
+    target: state.target.name,
+    cause,
+  });
 }

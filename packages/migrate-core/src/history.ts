@@ -212,7 +212,11 @@ export interface StoredScript {
 }
 
 /** The stored script, and who but the owner could have written it. */
-export async function readScript(session: Session, tables: HistoryTables, key: string): Promise<(StoredScript & { readonly writers: readonly string[] }) | null> {
+export async function readScript(
+  session: Session,
+  tables: HistoryTables,
+  key: string,
+): Promise<(StoredScript & { readonly writers: readonly string[] }) | null> {
   const rows = await session.read(
     `SELECT s.key, s.up, s.down, s.down_checksum, s.down_transaction,
  (SELECT pg_catalog.json_agg(DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END)

@@ -138,7 +138,11 @@ async function indexNamed(session: Session, index: ObjectName): Promise<IndexSta
 }
 
 /** The indexes that a REINDEX touches: of one table, of the table of one index, of a schema, or all. */
-async function indexesInReach(session: Session, object: ObjectName | null, target: 'index' | 'table' | 'schema' | 'database' | 'system'): Promise<IndexState[]> {
+async function indexesInReach(
+  session: Session,
+  object: ObjectName | null,
+  target: 'index' | 'table' | 'schema' | 'database' | 'system',
+): Promise<IndexState[]> {
   const name = object === null ? 'NULL' : literal(named(object));
   const suffix = `c.relname ~ '_cc(new|old)[0-9]*$' AND `;
   switch (target) {

@@ -244,7 +244,12 @@ class TargetMigrator implements Migrator {
       const { listing, available } = await this.#discover();
       const broken = sourceProblems(listing);
       if (broken.length > 0 && request.direction === 'up') {
-        throw new MigrationError({ code: 'invalidMigration', message: broken.map((one) => one.message).join('\n'), problems: broken, migration: broken[0]?.name });
+        throw new MigrationError({
+          code: 'invalidMigration',
+          message: broken.map((one) => one.message).join('\n'),
+          problems: broken,
+          migration: broken[0]?.name,
+        });
       }
       const run = new TargetRun(
         {
@@ -349,7 +354,13 @@ function sourceProblems(listing: SourceListing): Problem[] {
 function interruptedProblems(applied: readonly AppliedMigration[]): Problem[] {
   return applied
     .filter((row) => row.state !== 'applied')
-    .map((row) => ({ code: 'interrupted', severity: 'warning', name: row.name, version: row.version, message: `${row.name} was interrupted half way ${row.state === 'started' ? 'up' : 'down'}; the next \`migrate up\` goes on where it stopped` }));
+    .map((row) => ({
+      code: 'interrupted',
+      severity: 'warning',
+      name: row.name,
+      version: row.version,
+      message: `${row.name} was interrupted half way ${row.state === 'started' ? 'up' : 'down'}; the next \`migrate up\` goes on where it stopped`,
+    }));
 }
 
 function plannedStep(step: PreparedStep): PlannedStep {

@@ -84,11 +84,7 @@ export interface Plan {
  * What `request` runs on a target whose history is `applied` (in history order). All problems are reported at once;
  * a plan with an `error` among them is not to be run.
  */
-export function plan(
-  available: readonly AvailableMigration[],
-  applied: readonly AppliedMigration[],
-  request: PlanRequest,
-): Plan {
+export function plan(available: readonly AvailableMigration[], applied: readonly AppliedMigration[], request: PlanRequest): Plan {
   const timeline = new Timeline(available, applied);
   const direction = request.direction;
   const { steps, problems } = request.direction === 'up' ? planUp(timeline, request) : planDown(timeline, request);
@@ -111,10 +107,7 @@ export function planAgain(
   request: PlanRequest,
   chosen: readonly string[],
 ): Plan {
-  const wide: PlanRequest =
-    request.direction === 'up'
-      ? { direction: 'up', order: request.order }
-      : { direction: 'down', steps: applied.length };
+  const wide: PlanRequest = request.direction === 'up' ? { direction: 'up', order: request.order } : { direction: 'down', steps: applied.length };
   const again = plan(available, applied, wide);
   const kept = again.steps.filter((step) => chosen.includes(step.name));
   const problems = again.problems.filter((problem) => problem.code !== 'outOfOrder' || chosen.includes(problem.name));
@@ -181,15 +174,10 @@ class Timeline {
 }
 
 /** Source order counts 0, 1, 2 …; an unknown migration stands between its neighbours. */
-function positions(
-  available: readonly AvailableMigration[],
-  applied: readonly AppliedMigration[],
-): ReadonlyMap<string, number> {
+function positions(available: readonly AvailableMigration[], applied: readonly AppliedMigration[]): ReadonlyMap<string, number> {
   const position = new Map<string, number>(available.map((migration, index) => [migration.name, index]));
   // In a folder the names say where an unknown one belongs; in a list only the order of applying does.
-  const sorted = available.every(
-    (migration, index) => index === 0 || compareNames(available[index - 1]?.name ?? '', migration.name) < 0,
-  );
+  const sorted = available.every((migration, index) => index === 0 || compareNames(available[index - 1]?.name ?? '', migration.name) < 0);
   const unknown = applied.filter((row) => !position.has(row.name));
   const known = new Map(position);
   for (const [rank, row] of unknown.entries()) {
@@ -218,16 +206,36 @@ function integrityProblems(timeline: Timeline, direction: 'up' | 'down'): Proble
     const migration = timeline.byName.get(row.name);
     const now = timeline.renamed.get(row.name);
     if (now !== undefined) {
-      report('renamed', weight, row, `${row.name} was applied and is now called ${now}: the content is the same. Give it its old name back, or type: migrate repair --mark-undone ${row.name} --mark-applied ${now}`);
+      report(
+        'renamed',
+        weight,
+        row,
+        `${row.name} was applied and is now called ${now}: the content is the same. Give it its old name back, or type: migrate repair --mark-undone ${row.name} --mark-applied ${now}`,
+      );
     } else if (migration === undefined && timeline.isAbove(row.name)) {
       report('unknownApplied', 'warning', row, `${row.name} was applied by a newer build; this one does not know it`);
     } else if (migration === undefined) {
-      report('unknownApplied', weight, row, `${row.name} is applied, but this build has no such migration. Bring its file back, undo it with: migrate down --only ${row.name}, or accept its absence with: migrate repair --mark-undone ${row.name}`);
+      report(
+        'unknownApplied',
+        weight,
+        row,
+        `${row.name} is applied, but this build has no such migration. Bring its file back, undo it with: migrate down --only ${row.name}, or accept its absence with: migrate repair --mark-undone ${row.name}`,
+      );
     } else if (migration.checksum !== row.checksum && row.state === 'applied') {
-      report('changed', weight, row, `${row.name} was changed after it was applied (${short(row.checksum)} then, ${short(migration.checksum)} now). Restore the file and write a new migration, or accept the change with: migrate repair ${row.name}`);
+      report(
+        'changed',
+        weight,
+        row,
+        `${row.name} was changed after it was applied (${short(row.checksum)} then, ${short(migration.checksum)} now). Restore the file and write a new migration, or accept the change with: migrate repair ${row.name}`,
+      );
     }
     if (migration === undefined && row.state !== 'applied') {
-      report('interrupted', 'error', row, `${row.name} was interrupted half way, and this build has no such migration to finish it with. Run a build that has it, or look at the schema and type: migrate repair --mark-applied ${row.name} or --mark-undone ${row.name}`);
+      report(
+        'interrupted',
+        'error',
+        row,
+        `${row.name} was interrupted half way, and this build has no such migration to finish it with. Run a build that has it, or look at the schema and type: migrate repair --mark-applied ${row.name} or --mark-undone ${row.name}`,
+      );
     }
   }
   return problems;
@@ -243,7 +251,12 @@ function planUp(timeline: Timeline, request: Extract<PlanRequest, { direction: '
   );
 
   if (request.to !== undefined) {
-    const limit = resolve(request.to, timeline.available.map((one) => one.name), problems, 'has no migration');
+    const limit = resolve(
+      request.to,
+      timeline.available.map((one) => one.name),
+      problems,
+      'has no migration',
+    );
     runnable = limit === null ? [] : runnable.filter((one) => timeline.position(one.name) <= timeline.position(limit));
   }
   if (request.steps !== undefined) runnable = runnable.slice(0, request.steps);
@@ -304,9 +317,7 @@ function planDown(timeline: Timeline, request: Extract<PlanRequest, { direction:
       message: `${row.name} was interrupted half way: its down undoes the whole of it. Finish it first with: migrate up --to ${row.version}`,
     });
   }
-  const steps = chosen.map(
-    (row): Step => ({ name: row.name, version: row.version, direction: 'down', mode: row.state === 'undoing' ? 'resume' : 'whole' }),
-  );
+  const steps = chosen.map((row): Step => ({ name: row.name, version: row.version, direction: 'down', mode: row.state === 'undoing' ? 'resume' : 'whole' }));
   return { steps, problems };
 }
 

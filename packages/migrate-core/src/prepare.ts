@@ -90,18 +90,32 @@ export class Preparation {
       return problem(`${step.name} cannot be undone: ${reason}. Write a down, or a new migration that takes it back`);
     }
     const stored = await readScript(session, tables, row.script);
-    if (stored?.down == null) return problem(`${step.name} cannot be undone: ${compiled?.irreversible ?? 'no down was stored with it'}. Write a down, or a new migration that takes it back`);
+    if (stored?.down == null)
+      return problem(
+        `${step.name} cannot be undone: ${compiled?.irreversible ?? 'no down was stored with it'}. Write a down, or a new migration that takes it back`,
+      );
     if (stored.writers.length > 0) {
-      return problem(`the stored down of ${step.name} was not used: ${stored.writers.join(', ')} could have written it. Take the right back with: REVOKE ALL ON ${tables.scripts}, ${tables.history} FROM ${stored.writers.join(', ')}`);
+      return problem(
+        `the stored down of ${step.name} was not used: ${stored.writers.join(', ')} could have written it. Take the right back with: REVOKE ALL ON ${tables.scripts}, ${tables.history} FROM ${stored.writers.join(', ')}`,
+      );
     }
     if (sha256(stored.down) !== stored.downChecksum) {
-      return problem(`the stored down of ${step.name} was changed after it was stored (its checksum differs); it was not used. Undo it by hand, then type: migrate repair --mark-undone ${step.name}`);
+      return problem(
+        `the stored down of ${step.name} was changed after it was stored (its checksum differs); it was not used. Undo it by hand, then type: migrate repair --mark-undone ${step.name}`,
+      );
     }
     const script = await compileSql(stored.down, { transaction: stored.downTransaction ?? 'per-migration', origin: null });
     return this.#ready(step, row, migration, script, null, 'stored');
   }
 
-  #ready(step: Step, row: HistoryRow | null, migration: Migration | null, script: Script | LiveScript, stored: StoredScript | null, from: PreparedStep['from']): PreparedStep {
+  #ready(
+    step: Step,
+    row: HistoryRow | null,
+    migration: Migration | null,
+    script: Script | LiveScript,
+    stored: StoredScript | null,
+    from: PreparedStep['from'],
+  ): PreparedStep {
     const directives = migration?.directives;
     return {
       ...step,
@@ -128,7 +142,9 @@ export class Preparation {
   async #askServer(session: Session, snapshot: HistorySnapshot, steps: readonly PreparedStep[]): Promise<void> {
     const scripts = steps.flatMap((step) => (step.script.kind === 'sql' ? [{ step, script: step.script }] : []));
     const sameGrammar = Math.trunc(snapshot.serverVersion / 10_000) === PARSER_VERSION;
-    const doubtful = sameGrammar ? scripts.filter(({ script }) => script.syntaxError !== undefined || script.statements.some((one) => one.kind === 'Unparsed')) : scripts;
+    const doubtful = sameGrammar
+      ? scripts.filter(({ script }) => script.syntaxError !== undefined || script.statements.some((one) => one.kind === 'Unparsed'))
+      : scripts;
     if (doubtful.length === 0) return;
     const message = new Message().add('guard', 'SELECT 1/0');
     const owners = doubtful.flatMap(({ step, script }) => {
@@ -136,7 +152,12 @@ export class Preparation {
       return script.statements.map(() => step);
     });
     const result = await session.run(message.text);
-    if (result.kind === 'lost') throw new MigrationError({ code: 'connection', message: `the connection was lost while the server parsed the migrations: ${result.error.message}`, cause: result.error });
+    if (result.kind === 'lost')
+      throw new MigrationError({
+        code: 'connection',
+        message: `the connection was lost while the server parsed the migrations: ${result.error.message}`,
+        cause: result.error,
+      });
     if (result.kind === 'done' || result.error.code !== '42601') return;
     const offset = Number(result.error.position ?? '1');
     const index = message.pieceIndexAt(offset);

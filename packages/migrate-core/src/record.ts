@@ -57,7 +57,15 @@ function requiresArray(input: RecordInput): string {
 }
 
 /** A row of the log. `duration` is SQL. */
-export function insertLog(tables: HistoryTables, run: Run, seq: number | string, action: LogAction, name: string, duration = 'NULL', detail: string | null = null): string {
+export function insertLog(
+  tables: HistoryTables,
+  run: Run,
+  seq: number | string,
+  action: LogAction,
+  name: string,
+  duration = 'NULL',
+  detail: string | null = null,
+): string {
   return `INSERT INTO ${tables.log} (seq, action, name, "from", run_id, duration_ms, detail) VALUES (${seq}, ${literal(action)}, ${literal(name)}, ${literal(run.from)}, ${literal(run.id)}, ${duration}, ${literal(detail)})`;
 }
 

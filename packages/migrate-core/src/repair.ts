@@ -52,14 +52,24 @@ export async function repair(session: Session, options: RepairOptions, request: 
     const changes = await planChanges(session, options, snapshot, request);
     const result = await session.run(messageOf(options, snapshot, changes));
     if (result.kind === 'done') return reportOf(changes);
-    if (result.kind === 'lost') throw new MigrationError({ code: 'connection', message: `the connection to ${options.target} was lost: ${result.error.message}`, hint: 'look with: migrate status', cause: result.error });
+    if (result.kind === 'lost')
+      throw new MigrationError({
+        code: 'connection',
+        message: `the connection to ${options.target} was lost: ${result.error.message}`,
+        hint: 'look with: migrate status',
+        cause: result.error,
+      });
     const { error } = result;
     if (error.code !== GUARD.lockHeld && error.code !== GUARD.movedOn) {
       throw new MigrationError({ code: 'migrationFailed', message: `${error.message} while writing the history`, sqlState: error.code, cause: error });
     }
     if (performance.now() > until || options.signal?.aborted === true) {
       const holder = await readLockHolder(session, options.tables);
-      throw new MigrationError({ code: 'lockTimeout', message: `the migration lock of ${options.tables.history} on ${options.target} is held${holder === null ? '' : ` by ${describeBlocker(holder)}`}; nothing was changed`, hint: 'wait for that run, then repair' });
+      throw new MigrationError({
+        code: 'lockTimeout',
+        message: `the migration lock of ${options.tables.history} on ${options.target} is held${holder === null ? '' : ` by ${describeBlocker(holder)}`}; nothing was changed`,
+        hint: 'wait for that run, then repair',
+      });
     }
     await sleep(100 * (0.5 + Math.random()) * Math.min(attempt, 10), undefined, { signal: options.signal }).catch(() => undefined);
   }
@@ -80,7 +90,11 @@ async function planChanges(session: Session, options: RepairOptions, snapshot: H
     const row = rowOf(name);
     const record = await options.record(name);
     if (row === null) throw invalid(`${name} was not applied on ${options.target}: there is no checksum to accept`, 'apply it with: migrate up');
-    if (row.state !== 'applied') throw invalid(`${name} was interrupted, and a repair cannot tell what is there: look at the schema`, `then type: migrate repair --mark-applied ${name} (or --mark-undone ${name})`);
+    if (row.state !== 'applied')
+      throw invalid(
+        `${name} was interrupted, and a repair cannot tell what is there: look at the schema`,
+        `then type: migrate repair --mark-applied ${name} (or --mark-undone ${name})`,
+      );
     if (row.checksum === record.checksum) throw invalid(`${name} is as it was applied: there is nothing to accept`, 'look with: migrate status');
     changes.push({ kind: 'accept', name, row, record });
   }
@@ -91,21 +105,28 @@ async function planChanges(session: Session, options: RepairOptions, snapshot: H
     if (row !== null) await refuseRunning(session, row);
     changes.push({ kind: 'markApplied', name, row, record: await options.record(name) });
   }
-  if (changes.length === 0) throw invalid('a repair says what to repair', 'migrate repair VERSION accepts a changed file; or give --mark-applied VERSION, --mark-undone VERSION');
+  if (changes.length === 0)
+    throw invalid('a repair says what to repair', 'migrate repair VERSION accepts a changed file; or give --mark-applied VERSION, --mark-undone VERSION');
   return changes;
 }
 
 async function refuseRunning(session: Session, row: HistoryRow): Promise<void> {
   const running = row.state === 'applied' ? null : await readRunning(session, row.runId);
   if (running === null) return;
-  throw invalid(`a statement of ${row.name} is still running (pid ${running.process.pid})`, `wait for it, or end it with: SELECT pg_cancel_backend(${running.process.pid})`);
+  throw invalid(
+    `a statement of ${row.name} is still running (pid ${running.process.pid})`,
+    `wait for it, or end it with: SELECT pg_cancel_backend(${running.process.pid})`,
+  );
 }
 
 function find(version: string, among: readonly string[], where: string): string {
   const answer = findVersion(version, among);
   if (answer.kind === 'found') return answer.name;
   if (answer.kind === 'ambiguous') throw invalid(`${version} may be any of ${answer.candidates.join(', ')}`, 'give the full name');
-  throw invalid(`${version} is not in ${where}`, answer.suggestions.length > 0 ? `did you mean ${answer.suggestions.join(' or ')}?` : 'look with: migrate status');
+  throw invalid(
+    `${version} is not in ${where}`,
+    answer.suggestions.length > 0 ? `did you mean ${answer.suggestions.join(' or ')}?` : 'look with: migrate status',
+  );
 }
 
 function invalid(message: string, hint: string): MigrationError {
@@ -118,14 +139,21 @@ function messageOf({ tables, run }: RepairOptions, snapshot: HistorySnapshot, ch
     const log = (detail: string): string => insertLog(tables, run, seq, 'repair', change.name, 'NULL', detail);
     switch (change.kind) {
       case 'accept':
-        return recordAccepted(tables, change.record, log(`accepted the file as it is: ${change.record.checksum.slice(0, 8)}, applied as ${change.row?.checksum.slice(0, 8)}`));
+        return recordAccepted(
+          tables,
+          change.record,
+          log(`accepted the file as it is: ${change.record.checksum.slice(0, 8)}, applied as ${change.row?.checksum.slice(0, 8)}`),
+        );
       case 'markApplied':
         return recordMarkedApplied(tables, run, change.record, seq, log(change.row === null ? 'marked as applied' : 'marked as applied after an interruption'));
       case 'markUndone':
         return recordMarkedUndone(tables, change.name, log(change.row.state === 'applied' ? 'marked as undone' : 'marked as undone after an interruption'));
     }
   });
-  const guarded = guard({ tables, snapshot, generation: snapshot.generation, lock: 'take' }, { synchronous_commit: snapshot.synchronousCommit === 'off' ? 'on' : snapshot.synchronousCommit });
+  const guarded = guard(
+    { tables, snapshot, generation: snapshot.generation, lock: 'take' },
+    { synchronous_commit: snapshot.synchronousCommit === 'off' ? 'on' : snapshot.synchronousCommit },
+  );
   return `${tag(run, 'repair')}${[begin(), guarded, ...statements, 'COMMIT'].join('\n;\n')}`;
 }
 

@@ -91,7 +91,12 @@ export class TargetRun {
     if (current.steps.length === 0) return this.#report(null, []);
     if (signal?.aborted === true) throw this.#stopped(current.steps.map((step) => step.name));
     if (snapshot.recovery) {
-      throw new MigrationError({ code: 'connection', message: `${this.#target.name} is a standby, which cannot be written to`, hint: 'connect to the primary', target: this.#target.name });
+      throw new MigrationError({
+        code: 'connection',
+        message: `${this.#target.name} is a standby, which cannot be written to`,
+        hint: 'connect to the primary',
+        target: this.#target.name,
+      });
     }
     this.#chosen ??= current.steps.map((step) => step.name);
     this.#refuse(await this.#options.outside(current, snapshot, signal), current);
@@ -107,7 +112,12 @@ export class TargetRun {
     for (const [index, batch] of batches.entries()) {
       if (options.signal?.aborted === true) {
         await this.#flush(state);
-        throw this.#stopped(batches.slice(index).flat().map((step) => step.name));
+        throw this.#stopped(
+          batches
+            .slice(index)
+            .flat()
+            .map((step) => step.name),
+        );
       }
       for (const step of batch) this.#emit({ type: 'started', target: this.#target, name: step.name, direction: step.direction });
       const durability = index === batches.length - 1 || performance.now() - this.#lastFlush > FLUSH_EVERY_MS ? 'flush' : 'later';
@@ -117,7 +127,11 @@ export class TargetRun {
         case 'done':
           for (const step of batch) {
             // In a shared transaction no step has a time of its own; an equal share is the honest guess.
-            this.#done.push({ step: { name: step.name, version: step.version, durationMs: (performance.now() - began) / batch.length }, direction: step.direction, told: false });
+            this.#done.push({
+              step: { name: step.name, version: step.version, durationMs: (performance.now() - began) / batch.length },
+              direction: step.direction,
+              told: false,
+            });
           }
           if (state.durability === 'flushed') this.#tell();
           break;
@@ -147,19 +161,42 @@ export class TargetRun {
     const culprit = result.step.script;
     const statement = culprit.kind === 'sql' ? culprit.statements[result.index] : undefined;
     if (batch.length > 1 || culprit.kind !== 'sql' || statement === undefined) {
-      throw this.#error({ code: 'planRefused', message: `${result.step.name} cannot be part of one transaction: PostgreSQL refuses ${statement?.summary ?? 'one of its statements'} there`, hint: batch.length > 1 ? 'run without --atomic' : 'call pgm.noTransaction() in it' }, []);
+      throw this.#error(
+        {
+          code: 'planRefused',
+          message: `${result.step.name} cannot be part of one transaction: PostgreSQL refuses ${statement?.summary ?? 'one of its statements'} there`,
+          hint: batch.length > 1 ? 'run without --atomic' : 'call pgm.noTransaction() in it',
+        },
+        [],
+      );
     }
     // Only the state of the database decided this (a partitioned table, a procedure that commits): everything was rolled back.
-    this.#emit({ type: 'notice', target: this.#target, name: step.name, message: `PostgreSQL refuses ${statement.summary} in a transaction; it was rolled back, and that statement runs by itself` });
+    this.#emit({
+      type: 'notice',
+      target: this.#target,
+      name: step.name,
+      message: `PostgreSQL refuses ${statement.summary} in a transaction; it was rolled back, and that statement runs by itself`,
+    });
     const repeatable = /^(Reindex|Cluster|Vacuum)/.test(statement.kind);
-    const statements = culprit.statements.map((one, index) => (index === result.index ? { ...one, transaction: 'forbidden' as const, leftover: { kind: repeatable ? ('repeatable' as const) : ('undecidable' as const) } } : one));
+    const statements = culprit.statements.map((one, index) =>
+      index === result.index
+        ? { ...one, transaction: 'forbidden' as const, leftover: { kind: repeatable ? ('repeatable' as const) : ('undecidable' as const) } }
+        : one,
+    );
     return executeSteps(state, step, { ...culprit, statements });
   }
 
   #atomic(steps: readonly PreparedStep[]): readonly PreparedStep[] {
     const misfits = steps.filter((step) => step.mode === 'resume' || needsSteps(step.script));
     if (misfits.length > 0) {
-      throw this.#error({ code: 'planRefused', message: `all in one transaction is not possible: ${misfits.map((step) => step.name).join(', ')} cannot run in a transaction. Nothing was run`, hint: 'run without --atomic, or up to the migration before it with: --to' }, steps.map((step) => step.name));
+      throw this.#error(
+        {
+          code: 'planRefused',
+          message: `all in one transaction is not possible: ${misfits.map((step) => step.name).join(', ')} cannot run in a transaction. Nothing was run`,
+          hint: 'run without --atomic, or up to the migration before it with: --to',
+        },
+        steps.map((step) => step.name),
+      );
     }
     return steps;
   }
@@ -167,7 +204,18 @@ export class TargetRun {
   #state(snapshot: history.HistorySnapshot): RunState {
     const { connect, tables, run, searchPath, lockTimeoutMs, retryLimitMs, waitLimitMs, signal } = this.#options;
     return {
-      main: this.#main, monitor: this.#monitor, connect, tables, run, target: this.#target, searchPath, lockTimeoutMs, retryLimitMs, waitLimitMs, signal, snapshot,
+      main: this.#main,
+      monitor: this.#monitor,
+      connect,
+      tables,
+      run,
+      target: this.#target,
+      searchPath,
+      lockTimeoutMs,
+      retryLimitMs,
+      waitLimitMs,
+      signal,
+      snapshot,
       emit: (event) => this.#emit(event),
       generation: snapshot.generation,
       durability: this.#done.every((one) => one.told) ? 'flushed' : 'pending',
@@ -196,7 +244,14 @@ export class TargetRun {
       }
       if (signal?.aborted === true) throw this.#stopped(this.#chosen ?? []);
       if (waited > waitLimitMs) {
-        throw this.#error({ code: 'lockTimeout', message: `gave up after waiting ${Math.round(waited / 1000)} s for the migration lock of ${tables.history} on ${this.#target.name} (key ${lockKey(tables)}), held by ${describeBlocker(holder)}`, hint: 'wait for that run, or look at it with: migrate status' }, this.#chosen ?? []);
+        throw this.#error(
+          {
+            code: 'lockTimeout',
+            message: `gave up after waiting ${Math.round(waited / 1000)} s for the migration lock of ${tables.history} on ${this.#target.name} (key ${lockKey(tables)}), held by ${describeBlocker(holder)}`,
+            hint: 'wait for that run, or look at it with: migrate status',
+          },
+          this.#chosen ?? [],
+        );
       }
       await sleep(delay * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);
     }
@@ -224,15 +279,36 @@ export class TargetRun {
       } catch (error) {
         if (error instanceof MigrationError) throw error;
         if (performance.now() > until) {
-          throw this.#error({ code: 'connection', message: `the connection to ${this.#target.name} was lost (${cause.message}) and the server cannot be reached again: whether the running migration was applied is not known`, hint: 'when the server is back, look with: migrate status, and run again', cause }, this.#unknown());
+          throw this.#error(
+            {
+              code: 'connection',
+              message: `the connection to ${this.#target.name} was lost (${cause.message}) and the server cannot be reached again: whether the running migration was applied is not known`,
+              hint: 'when the server is back, look with: migrate status, and run again',
+              cause,
+            },
+            this.#unknown(),
+          );
         }
         await sleep(delay);
       }
     }
     if (this.#losses > MOST_LOSSES) {
-      throw this.#error({ code: 'connection', message: `the connection to ${this.#target.name} was lost ${this.#losses} times (${cause.message})`, hint: 'look at the server’s log, then run again', cause }, this.#unknown());
+      throw this.#error(
+        {
+          code: 'connection',
+          message: `the connection to ${this.#target.name} was lost ${this.#losses} times (${cause.message})`,
+          hint: 'look at the server’s log, then run again',
+          cause,
+        },
+        this.#unknown(),
+      );
     }
-    this.#emit({ type: 'notice', target: this.#target, name: null, message: `the connection was lost (${cause.message}); the history was read again, and the run goes on from there` });
+    this.#emit({
+      type: 'notice',
+      target: this.#target,
+      name: null,
+      message: `the connection was lost (${cause.message}); the history was read again, and the run goes on from there`,
+    });
   }
 
   /** What the history says of this run. An asynchronous commit that a crash of the server took back is taken back here too. */
@@ -258,7 +334,9 @@ export class TargetRun {
   /** Makes everything committed so far durable, then tells it. The transaction must write: an empty one flushes nothing. */
   async #flush(state: RunState): Promise<void> {
     if (this.#done.every((one) => one.told)) return;
-    const result = await this.#main.run(`${tag(state.run, 'flush')}${begin()};\nSET LOCAL synchronous_commit = on;\nSELECT pg_catalog.pg_logical_emit_message(true, 'migrate', '');\nCOMMIT`);
+    const result = await this.#main.run(
+      `${tag(state.run, 'flush')}${begin()};\nSET LOCAL synchronous_commit = on;\nSELECT pg_catalog.pg_logical_emit_message(true, 'migrate', '');\nCOMMIT`,
+    );
     if (result.kind === 'done') {
       state.durability = 'flushed';
       this.#tell();
@@ -276,14 +354,47 @@ export class TargetRun {
 
   async #fail(state: RunState, result: Extract<StepResult, { kind: 'failed' }>, rest: readonly PreparedStep[]): Promise<never> {
     const step = rest.find((one) => one.name === result.name) ?? (rest[0] as PreparedStep);
-    const failure: StepFailure = this.#options.signal?.aborted === true ? { ...result.failure, code: 'aborted', message: 'stopped on request; the statement was cancelled and rolled back', hint: result.extent === 'partly' ? 'the next `migrate up` goes on where it stopped' : 'run `migrate up` again to apply it' } : result.failure;
+    const failure: StepFailure =
+      this.#options.signal?.aborted === true
+        ? {
+            ...result.failure,
+            code: 'aborted',
+            message: 'stopped on request; the statement was cancelled and rolled back',
+            hint: result.extent === 'partly' ? 'the next `migrate up` goes on where it stopped' : 'run `migrate up` again to apply it',
+          }
+        : result.failure;
     await this.#recordFailure(state, step, failure);
     await this.#flush(state);
-    const told: Failure = { name: step.name, version: step.version, code: failure.code, message: failure.message, hint: failure.hint, position: failure.position, statement: failure.statement, sqlState: failure.sqlState };
+    const told: Failure = {
+      name: step.name,
+      version: step.version,
+      code: failure.code,
+      message: failure.message,
+      hint: failure.hint,
+      position: failure.position,
+      statement: failure.statement,
+      sqlState: failure.sqlState,
+    };
     this.#emit({ type: 'failed', target: this.#target, failure: told });
     const error = failureError(failure, { migration: step.name, target: this.#target.name });
-    const report = this.#report(told, rest.filter((one) => one !== step).map((one) => one.name), failure.code === 'aborted' ? 'interrupted' : 'failed');
-    throw new MigrationError({ code: error.code, message: error.message, hint: error.hint ?? undefined, migration: step.name, target: this.#target.name, position: error.position ?? undefined, statement: error.statement ?? undefined, sqlState: error.sqlState ?? undefined, data: error.data ?? undefined, cause: failure.cause, report });
+    const report = this.#report(
+      told,
+      rest.filter((one) => one !== step).map((one) => one.name),
+      failure.code === 'aborted' ? 'interrupted' : 'failed',
+    );
+    throw new MigrationError({
+      code: error.code,
+      message: error.message,
+      hint: error.hint ?? undefined,
+      migration: step.name,
+      target: this.#target.name,
+      position: error.position ?? undefined,
+      statement: error.statement ?? undefined,
+      sqlState: error.sqlState ?? undefined,
+      data: error.data ?? undefined,
+      cause: failure.cause,
+      report,
+    });
   }
 
   /** A line in the log, under the lock. Somebody else may hold it: the line is worth a few tries, not more. */
@@ -327,10 +438,22 @@ export class TargetRun {
   }
 
   #stopped(rest: readonly string[]): MigrationError {
-    return this.#error({ code: 'aborted', message: `stopped on request before ${rest[0] ?? 'the next migration'}; what was done is recorded`, hint: 'run `migrate up` again to go on' }, rest, 'interrupted');
+    return this.#error(
+      {
+        code: 'aborted',
+        message: `stopped on request before ${rest[0] ?? 'the next migration'}; what was done is recorded`,
+        hint: 'run `migrate up` again to go on',
+      },
+      rest,
+      'interrupted',
+    );
   }
 
-  #error(options: { code: ErrorCode; message: string; hint?: string; migration?: string; cause?: unknown; problems?: readonly Problem[] }, notRun: readonly string[], outcome: Outcome = 'notRun'): MigrationError {
+  #error(
+    options: { code: ErrorCode; message: string; hint?: string; migration?: string; cause?: unknown; problems?: readonly Problem[] },
+    notRun: readonly string[],
+    outcome: Outcome = 'notRun',
+  ): MigrationError {
     const done = this.#done.some((one) => one.told);
     const report = this.#report(null, notRun, outcome === 'notRun' && done ? 'interrupted' : outcome);
     return new MigrationError({ ...options, target: this.#target.name, report });
@@ -341,7 +464,16 @@ export class TargetRun {
     const applied = durable.filter((one) => one.direction === 'up').map((one) => one.step);
     const undone = durable.filter((one) => one.direction === 'down').map((one) => one.step);
     const reached: Outcome = applied.length > 0 ? 'applied' : undone.length > 0 ? 'undone' : 'upToDate';
-    return { target: this.#target, outcome: outcome ?? reached, applied, undone, failed, notRun, warnings: this.#warnings, durationMs: performance.now() - this.#started };
+    return {
+      target: this.#target,
+      outcome: outcome ?? reached,
+      applied,
+      undone,
+      failed,
+      notRun,
+      warnings: this.#warnings,
+      durationMs: performance.now() - this.#started,
+    };
   }
 
   #emit(event: MigrationEvent): void {

@@ -21,7 +21,8 @@ const DECISIVE = /^(?:search_path|role|session_authorization)$/;
 export async function sessionSettings(session: Session, searchPath: string | null, own: readonly Setting[]): Promise<SessionSettings> {
   const settings = [...(searchPath === null ? [] : [{ name: 'search_path', session: `SET search_path = ${searchPath}` }]), ...own];
   const names = settings.map((setting) => setting.name);
-  if (settings.length === 0 || (await session.isDirect())) return { set: settings.map((setting) => setting.session), reset: names.map(reset), leftOut: [], refused: null };
+  if (settings.length === 0 || (await session.isDirect()))
+    return { set: settings.map((setting) => setting.session), reset: names.map(reset), leftOut: [], refused: null };
   return { set: [], reset: [], leftOut: names, refused: names.find((name) => DECISIVE.test(name)) ?? null };
 }
 

@@ -128,7 +128,9 @@ class Steps {
   async #build(live: LiveScript): Promise<void> {
     const { name, mode } = this.#step;
     if (mode === 'resume') {
-      throw this.#stopped(`it was interrupted, and it asks the database itself what to do: how far it came cannot be told. Look at the schema, then type: migrate repair --mark-applied ${name} (or --mark-undone ${name})`);
+      throw this.#stopped(
+        `it was interrupted, and it asks the database itself what to do: how far it came cannot be told. Look at the schema, then type: migrate repair --mark-applied ${name} (or --mark-undone ${name})`,
+      );
     }
     try {
       this.#script = await compileSql(await live.build(liveDatabase(this.#state, name)), { transaction: 'none', origin: null });
@@ -147,7 +149,9 @@ class Steps {
       if (!told) this.#notice(`waits for a statement of the interrupted run, which is still running (pid ${running.process.pid}): ${running.process.query}`);
       told = true;
       if (performance.now() > until || this.#state.signal?.aborted === true) {
-        throw this.#stopped(`a statement of the interrupted run is still running (pid ${running.process.pid}); end it with: SELECT pg_cancel_backend(${running.process.pid})`);
+        throw this.#stopped(
+          `a statement of the interrupted run is still running (pid ${running.process.pid}); end it with: SELECT pg_cancel_backend(${running.process.pid})`,
+        );
       }
       await sleep(ORPHAN_POLL_MS);
     }
@@ -237,13 +241,23 @@ class Steps {
       if (result.kind === 'done') break;
       const failure = this.#describeSingle(result.error, statement);
       for (const what of await this.#tryCleanUp(leftover, before)) this.#notice(`after the failure, ${what}`);
-      if (!isRetryable(result.error) || result.error.code === '55P03' || performance.now() > until || this.#state.signal?.aborted === true) await this.#fail(failure);
+      if (!isRetryable(result.error) || result.error.code === '55P03' || performance.now() > until || this.#state.signal?.aborted === true)
+        await this.#fail(failure);
       const delayMs = Math.round(500 * attempt * (0.5 + Math.random()));
       this.#state.emit({ type: 'retrying', target, name: this.#step.name, sqlState: result.error.code ?? '', attempt, delayMs });
       await sleep(delayMs, undefined, { signal: this.#state.signal }).catch(() => undefined);
     }
     if (!(await isValid(main, leftover))) {
-      await this.#fail({ code: 'migrationFailed', message: `${statement.summary} ended, but the index is not valid`, hint: 'somebody else may be building it: look with `migrate status`, then run again', position: positionIn(this.#script, statement.start), statement: statement.text, sqlState: null, data: null, cause: undefined });
+      await this.#fail({
+        code: 'migrationFailed',
+        message: `${statement.summary} ended, but the index is not valid`,
+        hint: 'somebody else may be building it: look with `migrate status`, then run again',
+        position: positionIn(this.#script, statement.start),
+        statement: statement.text,
+        sqlState: null,
+        data: null,
+        cause: undefined,
+      });
     }
     this.#done = index + 1;
     if (this.#done < this.#script.statements.length) {
@@ -273,7 +287,8 @@ class Steps {
         cause: undefined,
       });
     }
-    if (settings.leftOut.length > 0) this.#notice(`behind the pooler of ${target.name}, ${statement.summary} runs without the file's ${settings.leftOut.join(', ')}`);
+    if (settings.leftOut.length > 0)
+      this.#notice(`behind the pooler of ${target.name}, ${statement.summary} runs without the file's ${settings.leftOut.join(', ')}`);
     return settings;
   }
 
@@ -316,7 +331,13 @@ class Steps {
     if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
     if (result.kind === 'failed') {
       if (result.error.code === GUARD.rowGone) throw new Stop({ kind: 'movedOn' });
-      throw new Stop(failed(this.#step, { ...describeFailure(result.error, new Message(), null, []), message: `${result.error.message} while writing the history` }, this.#done > 0 ? 'partly' : 'nothing'));
+      throw new Stop(
+        failed(
+          this.#step,
+          { ...describeFailure(result.error, new Message(), null, []), message: `${result.error.message} while writing the history` },
+          this.#done > 0 ? 'partly' : 'nothing',
+        ),
+      );
     }
   }
 
@@ -366,7 +387,16 @@ class Steps {
   }
 
   #stopped(message: string): Stop {
-    const failure: StepFailure = { code: this.#state.signal?.aborted === true ? 'aborted' : 'migrationFailed', message, hint: null, position: null, statement: null, sqlState: null, data: null, cause: undefined };
+    const failure: StepFailure = {
+      code: this.#state.signal?.aborted === true ? 'aborted' : 'migrationFailed',
+      message,
+      hint: null,
+      position: null,
+      statement: null,
+      sqlState: null,
+      data: null,
+      cause: undefined,
+    };
     return new Stop(failed(this.#step, failure, 'partly'));
   }
 

@@ -17,7 +17,10 @@ test('an older image undoes from the history what a newer one applied', async ()
   await files.remove('0002_b.sql');
   const older = migratorOn(db, files.path).migrator;
   const planned = await older.plan({ direction: 'down', to: '1' });
-  expect(planned.steps.map((step) => [step.version, step.from])).toEqual([['0003', 'stored'], ['0002', 'stored']]);
+  expect(planned.steps.map((step) => [step.version, step.from])).toEqual([
+    ['0003', 'stored'],
+    ['0002', 'stored'],
+  ]);
   expect(versions((await older.down({ to: '1' })).undone)).toEqual(['0003', '0002']);
   expect(await rows(db, `SELECT to_regclass('b') AS b, to_regclass('c') AS c`)).toEqual([{ b: null, c: null }]);
   expect((await older.status()).applied).toHaveLength(1);
@@ -93,7 +96,10 @@ test('what another service requires stays', async () => {
 
 test('two downs of the same step undo one migration, not two', async () => {
   await using db = await testDatabase();
-  await using files = await folder({ ...files3, '0003_c.sql': '-- Up Migration\nCREATE TABLE c (id int);\n-- Down Migration\nSELECT pg_sleep(0.5);\nDROP TABLE c;\n' });
+  await using files = await folder({
+    ...files3,
+    '0003_c.sql': '-- Up Migration\nCREATE TABLE c (id int);\n-- Down Migration\nSELECT pg_sleep(0.5);\nDROP TABLE c;\n',
+  });
   await migratorOn(db, files.path).migrator.up();
   const reports = await Promise.all([migratorOn(db, files.path).migrator.down(), migratorOn(db, files.path).migrator.down()]);
   expect(reports.map((report) => report.outcome).toSorted()).toEqual(['undone', 'upToDate']);

@@ -22,9 +22,14 @@ export async function down(pgm) {
 `,
   });
   const { migrator } = migratorOn(db, files.path);
-  expect((await migrator.plan({ direction: 'up' })).steps.map((step) => [step.version, step.sql === null])).toEqual([['0001', false], ['0002', true]]);
+  expect((await migrator.plan({ direction: 'up' })).steps.map((step) => [step.version, step.sql === null])).toEqual([
+    ['0001', false],
+    ['0002', true],
+  ]);
   expect(versions((await migrator.up()).applied)).toEqual(['0001', '0002']);
-  expect(await rows(db, `SELECT to_regclass('one') AS one, to_regclass('two') AS two, (SELECT count(*)::int FROM t) AS count`)).toEqual([{ one: 'one', two: 'two', count: 3 }]);
+  expect(await rows(db, `SELECT to_regclass('one') AS one, to_regclass('two') AS two, (SELECT count(*)::int FROM t) AS count`)).toEqual([
+    { one: 'one', two: 'two', count: 3 },
+  ]);
   expect(versions((await migrator.down()).undone)).toEqual(['0002']);
   expect(await rows(db, `SELECT to_regclass('one') AS one, (SELECT count(*)::int FROM t) AS count`)).toEqual([{ one: null, count: 2 }]);
 });

@@ -21,8 +21,13 @@ function manyFiles(): Files {
 
 async function expectComplete(db: TestDatabase, files: Files): Promise<void> {
   const names = Object.keys(files).map((name) => name.replace('.sql', ''));
-  expect((await rows<{ name: string }>(db, `SELECT name FROM schema_migrations_test WHERE state = 'applied' ORDER BY name`)).map((row) => row.name)).toEqual(names);
-  const log = await rows<{ name: string; times: string }>(db, `SELECT name, count(*) AS times FROM schema_migrations_test_log WHERE action = 'up' GROUP BY name ORDER BY name`);
+  expect((await rows<{ name: string }>(db, `SELECT name FROM schema_migrations_test WHERE state = 'applied' ORDER BY name`)).map((row) => row.name)).toEqual(
+    names,
+  );
+  const log = await rows<{ name: string; times: string }>(
+    db,
+    `SELECT name, count(*) AS times FROM schema_migrations_test_log WHERE action = 'up' GROUP BY name ORDER BY name`,
+  );
   expect(log.map((row) => `${row.name} ${row.times}`)).toEqual(names.map((name) => `${name} 1`));
   expect(await rows(db, 'SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid')).toEqual([]);
   expect(await rows(db, `SELECT 1 FROM pg_class WHERE relname ~ '^t[0-9]+_i$'`)).toHaveLength(3);

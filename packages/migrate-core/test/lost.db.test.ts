@@ -13,7 +13,10 @@ const slow = {
 
 async function runningPid(db: TestDatabase): Promise<number> {
   for (;;) {
-    const found = await rows<{ pid: number }>(db, `SELECT pid FROM pg_stat_activity WHERE query LIKE '/*migrate run=%' AND state = 'active' AND wait_event = 'PgSleep'`);
+    const found = await rows<{ pid: number }>(
+      db,
+      `SELECT pid FROM pg_stat_activity WHERE query LIKE '/*migrate run=%' AND state = 'active' AND wait_event = 'PgSleep'`,
+    );
     if (found[0] !== undefined) return found[0].pid;
     await sleep(30);
   }
@@ -99,7 +102,7 @@ test('a table held by a reader is retried until it is free, its holder named, an
   const run = migrator.up();
   const other = await db.connect();
   let longest = 0;
-  for (const until = performance.now() + 5_000; performance.now() < until; ) {
+  for (const until = performance.now() + 5_000; performance.now() < until;) {
     const began = performance.now();
     await other.query('SELECT * FROM a');
     longest = Math.max(longest, performance.now() - began);

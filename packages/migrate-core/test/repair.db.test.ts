@@ -3,7 +3,10 @@ import { expect, test } from 'vitest';
 
 import { failureOf, folder, migratorOn, rows, versions } from './support/target.ts';
 
-const base = { '0001_a.sql': 'CREATE TABLE a (id int);\n-- Down Migration\nDROP TABLE a;\n', '0002_b.sql': 'CREATE TABLE b (id int);\n-- Down Migration\nDROP TABLE b;\n' };
+const base = {
+  '0001_a.sql': 'CREATE TABLE a (id int);\n-- Down Migration\nDROP TABLE a;\n',
+  '0002_b.sql': 'CREATE TABLE b (id int);\n-- Down Migration\nDROP TABLE b;\n',
+};
 
 test('a changed file is accepted, with the down that it has now', async () => {
   await using db = await testDatabase();

@@ -6,7 +6,7 @@ import { connectTo, failureOf, folder, migratorOn, rows, versions } from './supp
 const clinic = {
   '0001_clinics.sql': '-- Up Migration\nCREATE TABLE clinics (id int PRIMARY KEY, name text);\n-- Down Migration\nDROP TABLE clinics;\n',
   '0002_patients.sql':
-    '-- Up Migration\nCREATE TABLE patients (id int PRIMARY KEY, clinic int REFERENCES clinics);\nINSERT INTO clinics VALUES (1, \'Rabat\');\n-- Down Migration\nDROP TABLE patients;\nDELETE FROM clinics;\n',
+    "-- Up Migration\nCREATE TABLE patients (id int PRIMARY KEY, clinic int REFERENCES clinics);\nINSERT INTO clinics VALUES (1, 'Rabat');\n-- Down Migration\nDROP TABLE patients;\nDELETE FROM clinics;\n",
   '0003_names.sql': '-- Up Migration\nALTER TABLE patients ADD COLUMN name text;\n-- Down Migration\nALTER TABLE patients DROP COLUMN name;\n',
 };
 
@@ -25,7 +25,11 @@ test('applies what is pending, in order, and says so only once it is durable', a
   expect(status.problems).toEqual([]);
   expect(status.applied.map((row) => row.state)).toEqual(['applied', 'applied', 'applied']);
   expect(status.applied.every((row) => row.storedDown)).toBe(true);
-  expect((await migrator.log()).map((entry) => `${entry.seq} ${entry.action} ${entry.name}`)).toEqual(['3 up 0003_names', '2 up 0002_patients', '1 up 0001_clinics']);
+  expect((await migrator.log()).map((entry) => `${entry.seq} ${entry.action} ${entry.name}`)).toEqual([
+    '3 up 0003_names',
+    '2 up 0002_patients',
+    '1 up 0001_clinics',
+  ]);
 
   const again = await migrator.up();
   expect(again.outcome).toBe('upToDate');
@@ -128,7 +132,8 @@ test('an isolation level that the file asks for is honoured', async () => {
 test('settings of a file end with its transaction', async () => {
   await using db = await testDatabase();
   await using files = await folder({
-    '0001_dump.sql': "SET statement_timeout = 0;\nSELECT pg_catalog.set_config('search_path', '', false);\nSET default_tablespace = '';\nCREATE TABLE public.a (id int);\n",
+    '0001_dump.sql':
+      "SET statement_timeout = 0;\nSELECT pg_catalog.set_config('search_path', '', false);\nSET default_tablespace = '';\nCREATE TABLE public.a (id int);\n",
     '0002_b.sql': 'CREATE TABLE b (id int);\n',
   });
   const client = await db.connect();
@@ -141,7 +146,8 @@ test('settings of a file end with its transaction', async () => {
 test('a deferred constraint that fails at COMMIT is named', async () => {
   await using db = await testDatabase();
   await using files = await folder({
-    '0001_a.sql': 'CREATE TABLE a (id int PRIMARY KEY, parent int CONSTRAINT a_parent_fk REFERENCES a DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO a VALUES (1, 2);\n',
+    '0001_a.sql':
+      'CREATE TABLE a (id int PRIMARY KEY, parent int CONSTRAINT a_parent_fk REFERENCES a DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO a VALUES (1, 2);\n',
   });
   const { migrator } = migratorOn(db, files.path);
   const error = await failureOf(migrator.up());
@@ -172,7 +178,11 @@ test('a changed file, a pending one below and a vanished one are all reported at
   const { migrator } = migratorOn(db, files.path);
   const error = await failureOf(migrator.up());
   expect(error.code).toBe('planRefused');
-  expect(error.problems.map((problem) => `${problem.code} ${problem.name}`).toSorted()).toEqual(['changed 0002_patients', 'outOfOrder 0001_b_late', 'unknownApplied 0001_clinics']);
+  expect(error.problems.map((problem) => `${problem.code} ${problem.name}`).toSorted()).toEqual([
+    'changed 0002_patients',
+    'outOfOrder 0001_b_late',
+    'unknownApplied 0001_clinics',
+  ]);
   expect((await migrator.status()).problems).toHaveLength(3);
 });
 
@@ -236,7 +246,10 @@ test('usual default privileges give nobody the right to rewrite a stored down', 
   await client.query('ALTER DEFAULT PRIVILEGES GRANT SELECT, UPDATE ON TABLES TO PUBLIC');
   await migratorOn(db, files.path).migrator.up();
   for (const suffix of ['', '_log', '_scripts']) {
-    const [row] = await rows<{ any: boolean }>(db, `SELECT bool_or(has_table_privilege('${role.name}', 'schema_migrations_test${suffix}', p)) AS any FROM unnest(ARRAY['SELECT','INSERT','UPDATE','DELETE','TRUNCATE']) p`);
+    const [row] = await rows<{ any: boolean }>(
+      db,
+      `SELECT bool_or(has_table_privilege('${role.name}', 'schema_migrations_test${suffix}', p)) AS any FROM unnest(ARRAY['SELECT','INSERT','UPDATE','DELETE','TRUNCATE']) p`,
+    );
     expect(row?.any).toBe(false);
   }
 });
@@ -245,7 +258,8 @@ test('a data change that a forced policy would filter fails loudly', async () =>
   await using db = await testDatabase();
   await using role = await testRole();
   await using files = await folder({
-    '0001_a.sql': 'CREATE TABLE a (id int, tenant text); INSERT INTO a VALUES (1, $$x$$); ALTER TABLE a ENABLE ROW LEVEL SECURITY; ALTER TABLE a FORCE ROW LEVEL SECURITY; CREATE POLICY p ON a USING (false);',
+    '0001_a.sql':
+      'CREATE TABLE a (id int, tenant text); INSERT INTO a VALUES (1, $$x$$); ALTER TABLE a ENABLE ROW LEVEL SECURITY; ALTER TABLE a FORCE ROW LEVEL SECURITY; CREATE POLICY p ON a USING (false);',
     '0002_b.sql': 'UPDATE a SET id = 2;',
   });
   const client = await db.connect();

@@ -16,14 +16,18 @@ test('a concurrent index build runs outside a transaction, its neighbours inside
   await using db = await testDatabase();
   await using files = await folder({
     ...base,
-    '0002_index.sql': 'ALTER TABLE t ADD COLUMN a int;\nCREATE INDEX CONCURRENTLY t_email ON t (email);\nCREATE INDEX CONCURRENTLY ON t (a);\nCOMMENT ON TABLE t IS $$x$$;\n',
+    '0002_index.sql':
+      'ALTER TABLE t ADD COLUMN a int;\nCREATE INDEX CONCURRENTLY t_email ON t (email);\nCREATE INDEX CONCURRENTLY ON t (a);\nCOMMENT ON TABLE t IS $$x$$;\n',
   });
   const { migrator, events } = migratorOn(db, files.path);
   expect(versions((await migrator.up()).applied)).toEqual(['0001', '0002']);
   expect(await invalidIndexes(db)).toEqual([]);
   expect((await rows(db, `SELECT 1 FROM pg_index WHERE indrelid = 't'::regclass`)).length).toBe(2);
   expect(events.filter((event) => event.type === 'statement').map((event) => event.index)).toEqual([1, 2]);
-  expect((await migrator.status()).applied.map((row) => [row.version, row.state])).toEqual([['0001', 'applied'], ['0002', 'applied']]);
+  expect((await migrator.status()).applied.map((row) => [row.version, row.state])).toEqual([
+    ['0001', 'applied'],
+    ['0002', 'applied'],
+  ]);
   expect((await migrator.up()).outcome).toBe('upToDate');
 });
 
@@ -55,7 +59,8 @@ test('a failure half way is resumed behind what is done, with the statement corr
   await using db = await testDatabase();
   await using files = await folder({
     ...base,
-    '0002_x.sql': 'CREATE TABLE once (id int);\nCREATE INDEX CONCURRENTLY t_a ON t (id);\nCREATE INDEX CONCURRENTLY t_b ON t (nowhere);\nCREATE TABLE last (id int);\n',
+    '0002_x.sql':
+      'CREATE TABLE once (id int);\nCREATE INDEX CONCURRENTLY t_a ON t (id);\nCREATE INDEX CONCURRENTLY t_b ON t (nowhere);\nCREATE TABLE last (id int);\n',
   });
   const first = migratorOn(db, files.path).migrator;
   const error = await failureOf(first.up());
@@ -64,7 +69,10 @@ test('a failure half way is resumed behind what is done, with the statement corr
   expect(error.report?.outcome).toBe('failed');
   expect((await first.status()).applied.at(-1)?.state).toBe('started');
   expect((await first.status()).problems.map((problem) => problem.code)).toContain('interrupted');
-  await files.write({ '0002_x.sql': 'CREATE TABLE once (id int);\nCREATE INDEX CONCURRENTLY t_a ON t (id);\nCREATE INDEX CONCURRENTLY t_b ON t (email);\nCREATE TABLE last (id int);\n' });
+  await files.write({
+    '0002_x.sql':
+      'CREATE TABLE once (id int);\nCREATE INDEX CONCURRENTLY t_a ON t (id);\nCREATE INDEX CONCURRENTLY t_b ON t (email);\nCREATE TABLE last (id int);\n',
+  });
   const second = migratorOn(db, files.path).migrator;
   expect(versions((await second.up()).applied)).toEqual(['0002']);
   expect(await rows(db, `SELECT 1 FROM pg_class WHERE relname IN ('once', 'last', 't_a', 't_b')`)).toHaveLength(4);
@@ -84,7 +92,8 @@ test('what was done may not change under an interrupted migration', async () => 
 test('statements whose nature only the database knows run by themselves after all', async () => {
   await using db = await testDatabase();
   await using files = await folder({
-    '0001_p.sql': 'CREATE TABLE p (id int) PARTITION BY RANGE (id);\nCREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);\nCREATE INDEX p_id ON p (id);\n',
+    '0001_p.sql':
+      'CREATE TABLE p (id int) PARTITION BY RANGE (id);\nCREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);\nCREATE INDEX p_id ON p (id);\n',
     '0002_r.sql': 'CREATE TABLE before_it (id int);\nREINDEX TABLE p;\nCREATE TABLE after_it (id int);\n',
     '0003_c.sql': 'CREATE PROCEDURE twice() LANGUAGE plpgsql AS $$BEGIN INSERT INTO p VALUES (1); COMMIT; INSERT INTO p VALUES (2); END$$;\nCALL twice();\n',
   });
@@ -97,7 +106,8 @@ test('statements whose nature only the database knows run by themselves after al
 test('a pending DETACH PARTITION CONCURRENTLY is finished', async () => {
   await using db = await testDatabase();
   await using files = await folder({
-    '0001_p.sql': 'CREATE TABLE p (id int) PARTITION BY RANGE (id);\nCREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);\nCREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20);\n',
+    '0001_p.sql':
+      'CREATE TABLE p (id int) PARTITION BY RANGE (id);\nCREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);\nCREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20);\n',
     '0002_d.sql': 'ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY;\n',
   });
   const first = migratorOn(db, files.path);
@@ -130,7 +140,9 @@ test('the client of a concurrent build is killed: the next run waits for the orp
   const run = doomed.migrator.up().catch((error: unknown) => error);
   const watcher = await db.connect();
   for (;;) {
-    const { rowCount } = await watcher.query(`SELECT 1 FROM pg_stat_activity WHERE query LIKE '%CREATE INDEX CONCURRENTLY%' AND state = 'active' AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()`);
+    const { rowCount } = await watcher.query(
+      `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%CREATE INDEX CONCURRENTLY%' AND state = 'active' AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()`,
+    );
     if (rowCount === 1) break;
     await sleep(50);
   }
@@ -167,7 +179,10 @@ test('an abort during a concurrent build cancels it, cleans up, and the next run
 
 test('a non-transactional down is undone step by step', async () => {
   await using db = await testDatabase();
-  await using files = await folder({ ...base, '0002_index.sql': '-- Up Migration\nCREATE INDEX CONCURRENTLY t_email ON t (email);\n-- Down Migration\nDROP INDEX CONCURRENTLY t_email;\n' });
+  await using files = await folder({
+    ...base,
+    '0002_index.sql': '-- Up Migration\nCREATE INDEX CONCURRENTLY t_email ON t (email);\n-- Down Migration\nDROP INDEX CONCURRENTLY t_email;\n',
+  });
   const { migrator } = migratorOn(db, files.path);
   await migrator.up();
   expect(versions((await migrator.down()).undone)).toEqual(['0002']);
@@ -196,7 +211,10 @@ test("a file's settings hold for its statements outside a transaction too, and e
   expect(versions((await migrator.up()).applied)).toEqual(['0001', '0002']);
   expect(await rows(db, `SELECT mem FROM other.there`)).toEqual([{ mem: '7MB' }]);
   expect(await rows(db, `SELECT 1 FROM pg_indexes WHERE schemaname = 'other' AND indexname = 'here_id'`)).toHaveLength(1);
-  expect((await client.query(`SELECT current_setting('search_path') AS path, current_setting('maintenance_work_mem') AS mem`)).rows).not.toContainEqual({ path: 'other', mem: '7MB' });
+  expect((await client.query(`SELECT current_setting('search_path') AS path, current_setting('maintenance_work_mem') AS mem`)).rows).not.toContainEqual({
+    path: 'other',
+    mem: '7MB',
+  });
 });
 
 test('behind a pooler a statement outside a transaction is refused settings that it cannot do without', async (context) => {
@@ -212,7 +230,12 @@ test('behind a pooler a statement outside a transaction is refused settings that
   await files.write({ '0002_x.sql': `SET maintenance_work_mem = '7MB';\nCREATE INDEX CONCURRENTLY t_x ON public.t (id);\n` });
   const { migrator: second, events } = migratorOn(db, files.path, { connect: () => connectTo(url) });
   expect(versions((await second.up()).applied)).toEqual(['0002']);
-  expect(events.filter((event) => event.type === 'notice').map((event) => event.message).join()).toContain('maintenance_work_mem');
+  expect(
+    events
+      .filter((event) => event.type === 'notice')
+      .map((event) => event.message)
+      .join(),
+  ).toContain('maintenance_work_mem');
 });
 
 test("a new enum value is used behind its COMMIT where the file's own pairs say so", async () => {

@@ -49,9 +49,7 @@ export function up(pgm: MigrationBuilder): void {
       comment: 'People outside the clinic.',
       constraints: {
         unique: [['tenant_id', 'id']],
-        foreignKeys: [
-          { columns: ['tenant_id', 'vendor_id'], references: 'vendor (tenant_id, id)', onDelete: 'CASCADE' },
-        ],
+        foreignKeys: [{ columns: ['tenant_id', 'vendor_id'], references: 'vendor (tenant_id, id)', onDelete: 'CASCADE' }],
       },
     },
   );

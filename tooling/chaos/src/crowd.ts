@@ -27,7 +27,9 @@ export async function crowd(options: CrowdOptions): Promise<number> {
     const found = await faults(db.url, folder);
     for (const end of failed) options.say(`  exit ${end.code}: ${end.output.slice(0, 2_000)}`);
     if (failed.length > 0 || found.length > 0) wrong++;
-    options.say(`round ${round}: ${options.processes - failed.length} of ${options.processes} ended well in ${((performance.now() - began) / 1000).toFixed(1)} s, ${found.length === 0 ? 'each migration once' : found.join('; ')}`);
+    options.say(
+      `round ${round}: ${options.processes - failed.length} of ${options.processes} ended well in ${((performance.now() - began) / 1000).toFixed(1)} s, ${found.length === 0 ? 'each migration once' : found.join('; ')}`,
+    );
   }
   return wrong;
 }

@@ -32,6 +32,9 @@ program
   .option('--processes <n>', 'how many at once', count, 20)
   .option('--pgbouncer', 'through PgBouncer in transaction mode')
   .action(async (options: { rounds: number; processes: number; pgbouncer?: boolean }) => {
-    process.exitCode = Math.min(1, await crowd({ rounds: options.rounds, processes: options.processes, through: options.pgbouncer === true ? 'pgbouncer' : 'direct', say }));
+    process.exitCode = Math.min(
+      1,
+      await crowd({ rounds: options.rounds, processes: options.processes, through: options.pgbouncer === true ? 'pgbouncer' : 'direct', say }),
+    );
   });
 await program.parseAsync();

@@ -19,11 +19,23 @@ export async function writeMigrations(): Promise<Folder> {
     files[`${String(Object.keys(files).length + 1).padStart(4, '0')}_${name}`] = sql;
   };
   for (let n = 1; n <= 4; n++) {
-    add(`table_${n}.sql`, `CREATE TABLE t${n} (id int PRIMARY KEY, a int, note text);\nINSERT INTO t${n} SELECT g, g, 'row ' || g FROM generate_series(1, 3000) g;\n-- Down Migration\nDROP TABLE t${n};\n`);
+    add(
+      `table_${n}.sql`,
+      `CREATE TABLE t${n} (id int PRIMARY KEY, a int, note text);\nINSERT INTO t${n} SELECT g, g, 'row ' || g FROM generate_series(1, 3000) g;\n-- Down Migration\nDROP TABLE t${n};\n`,
+    );
     add(`index_${n}.sql`, `CREATE UNIQUE INDEX CONCURRENTLY t${n}_a ON t${n} (a);\n-- Down Migration\nDROP INDEX CONCURRENTLY t${n}_a;\n`);
-    add(`mixed_${n}.sql`, `ALTER TABLE t${n} ADD b int;\nUPDATE t${n} SET b = a;\nCREATE INDEX CONCURRENTLY t${n}_b ON t${n} (b);\nALTER TABLE t${n} ALTER b SET NOT NULL;\nCREATE INDEX CONCURRENTLY ON t${n} (note);\nREINDEX TABLE CONCURRENTLY t${n};\n`);
-    add(`steps_${n}.sql`, `-- migrate: transaction=none\nCREATE TABLE s${n} (id int);\nINSERT INTO s${n} VALUES (1);\nCREATE INDEX CONCURRENTLY s${n}_id ON s${n} (id);\nDROP INDEX CONCURRENTLY s${n}_id;\nVACUUM s${n};\n`);
-    add(`enum_${n}.sql`, `CREATE TYPE e${n} AS ENUM ('a');\nBEGIN;\nALTER TYPE e${n} ADD VALUE 'b';\nCOMMIT;\nBEGIN;\nCREATE TABLE u${n} (v e${n} DEFAULT 'b');\nINSERT INTO u${n} VALUES ('b');\nCOMMIT;\n`);
+    add(
+      `mixed_${n}.sql`,
+      `ALTER TABLE t${n} ADD b int;\nUPDATE t${n} SET b = a;\nCREATE INDEX CONCURRENTLY t${n}_b ON t${n} (b);\nALTER TABLE t${n} ALTER b SET NOT NULL;\nCREATE INDEX CONCURRENTLY ON t${n} (note);\nREINDEX TABLE CONCURRENTLY t${n};\n`,
+    );
+    add(
+      `steps_${n}.sql`,
+      `-- migrate: transaction=none\nCREATE TABLE s${n} (id int);\nINSERT INTO s${n} VALUES (1);\nCREATE INDEX CONCURRENTLY s${n}_id ON s${n} (id);\nDROP INDEX CONCURRENTLY s${n}_id;\nVACUUM s${n};\n`,
+    );
+    add(
+      `enum_${n}.sql`,
+      `CREATE TYPE e${n} AS ENUM ('a');\nBEGIN;\nALTER TYPE e${n} ADD VALUE 'b';\nCOMMIT;\nBEGIN;\nCREATE TABLE u${n} (v e${n} DEFAULT 'b');\nINSERT INTO u${n} VALUES ('b');\nCOMMIT;\n`,
+    );
   }
   const path = await mkdtemp(join(tmpdir(), 'chaos-'));
   for (const [name, sql] of Object.entries(files)) {

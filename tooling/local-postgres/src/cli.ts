@@ -44,7 +44,9 @@ async function main(args: readonly string[]): Promise<number> {
       return 0;
     }
     case 'stop':
-      process.stdout.write((await stopLocalPostgres()) === 'stopped' ? 'The local PostgreSQL is stopped; its data stays.\n' : 'The local PostgreSQL was not running.\n');
+      process.stdout.write(
+        (await stopLocalPostgres()) === 'stopped' ? 'The local PostgreSQL is stopped; its data stays.\n' : 'The local PostgreSQL was not running.\n',
+      );
       return 0;
     case 'reset':
       if (!(await mayReset(values.yes === true, values['allow-production'] === true))) return 1;
@@ -58,7 +60,8 @@ async function main(args: readonly string[]): Promise<number> {
         return 0;
       }
       const request = await readService(service);
-      if (values.app && request.applicationRole === undefined) throw new UsageError(`The service ${service} names no application role in its migrate.config.ts.`);
+      if (values.app && request.applicationRole === undefined)
+        throw new UsageError(`The service ${service} names no application role in its migrate.config.ts.`);
       const local = await ensureLocalPostgres({ services: [request] });
       process.stdout.write(`${local.url(request.database, values.app ? request.applicationRole : undefined)}\n`);
       return 0;

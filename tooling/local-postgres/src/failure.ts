@@ -44,10 +44,7 @@ export function explainFailedStart(failed: FailedStart): LocalPostgresError {
     );
   }
   if (/pre-existing shared memory block .* is still in use/.test(output)) {
-    return new LocalPostgresError(
-      'folderInUse',
-      `${folder} is still in use by processes of a PostgreSQL that was killed. They end within seconds; try again.`,
-    );
+    return new LocalPostgresError('folderInUse', `${folder} is still in use by processes of a PostgreSQL that was killed. They end within seconds; try again.`);
   }
   const holder = /Is another (?:postmaster|postgres) \(PID (\d+)\) running in data directory/.exec(output);
   if (holder) {
@@ -67,10 +64,7 @@ export function explainFailedStart(failed: FailedStart): LocalPostgresError {
   if (/Permission denied|Read-only file system|Operation not permitted/.test(output)) {
     return notWritable(directory);
   }
-  return new LocalPostgresError(
-    'didNotStart',
-    `The local PostgreSQL did not start: ${lastLine(output)}${logFile ? ` Its log is ${logFile}.` : ''}`,
-  );
+  return new LocalPostgresError('didNotStart', `The local PostgreSQL did not start: ${lastLine(output)}${logFile ? ` Its log is ${logFile}.` : ''}`);
 }
 
 export function otherVersion(directory: string, written: string, ours: string): LocalPostgresError {
@@ -94,13 +88,19 @@ export function explainFileError(error: unknown, directory: string): Error {
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return notWritable(directory);
   if (code === 'ENOSPC' || code === 'EDQUOT') return explainFailedStart({ output: 'No space left on device', directory, port: 0, logFile: null });
   if (code === 'ENOTDIR' || code === 'EEXIST') {
-    return new LocalPostgresError('notWritable', `The local PostgreSQL needs ${directory} to be a folder, and a file is in the way. Remove it, or name another folder: LOCAL_POSTGRES_DIR=….`);
+    return new LocalPostgresError(
+      'notWritable',
+      `The local PostgreSQL needs ${directory} to be a folder, and a file is in the way. Remove it, or name another folder: LOCAL_POSTGRES_DIR=….`,
+    );
   }
   return error instanceof Error ? error : new Error(String(error));
 }
 
 function lastLine(output: string): string {
-  const lines = output.trim().split('\n').filter((line) => !/^\s*$/.test(line));
+  const lines = output
+    .trim()
+    .split('\n')
+    .filter((line) => !/^\s*$/.test(line));
   const fatal = lines.findLast((line) => /FATAL|PANIC|error:|ERROR/.test(line)) ?? lines.at(-1);
   return fatal ? `${fatal.trim().replace(/[.:]$/, '')}.` : 'it said nothing.';
 }

@@ -25,7 +25,10 @@ export async function stopLocalPostgres(env: NodeJS.ProcessEnv = process.env): P
   }
   for (const deadline = Date.now() + 60_000; await isServerOf(running.pid, place.data); await sleep(20)) {
     if (Date.now() > deadline) {
-      throw new LocalPostgresError('didNotStart', `The local PostgreSQL (process ${running.pid}) was told to stop and has not after 60 s. Its log is ${place.log}.`);
+      throw new LocalPostgresError(
+        'didNotStart',
+        `The local PostgreSQL (process ${running.pid}) was told to stop and has not after 60 s. Its log is ${place.log}.`,
+      );
     }
   }
   return 'stopped';

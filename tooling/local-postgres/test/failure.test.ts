@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { explainFailedStart, explainFileError } from '../src/failure.ts';
 
-const failed = (output: string): ReturnType<typeof explainFailedStart> =>
-  explainFailedStart({ output, directory: '/data', port: 54_329, logFile: '/log' });
+const failed = (output: string): ReturnType<typeof explainFailedStart> => explainFailedStart({ output, directory: '/data', port: 54_329, logFile: '/log' });
 
 describe('what PostgreSQL wrote when it did not start', () => {
   test.each([
@@ -22,7 +21,9 @@ describe('what PostgreSQL wrote when it did not start', () => {
   });
 
   test('the highest port is not advised past', () => {
-    expect(explainFailedStart({ output: 'could not create any TCP/IP sockets', directory: '/d', port: 65_535, logFile: null }).message).toContain('LOCAL_POSTGRES_PORT=54330');
+    expect(explainFailedStart({ output: 'could not create any TCP/IP sockets', directory: '/d', port: 65_535, logFile: null }).message).toContain(
+      'LOCAL_POSTGRES_PORT=54330',
+    );
   });
 });
 

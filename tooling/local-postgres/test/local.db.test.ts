@@ -207,10 +207,13 @@ describe('stopping and throwing away', () => {
     expect(readdirSync(place.folder)).toEqual(['letters.txt']);
   });
 
-  test.each([[['url', 'nobody']], [['url', '--app']], [['frobnicate']], [['start', '--port', '1']], [['start', 'now']]])('%j is bad usage: exit 2, and what would be right', async (args) => {
-    await using place = await ownPlace();
-    const { code, stderr } = await run(args, place.env);
-    expect(code).toBe(2);
-    expect(stderr).not.toMatch(/\n\s+at /);
-  });
+  test.each([[['url', 'nobody']], [['url', '--app']], [['frobnicate']], [['start', '--port', '1']], [['start', 'now']]])(
+    '%j is bad usage: exit 2, and what would be right',
+    async (args) => {
+      await using place = await ownPlace();
+      const { code, stderr } = await run(args, place.env);
+      expect(code).toBe(2);
+      expect(stderr).not.toMatch(/\n\s+at /);
+    },
+  );
 });

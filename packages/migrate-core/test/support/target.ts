@@ -13,7 +13,9 @@ import { directorySource } from '../../src/source/directory.ts';
 export type Files = Readonly<Record<string, string>>;
 
 /** A folder with these files, gone at the end of the test. */
-export async function folder(files: Files): Promise<{ path: string; write(more: Files): Promise<void>; remove(name: string): Promise<void> } & AsyncDisposable> {
+export async function folder(
+  files: Files,
+): Promise<{ path: string; write(more: Files): Promise<void>; remove(name: string): Promise<void> } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), 'migrations-'));
   const write = async (more: Files): Promise<void> => {
     for (const [name, text] of Object.entries(more)) {
