@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { testDatabase, type TestDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 import { history, migrations, startDemo } from './support/demo-process.ts';
@@ -69,8 +70,9 @@ test('a signal that comes twice ends a service no other way than once', async ()
   await using folder = await migrations({ '0001_sleep.sql': 'SELECT pg_sleep(10);\n' });
   await using service = await startDemo(folder, db.url);
   await running(db, "wait_event = 'PgSleep'");
-  service.kill('SIGINT');
-  expect(await stopped(service)).toEqual({ code: 130, signal: null });
+  service.kill('SIGTERM');
+  await sleep(50);
+  expect(await stopped(service)).toEqual({ code: 143, signal: null });
   expect(await history(db)).toEqual([]);
 });
 
