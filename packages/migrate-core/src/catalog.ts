@@ -100,7 +100,7 @@ function quoted(name: string): string {
 /** Settings of a function, in which the schema may name itself. */
 function settingsOf(settings: readonly string[], schema: string): string[] {
   return settings.toSorted().map((setting) => {
-    const [key = '', value = ''] = split(setting, '=');
+    const [key, value] = split(setting, '=');
     if (key !== 'search_path') return `set ${setting}`;
     const path = value.split(/,\s*(?=(?:[^"]*"[^"]*")*[^"]*$)/).map((item) => {
       const plain = item.startsWith('"') ? item.slice(1, -1).replaceAll('""', '"') : item;

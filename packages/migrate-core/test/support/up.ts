@@ -1,6 +1,6 @@
 /** A process of its own that migrates: `up.ts FOLDER URL [down]`. Prints its report as JSON; exit 1 on failure. */
 
-import { createMigrator, MigrationError } from '../../src/index.ts';
+import { createMigrator, type MigrationError } from '../../src/index.ts';
 import { directorySource } from '../../src/source/directory.ts';
 import { connectTo } from './target.ts';
 
