@@ -47,7 +47,7 @@ export function migrate(args: readonly string[], place: Place): Promise<Finished
 export function golden(args: readonly string[], { code, stdout, stderr }: Finished, replace: Readonly<Record<string, string>> = {}): string {
   const text = [
     `$ migrate ${args.join(' ')}`,
-    stdout.trimEnd(),
+    ...(stdout === '' ? [] : [stdout.trimEnd()]),
     ...(stderr === '' ? [] : ['--- standard error', stderr.trimEnd()]),
     `--- exit ${code}`,
     '',

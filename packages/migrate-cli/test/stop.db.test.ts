@@ -1,0 +1,67 @@
+/** Signals, locks and other sessions: the process ends in time, with the right exit code, and the record is true. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { testDatabase, type TestDatabase } from '@org/test-postgres';
+import { expect, test } from 'vitest';
+
+import { folder, migrate, start } from './support/command.ts';
+import { down } from './support/folders.ts';
+
+async function until(db: TestDatabase, query: string): Promise<void> {
+  const client = await db.connect();
+  for (let attempt = 0; attempt < 300; attempt++) {
+    if ((await client.query(query)).rows.length > 0) return;
+    await sleep(50);
+  }
+  throw new Error(`never true: ${query}`);
+}
+
+const sleeping = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND wait_event = 'PgSleep' AND datname = current_database()";
+
+test.each([
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const)('%s during a long statement cancels it in the server, records what was done, and exits %i', async (signal, code) => {
+  await using db = await testDatabase();
+  await using place = await folder({
+    'm/0001_a.sql': down('', 'CREATE TABLE a (id int);', 'DROP TABLE a;'),
+    'm/0002_b.sql': 'CREATE TABLE b (id int);\nSELECT pg_sleep(60);',
+  });
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  const running = start(['up', '--dir', 'm', '--json'], at);
+  await until(db, sleeping);
+  const began = performance.now();
+  running.process.kill(signal);
+  const { code: ended, stdout, stderr } = await running.finished;
+  expect(performance.now() - began).toBeLessThan(10_000);
+  expect(ended).toBe(code);
+  expect(stderr).toContain(`${signal}: cancelling what runs in the server`);
+  expect(JSON.parse(stdout)).toMatchObject({
+    services: [{ targets: [{ outcome: 'interrupted', applied: ['0001'], failed: { code: 'aborted', version: '0002' } }] }],
+  });
+  const client = await db.connect();
+  expect((await client.query(sleeping)).rows).toEqual([]);
+  expect((await client.query('SELECT name FROM schema_migrations ORDER BY seq')).rows).toEqual([{ name: '0001_a' }]);
+});
+
+test('status shows what runs, and whom it waits for; a second run gives up waiting with exit 5', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({ 'm/0001_a.sql': 'CREATE TABLE a (id int);', 'm/0002_b.sql': 'ALTER TABLE a ADD COLUMN b int;' });
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  expect(await migrate(['up', '--dir', 'm', '--to', '1'], at)).toMatchObject({ code: 0 });
+  const reader = await db.connect();
+  await reader.query('BEGIN');
+  await reader.query("SELECT 'secret of a patient', * FROM a");
+  const running = start(['up', '--dir', 'm', '--lock-timeout', '30s'], at);
+  await until(db, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '/*migrate%' AND datname = current_database()");
+  const status = await migrate(['status', '--dir', 'm'], at);
+  expect(status.stdout).toMatch(/0002_b runs now in pid \d+/);
+  expect(status.stdout).toMatch(/it waits for pid \d+ .*SELECT '…', \* FROM a/);
+  expect(status.stdout).not.toContain('secret');
+  const second = await migrate(['up', '--dir', 'm', '--lock-wait', '300ms'], at);
+  expect(second.code).toBe(5);
+  expect(second.stderr).toContain('gave up after waiting');
+  await reader.query('COMMIT');
+  expect(await running.finished).toMatchObject({ code: 0 });
+});
