@@ -47,6 +47,7 @@ test('the packed tarballs install into an empty project outside the repository, 
       "import type { MigrationBuilder } from 'node-pg-migrate';\nexport function up(pgm: MigrationBuilder): void {\n  pgm.createTable('tags', { id: 'id' });\n}\n",
     );
     await writeFile(join(outside, 'migrations', '0003_folder', 'migration.sql'), 'CREATE INDEX CONCURRENTLY notes_id ON notes (id);\n');
+    await writeFile(join(outside, 'migrations', '0003_folder', 'rollback.sql'), 'DROP INDEX CONCURRENTLY notes_id;\n');
     await writeFile(join(outside, 'start.js'), script);
 
     await using db = await testDatabase();
