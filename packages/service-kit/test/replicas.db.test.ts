@@ -25,19 +25,19 @@ test('twenty replicas started together migrate once, and all become ready', { ti
   }
 });
 
-test('replicas with nothing pending do not wait while another one migrates', { timeout: 60_000 }, async () => {
+test('replicas with nothing pending do not wait while another one migrates', { timeout: 120_000 }, async () => {
   await using db = await testDatabase();
   await using current = await migrations({ '0001_notes.sql': files['0001_notes.sql'] });
   await using before = await startDemo(current, db.url);
   await before.until('/health/ready', 200);
 
-  await using newer = await migrations({ '0001_notes.sql': files['0001_notes.sql'], '0002_long.sql': 'SELECT pg_sleep(12);\n' });
+  await using newer = await migrations({ '0001_notes.sql': files['0001_notes.sql'], '0002_long.sql': 'SELECT pg_sleep(60);\n' });
   await using holder = await startDemo(newer, db.url);
-  await expect.poll(async () => (await holder.request('GET', '/health/db')).body.running, { timeout: 10_000 }).toBe('0002_long');
+  await expect.poll(async () => (await holder.request('GET', '/health/db')).body.running, { timeout: 30_000 }).toBe('0002_long');
 
   const replicas = await Promise.all(Array.from({ length: 5 }, () => startDemo(current, db.url)));
   try {
-    await Promise.all(replicas.map((one) => one.until('/health/ready', 200, 8_000)));
+    await Promise.all(replicas.map((one) => one.until('/health/ready', 200, 45_000)));
     expect((await holder.request('GET', '/health/db')).body.running).toBe('0002_long');
     expect(replicas.filter((one) => one.output().includes('waiting for whoever'))).toEqual([]);
   } finally {

@@ -30,7 +30,7 @@ test('an unmet requirement is waited for no longer than the limit, and ends the 
   const began = performance.now();
   await using service = await startDemo(folder, db.url, { BASE_SERVICE_URL: upstream.url, MIGRATE_REQUIREMENT_WAIT: '1s' });
   expect((await service.ended).code).toBe(5);
-  expect(performance.now() - began).toBeLessThan(8_000);
+  expect(performance.now() - began).toBeLessThan(20_000);
   expect(service.output()).toMatch(/0001_visits requires base@0002, but base has applied 0001_users/);
   expect(await history(db)).toEqual([]);
 });

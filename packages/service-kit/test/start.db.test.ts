@@ -41,7 +41,7 @@ test('with MIGRATE_ON_START=wait a service applies nothing, and is ready when so
   await using folder = await migrations(first);
   await using waiting = await startDemo(folder, db.url, { MIGRATE_ON_START: 'wait' });
   const before = await waiting.until('/health/ready', 503);
-  await expect.poll(async () => (await waiting.request('GET', '/health/ready')).body.pending).toEqual(['0001_notes']);
+  await expect.poll(async () => (await waiting.request('GET', '/health/ready')).body.pending, { timeout: 15_000 }).toEqual(['0001_notes']);
   expect(before.status).toBe(503);
   expect(await history(db)).toEqual([]);
 
@@ -104,7 +104,7 @@ test('a service waits for a server that comes up late, and answers meanwhile', a
   await server.stop('fast');
   await using folder = await migrations(first);
   await using service = await startDemo(folder, server.url('postgres'), { MIGRATE_SERVER_WAIT: '30s' });
-  await expect.poll(async () => (await service.request('GET', '/health/ready')).body).toMatchObject({ phase: 'waitingForServer' });
+  await expect.poll(async () => (await service.request('GET', '/health/ready')).body, { timeout: 15_000 }).toMatchObject({ phase: 'waitingForServer' });
   expect((await service.request('GET', '/health/live')).status).toBe(200);
   expect((await service.request('GET', '/health/db')).status).toBe(503);
 
