@@ -14,7 +14,8 @@ const packages = fileURLToPath(new URL('../..', import.meta.url));
 /** Its lifecycle scripts run with the repository's Node, which compiles; the project outside has only what npm gives it. */
 async function pack(name: string, destination: string): Promise<void> {
   const pnpm = process.env['npm_execpath'];
-  const [program, ...words] = pnpm !== undefined && /pnpm/.test(pnpm) ? (/\.[cm]?js$/.test(pnpm) ? [process.execPath, pnpm] : [pnpm]) : ['npx', '-y', 'pnpm@12'];
+  const [program, ...words] =
+    pnpm !== undefined && /pnpm/.test(pnpm) ? (/\.[cm]?js$/.test(pnpm) ? [process.execPath, pnpm] : [pnpm]) : ['npx', '-y', 'pnpm@12'];
   await run(program as string, [...words, 'pack', '--pack-destination', destination], { cwd: join(packages, name) });
 }
 
