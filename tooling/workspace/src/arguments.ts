@@ -1,5 +1,7 @@
 /** What was typed after `pnpm migrate`. Pure. */
 
+import { resolve } from 'node:path';
+
 export type MigrateCommand =
   | { readonly kind: 'help' }
   | { readonly kind: 'usageError'; readonly message: string }
@@ -46,6 +48,15 @@ export function placeArguments(up: readonly string[]): string[] {
     if (flags.some((flag) => arg.startsWith(`${flag}=`))) return [arg];
     const value = up[index + 1];
     return flags.includes(arg) && value !== undefined ? [arg, value] : [];
+  });
+}
+
+/** Each service's task runs in that service's folder, where a file's relative path would mean another file. */
+export function withAbsoluteFiles(up: readonly string[], folder: string): string[] {
+  return up.map((arg, index) => {
+    if (up[index - 1] === '--env-file') return resolve(folder, arg);
+    const [, file] = /^--env-file=(.+)$/s.exec(arg) ?? [];
+    return file === undefined ? arg : `--env-file=${resolve(folder, file)}`;
   });
 }
 

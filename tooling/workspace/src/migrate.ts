@@ -1,6 +1,6 @@
 /** `pnpm migrate`: the services' migrations in dependency order, and one table of where they then stand. */
 
-import { placeArguments, readArguments, names } from './arguments.ts';
+import { names, placeArguments, readArguments, withAbsoluteFiles } from './arguments.ts';
 import { runProgram } from './process.ts';
 import { findServices, runTasks } from './turbo.ts';
 
@@ -73,4 +73,5 @@ async function runMigrate(command: 'up' | 'status', args: readonly string[]): Pr
   return code;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// pnpm runs scripts in the root, wherever they were typed.
+process.exitCode = await main(withAbsoluteFiles(process.argv.slice(2), process.env['INIT_CWD'] ?? process.cwd()));

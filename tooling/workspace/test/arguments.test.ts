@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { placeArguments, readArguments } from '../src/arguments.ts';
+import { placeArguments, readArguments, withAbsoluteFiles } from '../src/arguments.ts';
 
 describe('what was typed after pnpm migrate', () => {
   test.each([
@@ -30,6 +30,16 @@ describe('what was typed after pnpm migrate', () => {
 
   test.each([[['--filter']], [['--filter', '--json']], [['--filter=']], [['--filter', 'a', '--service', 'b']]])('%j is refused', (args) => {
     expect(readArguments(args)).toMatchObject({ kind: 'usageError' });
+  });
+
+  test('a file is the one that was meant where it was typed', () => {
+    expect(withAbsoluteFiles(['--env-file', '.env.ci', '--env-file=/etc/env', '--to', '.env'], '/clinic')).toEqual([
+      '--env-file',
+      '/clinic/.env.ci',
+      '--env-file=/etc/env',
+      '--to',
+      '.env',
+    ]);
   });
 
   test('the table at the end is asked at the same place as the migrations', () => {
