@@ -1,7 +1,7 @@
 /** From the settings of a connection to the driver's own. */
 
 import { readFileSync } from 'node:fs';
-import type { Connect, ConnectionSettings, DatabaseClient } from '@org/migrate-core';
+import type { Connect, ConnectionSettings } from '@org/migrate-core';
 import pg from 'pg';
 
 /** What `pg` wants to know. Reads the root certificate where `sslrootcert` names one. */
@@ -31,6 +31,6 @@ export function connectWith(settings: ConnectionSettings, applicationName: strin
     // Between here and the session's own listener the server may end it, and an error that nobody listens to ends the process.
     client.on('error', () => undefined);
     await client.connect();
-    return client as unknown as DatabaseClient;
+    return client;
   };
 }
