@@ -1,4 +1,4 @@
-/** Reading one command's options, and its help. Built on commander, which is loaded for the one command that was typed. */
+/** Help, and every way of writing a command line; what cannot be understood gets a paragraph. Built on commander. */
 
 import { readFile } from 'node:fs/promises';
 
@@ -6,12 +6,8 @@ import { MigrationError } from '@org/migrate-core';
 import { Command, CommanderError, Option } from 'commander';
 
 import { commands, type CommandEntry, type CommandModule } from './commands.ts';
-import { optionDefinitions, type OptionName, type Options } from './options.ts';
-
-export interface CommandLine {
-  readonly options: Options;
-  readonly argument: string | null;
-}
+import { optionDefinitions, type OptionName } from './options.ts';
+import { flagsOf, optionsOf, type CommandLine } from './plain-words.ts';
 
 /** `null` when help was asked for and printed. Throws `invalidOptions` for what cannot be understood. */
 export async function parseCommand(entry: CommandEntry, module: CommandModule, words: readonly string[]): Promise<CommandLine | null> {
@@ -23,15 +19,14 @@ export async function parseCommand(entry: CommandEntry, module: CommandModule, w
     if (error.code === 'commander.helpDisplayed') return null;
     throw complaint(error, entry, module);
   }
-  const values = command.opts();
-  const options: Record<string, unknown> = {};
+  const values: Readonly<Record<string, string | boolean | undefined>> = command.opts();
+  const texts = new Map<OptionName, string | boolean>();
   for (const name of module.options) {
-    const value: unknown = values[name];
-    if (value === undefined || (name === 'color' && value === true)) continue;
-    const { parse } = optionDefinitions[name];
-    options[name] = parse === undefined || typeof value !== 'string' ? value : parse(value);
+    const value = values[name];
+    // A `--no-` switch that was not typed has a value all the same.
+    if (value !== undefined && !(name === 'color' && value === true)) texts.set(name, value);
   }
-  return { options, argument: command.args[0] ?? null };
+  return { options: optionsOf(texts), argument: command.args[0] ?? null };
 }
 
 function build(entry: CommandEntry, module: CommandModule): Command {
@@ -73,7 +68,7 @@ function complaint(error: CommanderError, entry: CommandEntry, module: CommandMo
 }
 
 function longFlag(name: OptionName): string {
-  return /--[a-z-]+/.exec(optionDefinitions[name].flags)?.[0] ?? '';
+  return flagsOf(name).find((flag) => flag.startsWith('--')) ?? '';
 }
 
 export function unknownCommand(word: string): MigrationError {

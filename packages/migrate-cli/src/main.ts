@@ -7,6 +7,7 @@ import { toMigrationError } from './connect-error.ts';
 import { exit, exitCodeOf, type ExitCode, type StopSignal } from './exit.ts';
 import type { Invocation, Output } from './invocation.ts';
 import { optionDefinitions, type Options } from './options.ts';
+import { readPlainWords } from './plain-words.ts';
 import { chooseColours } from './render/colour.ts';
 
 /** Runs one command line, without the program's own name. Never rejects; the exit code is for the caller to set. */
@@ -23,9 +24,9 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   try {
     const entry = findCommand(argv);
     if (entry === null) return await helpOrComplaint(argv);
-    const { parseCommand } = await import('./command-line.ts');
     const loaded = await entry.load();
-    const parsed = await parseCommand(entry, loaded.command, withoutCommand(argv, entry));
+    const words = withoutCommand(argv, entry);
+    const parsed = readPlainWords(loaded.command, words) ?? (await (await import('./command-line.ts')).parseCommand(entry, loaded.command, words));
     if (parsed === null) return exit.done;
     ({ options } = parsed);
     output = await openOutput(options);

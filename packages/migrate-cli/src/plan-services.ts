@@ -11,10 +11,11 @@ import { renderError } from './render/error.ts';
 import { renderPlan } from './render/plan.ts';
 import { Requirements } from './requirements.ts';
 import { migratorOptions } from './run.ts';
-import type { Selection } from './selection.ts';
+import { refuseDisorder, type Selection } from './selection.ts';
 
 /** @param sql Whether people are shown the SQL as well. Exits as the run would: 0, or the code of the first problem. */
 export async function planServices(invocation: Invocation, selection: Selection, request: PlanRequest, sql: 'whole' | 'none'): Promise<ExitCode> {
+  refuseDisorder(selection);
   const { options, output, cwd } = invocation;
   const { direction } = request;
   const requirements = new Requirements(selection, (text) => output.log(text));

@@ -5,10 +5,9 @@ import type { EventListener, MigrationError, Migrator, MigratorOptions, Report }
 import { toMigrationError } from './connect-error.ts';
 import { exit, exitCodeOf, type ExitCode } from './exit.ts';
 import type { Invocation } from './invocation.ts';
-import { renderError } from './render/error.ts';
 import { Story } from './render/story.ts';
 import { Requirements } from './requirements.ts';
-import type { Selection } from './selection.ts';
+import { refuseDisorder, type Selection } from './selection.ts';
 import type { Service } from './service.ts';
 
 /** How one service came out. `report` is `null` where not even its target could be reached. */
@@ -30,6 +29,7 @@ export type Work = (migrator: Migrator) => Promise<Report>;
 
 /** @returns The exit code of the first service that failed; the services after it were not begun. */
 export async function runServices(invocation: Invocation, selection: Selection, direction: 'up' | 'down', work: Work): Promise<ExitCode> {
+  refuseDisorder(selection);
   const { options, output, signal } = invocation;
   const services = direction === 'up' ? selection.services : selection.services.toReversed();
   const requirements = new Requirements(selection, (text) => output.log(text));
@@ -72,6 +72,7 @@ async function runService(invocation: Invocation, service: Service, requirements
   } catch (thrown) {
     const error = toMigrationError(thrown);
     story.broken();
+    const { renderError } = await import('./render/error.ts');
     const { report } = error;
     const current = report === null ? null : await currentVersion(service, story.applied, report);
     if (report !== null) story.reached(report, current);

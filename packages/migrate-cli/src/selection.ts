@@ -2,12 +2,11 @@
 
 import { resolve } from 'node:path';
 
-import { connectionTo, MigrationError, type ServiceDefinition } from '@org/migrate-core';
+import { connectionTo, MigrationError, orderServices, type ServiceDefinition, type ServiceNode } from '@org/migrate-core';
 
 import { readEnvironment } from './environment.ts';
 import type { Invocation } from './invocation.ts';
 import type { OptionName, Options } from './options.ts';
-import { orderServices, type ServiceNeeds } from './order.ts';
 import { folderDefinition, localRequest, Service } from './service.ts';
 import { findServiceFile, findWorkspace, loadService, shown, type LocalServer, type ServiceConfig, type Workspace } from './workspace.ts';
 
@@ -18,6 +17,8 @@ export interface Selection {
   find(name: string): Promise<Service | null>;
   /** All others of the workspace; none outside one. */
   others(service: Service): Promise<readonly Service[]>;
+  /** Why the selected services cannot be brought in an order. Reading does without one; what runs is refused. */
+  readonly problems: readonly string[];
   /** Whether the services' own connections are used, and not one that was typed. */
   readonly flagged: boolean;
 }
@@ -53,6 +54,7 @@ function selectFolder(invocation: Invocation, typed: string): Selection {
   };
   return {
     services: [service],
+    problems: [],
     find: async (name) => build(invocation, { definition: { ...empty, name }, folder: cwd, packageName: null, dependencies: [] }, null, null, name),
     others: async () => [],
     flagged: true,
@@ -84,19 +86,26 @@ async function selectNamed(invocation: Invocation, configs: readonly ServiceConf
   }
   const local = localServer(workspace);
   const all = configs.map((config) => build(invocation, config, workspace, local));
-  const order = orderServices(await Promise.all(all.map((service) => needsOf(service, all))));
-  const services = order.flatMap((name) => all.filter((one) => one.name === name && (wanted === undefined || wanted.includes(name))));
-  return inWorkspace(invocation, services, workspace, local);
+  const order = orderServices(await Promise.all(all.map((service) => nodeOf(service, all))));
+  const services = order.services.flatMap((name) => all.filter((one) => one.name === name && (wanted === undefined || wanted.includes(name))));
+  const about = new Set(services.map((one) => one.name));
+  const problems = order.problems.filter(({ migration }) => migration === null || about.has(migration.service)).map((one) => one.message);
+  return { ...inWorkspace(invocation, services, workspace, local), problems };
 }
 
 /** A folder that cannot be read says so when its service is run; it must not hide the others from `status`. */
-async function needsOf(service: Service, all: readonly Service[]): Promise<ServiceNeeds> {
+async function nodeOf(service: Service, all: readonly Service[]): Promise<ServiceNode> {
   const listing = await service.source.list().catch(() => null);
   return {
     name: service.name,
     dependencies: all.filter((other) => service.input.dependencies.includes(other.input.packageName ?? other.name)).map((other) => other.name),
-    requires: (listing?.migrations ?? []).flatMap(({ name, directives }) => directives.requires.map((need) => ({ ...need, by: name }))),
+    migrations: (listing?.migrations ?? []).map(({ name, directives }) => ({ name, requires: directives.requires })),
   };
+}
+
+/** Throws `invalidOptions`, with everything that stands in the way of an order. */
+export function refuseDisorder({ problems }: Selection): void {
+  if (problems.length > 0) throw new MigrationError({ code: 'invalidOptions', message: problems.join('\n') });
 }
 
 function inWorkspace(invocation: Invocation, services: readonly Service[], workspace: Workspace | null, local: LocalOf | null): Selection {
@@ -112,6 +121,7 @@ function inWorkspace(invocation: Invocation, services: readonly Service[], works
     ));
   return {
     services,
+    problems: [],
     flagged,
     find: async (name) => services.find((one) => one.name === name) ?? (await rest()).find((one) => one.name === name) ?? null,
     others: async (service) => [...services, ...(await rest())].filter((one) => one !== service),

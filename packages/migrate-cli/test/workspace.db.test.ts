@@ -92,11 +92,11 @@ test('a requirement that no dependency covers, a circle, and a wrong configurati
   await place.write({ 'services/users/migrations/0003_x.sql': down('-- migrate: requires=app@1\n', 'SELECT 1;', 'SELECT 1;') });
   const backwards = await migrate(['up'], at);
   expect(backwards.code).toBe(2);
-  expect(backwards.stderr).toContain('users 0003_x requires app@1, but the package app depends on users: neither can be first');
+  expect(backwards.stderr).toMatch(/users 0003_x requires app@1, but .* One of the two must do without the other/);
   await place.write({ 'services/users/package.json': '{ "name": "users", "dependencies": { "app": "workspace:*" } }' });
   const circle = await migrate(['plan'], at);
   expect(circle.code).toBe(2);
-  expect(circle.stderr).toContain('in a circle');
+  expect(circle.stderr).toContain('in a circle: app → billing → users → app');
   await place.write({ 'services/app/migrate.config.ts': `export default { name: 'app', migrations: 'm', database: 'd', tabel: 'x' };` });
   const unknownKey = await migrate(['status'], at);
   expect(unknownKey.code).toBe(2);
