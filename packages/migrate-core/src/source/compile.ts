@@ -61,8 +61,13 @@ async function compileFile(one: ReadUnit, path: string, shorthands: Shorthands):
       });
     }
     const told = error instanceof Error ? error : new Error(String(error));
-    throw new MigrationError({ code: 'invalidMigration', message: `${path}: ${told.message}`, migration: name, position: placeIn(told, path), cause: error });
+    throw new MigrationError({ code: 'invalidMigration', message: `${path}: ${reasonOf(told)}`, migration: name, position: placeIn(told, path), cause: error });
   }
+}
+
+/** Node adds to a module that it cannot find who required it, line by line: the path before it says that. */
+function reasonOf(error: Error): string {
+  return error.message.replace(/\nRequire stack:[^]*$/, '');
 }
 
 /** Where in the module it happened, if the stack tells. */
@@ -104,7 +109,7 @@ class ShorthandReader {
     } catch (error) {
       throw new MigrationError({
         code: 'invalidMigration',
-        message: `${path}: ${(error as Error).message} (it has shorthands, which later migrations use)`,
+        message: `${path}: ${reasonOf(error as Error)} (it has shorthands, which later migrations use)`,
         migration: name,
         cause: error,
       });
@@ -119,7 +124,8 @@ export function together(problems: readonly MigrationError[]): MigrationError {
     position?.file == null || message.includes(position.file) ? message : `${position.file}:${position.line}:${position.column}: ${message}`;
   return new MigrationError({
     code: 'invalidMigration',
-    message: problems.map(line).join('\n'),
+    // Shorthands that cannot be loaded fail every migration after them, in the same words.
+    message: [...new Set(problems.map(line))].join('\n'),
     hint: 'nothing was run: every pending migration is read first. Correct the file and run again',
     migration: first?.migration ?? undefined,
     position: first?.position ?? undefined,

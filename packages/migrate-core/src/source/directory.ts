@@ -7,11 +7,10 @@ import pLimit from 'p-limit';
 
 import { MigrationError } from '../errors.ts';
 import type { CompiledMigration, MigrationSource, SourceListing, SourceProblem } from '../migration.ts';
-import { compareNames } from '../version.ts';
 import { compileUnits } from './compile.ts';
 import { unreadable } from './file.ts';
 import { ORDER_FILE, readLayout, type Entry } from './layout.ts';
-import { orderNames, sameNumbers } from './order.ts';
+import { orderNames, sameNumbers, sortUnits } from './order.ts';
 import { readUnit, type ReadUnit } from './unit.ts';
 
 /**
@@ -71,7 +70,7 @@ async function discover(folder: string): Promise<Discovery> {
   const ignored = [...layout.ignored];
   const read = new Map<string, ReadUnit>();
   // Sorted first, so that nothing depends on the file system's order.
-  const units = layout.units.toSorted((a, b) => compareNames(a.name, b.name));
+  const units = sortUnits(layout.units);
   const limit = pLimit(OPEN_FILES);
   for (const answer of await limit.map(units, (unit) => readUnit(folder, unit))) {
     if (answer.kind === 'ignored') ignored.push({ path: answer.path, reason: answer.reason });

@@ -1,5 +1,7 @@
 /** From the names in a folder to migrations: which files belong together, and what is none. Pure. */
 
+import { parseName } from '../version.ts';
+
 export interface Entry {
   readonly name: string;
   /** Names inside, for a folder. */
@@ -69,6 +71,8 @@ export function readLayout(entries: readonly Entry[]): Layout {
       ignored.push({ path: entry.name, reason: 'neither SQL nor a module' });
     }
   }
+  // Prisma and Diesel read folders alone: what lies beside them without a number is a script for people, and would run last here.
+  const folders = [...sql.values()].some(({ up }) => up.some((file) => file.includes('/')));
   const units: Unit[] = [];
   const duplicate = (name: string, files: readonly string[]): void => {
     problems.push({ code: 'duplicate', name, message: `${files.join(' and ')} are the same migration (${name}): keep one of them` });
@@ -77,7 +81,8 @@ export function readLayout(entries: readonly Entry[]): Layout {
     const others = modules.get(name) ?? [];
     if (up.length > 1 || down.length > 1 || (up.length > 0 && others.length > 0)) duplicate(name, [...up, ...(down.length > 1 ? down : []), ...others]);
     const [file] = up;
-    if (file !== undefined) units.push({ kind: 'sql', name, up: file, down: down[0] ?? null, metadata });
+    if (folders && file?.includes('/') === false && parseName(name).scheme === 'unnumbered') ignored.push({ path: file, reason: 'a file without a number beside folders that are migrations' });
+    else if (file !== undefined) units.push({ kind: 'sql', name, up: file, down: down[0] ?? null, metadata });
     else problems.push({ code: 'invalidMigration', name, message: `${down[0]} undoes a migration that is not there: add ${upOf(down[0] as string)}` });
     if (file !== undefined) modules.delete(name);
   }

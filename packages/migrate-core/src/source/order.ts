@@ -3,9 +3,18 @@
 import { readFile } from 'node:fs/promises';
 
 import type { SourceProblem } from '../migration.ts';
-import { nearest, parseName } from '../version.ts';
+import { compareNames, nearest, parseName } from '../version.ts';
 import { unreadable } from './file.ts';
-import { ORDER_FILE } from './layout.ts';
+import { ORDER_FILE, type Unit } from './layout.ts';
+
+/**
+ * By number, then by name. A folder of Prisma's with stamps in it is sorted as Prisma does, by plain name: there
+ * `20250625_add` stands among the stamps of fourteen digits, not before all of them.
+ */
+export function sortUnits(units: readonly Unit[]): Unit[] {
+  const plain = units.every((unit) => unit.kind === 'sql' && unit.up.endsWith('/migration.sql')) && units.some((unit) => parseName(unit.name).scheme === 'stamp');
+  return units.toSorted((a, b) => (plain ? Number(a.name > b.name) - Number(a.name < b.name) : compareNames(a.name, b.name)));
+}
 
 /** By the order file at `path`, where there is one: one name a line, `#` for comments. Else as given. `names` are all of the folder, also those that cannot be read. */
 export async function orderNames(
