@@ -81,7 +81,8 @@ export function readLayout(entries: readonly Entry[]): Layout {
     const others = modules.get(name) ?? [];
     if (up.length > 1 || down.length > 1 || (up.length > 0 && others.length > 0)) duplicate(name, [...up, ...(down.length > 1 ? down : []), ...others]);
     const [file] = up;
-    if (folders && file?.includes('/') === false && parseName(name).scheme === 'unnumbered') ignored.push({ path: file, reason: 'a file without a number beside folders that are migrations' });
+    if (folders && file?.includes('/') === false && parseName(name).scheme === 'unnumbered')
+      ignored.push({ path: file, reason: 'a file without a number beside folders that are migrations' });
     else if (file !== undefined) units.push({ kind: 'sql', name, up: file, down: down[0] ?? null, metadata });
     else problems.push({ code: 'invalidMigration', name, message: `${down[0]} undoes a migration that is not there: add ${upOf(down[0] as string)}` });
     if (file !== undefined) modules.delete(name);
