@@ -12,7 +12,8 @@ import { ORDER_FILE, type Unit } from './layout.ts';
  * `20250625_add` stands among the stamps of fourteen digits, not before all of them.
  */
 export function sortUnits(units: readonly Unit[]): Unit[] {
-  const plain = units.every((unit) => unit.kind === 'sql' && unit.up.endsWith('/migration.sql')) && units.some((unit) => parseName(unit.name).scheme === 'stamp');
+  const plain =
+    units.every((unit) => unit.kind === 'sql' && unit.up.endsWith('/migration.sql')) && units.some((unit) => parseName(unit.name).scheme === 'stamp');
   return units.toSorted((a, b) => (plain ? Number(a.name > b.name) - Number(a.name < b.name) : compareNames(a.name, b.name)));
 }
 
