@@ -11,9 +11,11 @@ import { connectTo, failureOf, folder, versions } from './support/target.ts';
 const image = process.env['TEST_POSTGRES_IMAGE'] ?? 'postgres:18';
 
 const files = {
-  '0001_notes.sql': 'CREATE TABLE notes (id int PRIMARY KEY, body text);\nINSERT INTO notes SELECT g, $$note $$ || g FROM generate_series(1, 500) g;\n-- Down Migration\nDROP TABLE notes;\n',
+  '0001_notes.sql':
+    'CREATE TABLE notes (id int PRIMARY KEY, body text);\nINSERT INTO notes SELECT g, $$note $$ || g FROM generate_series(1, 500) g;\n-- Down Migration\nDROP TABLE notes;\n',
   '0002_index.sql': 'CREATE INDEX CONCURRENTLY notes_body ON notes (body);\n-- Down Migration\nDROP INDEX CONCURRENTLY notes_body;\n',
-  '0003_kind.mjs': "export function up(pgm) {\n  pgm.createType('kind', ['a', 'b']);\n  pgm.addColumns('notes', { kind: { type: 'kind', notNull: true, default: 'a' } });\n}\n",
+  '0003_kind.mjs':
+    "export function up(pgm) {\n  pgm.createType('kind', ['a', 'b']);\n  pgm.addColumns('notes', { kind: { type: 'kind', notNull: true, default: 'a' } });\n}\n",
 };
 
 /** Why no container can be started here; `null` when one can. */
@@ -67,7 +69,9 @@ describe.skipIf(reason !== null)(`on ${image} in a container`, () => {
   test('ten at once apply each migration once', async () => {
     await using directory = await folder(files);
     const url = await freshUrl('crowd');
-    const migrators = Array.from({ length: 10 }, () => createMigrator({ service: 'test', source: directorySource(directory.path), connect: () => connectTo(url) }));
+    const migrators = Array.from({ length: 10 }, () =>
+      createMigrator({ service: 'test', source: directorySource(directory.path), connect: () => connectTo(url) }),
+    );
     const reports = await Promise.all(migrators.map((migrator) => migrator.up()));
     expect(reports.flatMap((report) => versions(report.applied)).toSorted()).toEqual(['0001', '0002', '0003']);
   });
