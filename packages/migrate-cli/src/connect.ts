@@ -58,7 +58,7 @@ export class Connector {
     const until = performance.now() + waitMs;
     for (;;) {
       try {
-        return await open(pg.Client, chosen);
+        return await unlessAborted(open(pg.Client, chosen), signal);
       } catch (error) {
         signal.throwIfAborted();
         if (!mayComeUp(error, chosen) || performance.now() >= until) throw connectError(error, chosen);
@@ -68,6 +68,16 @@ export class Connector {
       }
     }
   }
+}
+
+/** A server that does not answer is not waited for once somebody has said stop. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise<T>((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }
 
 /** The way in for whoever opens connections as they come. */

@@ -35,7 +35,8 @@ export function exitCodeOf(error: MigrationError, direction: 'up' | 'down', stop
       // A version that nobody has was a slip of the hand, not a failure.
       return error.problems.length > 0 && error.problems.every((one) => one.code === 'unknownVersion') ? exit.usage : exit.failed;
     case 'aborted':
-      return stoppedBy === 'SIGTERM' ? exit.terminated : exit.interrupted;
+      // Without a signal it was a person at the terminal who said no.
+      return stoppedBy === null ? exit.failed : stoppedBy === 'SIGTERM' ? exit.terminated : exit.interrupted;
     default:
       return exit.failed;
   }

@@ -52,6 +52,8 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     return exitCodeOf(error, 'up', stop.by());
   } finally {
     stop.close();
+    // What a server that does not answer keeps open must not keep the process after it was told to end.
+    if (stop.by() !== null) setTimeout(() => process.exit(), 500).unref();
   }
 }
 
@@ -139,7 +141,11 @@ async function ask(question: string, options: Options, signal: AbortSignal): Pro
   const { createInterface } = await import('node:readline/promises');
   const reader = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await reader.question(`${question} [y/N] `, { signal });
+    // At a terminal that asks, Ctrl-C is a key and not a signal, and Ctrl-D ends the reading without an answer.
+    reader.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+    const closed = new Promise<string>((resolve) => reader.once('close', () => resolve('')));
+    const answer = await Promise.race([reader.question(`${question} [y/N] `, { signal }), closed]);
+    signal.throwIfAborted();
     return /^\s*y(es)?\s*$/i.test(answer);
   } finally {
     reader.close();
