@@ -46,12 +46,16 @@ test('a patient is registered, found, changed and audited', async () => {
   }
   for (const query of ['name=%25', 'name=fassi', 'patient_id=P-2'])
     expect((await service.request('GET', `/patients?${query}`, { token })).body.items, query).toEqual([]);
+  await service.request('PATCH', path, { token, body: { is_active: false } });
+  expect((await service.request('GET', '/patients?name=ami', { token })).body.items, 'no patient any more').toEqual([]);
+  expect((await service.request('GET', '/patients?patient_id=P-1', { token })).body.items, 'but still known by number').toHaveLength(1);
 
   const client = await db.connect();
   const { rows } = await client.query('SELECT action, actor, changed_columns FROM patient_audit_log WHERE tenant_id = $1 ORDER BY id', [tenant]);
   expect(rows).toMatchObject([
     { action: 'INSERT', actor: who },
     { action: 'UPDATE', actor: who, changed_columns: ['marital_status', 'updated_at'] },
+    { action: 'UPDATE', actor: who, changed_columns: ['is_active', 'updated_at'] },
   ]);
   expect((await service.request('DELETE', path, { token })).status).toBe(204);
   expect((await service.request('GET', path, { token })).status).toBe(404);
