@@ -45,7 +45,7 @@ export function parseName(name: string): ParsedName {
 }
 
 /**
- * The order of a folder, and a total one: by number, then by name, unnumbered names last. A 17-digit UTC stamp counts as
+ * The order of a folder, and a total one: by number, then by name; then class names by the stamp at their end; other names last. A 17-digit UTC stamp counts as
  * its date in milliseconds, whatever stands beside it: an order that depended on the neighbours would not be transitive.
  */
 export function compareNames(a: string, b: string): number {
@@ -55,18 +55,20 @@ export function compareNames(a: string, b: string): number {
   const byNumber = compareDigits(one.number, two.number) || Number(one.dotted) - Number(two.dotted);
   if (byNumber !== 0) return byNumber;
   // Prisma and golang-migrate sort numbered names as plain text; versions in parts (`1.10`, `V2`) mean their numbers.
-  return (one.rank === 1 || one.dotted ? natural(a, b) : 0) || plain(a, b);
+  return (one.rank > 0 || one.dotted ? natural(a, b) : 0) || plain(a, b);
 }
 
 interface OrderKey {
-  readonly rank: 0 | 1;
+  /** With a number before it, with a stamp behind it, with neither. */
+  readonly rank: 0 | 1 | 2;
   readonly number: string;
   readonly dotted: boolean;
 }
 
 function orderKey(name: string): OrderKey {
   const { number, scheme } = parseName(name);
-  if (scheme === 'unnumbered' || number === null) return { rank: 1, number: '', dotted: false };
+  if (number === null) return { rank: 2, number: '', dotted: false };
+  if (scheme === 'unnumbered') return { rank: 1, number, dotted: false };
   const digits = /^\d+/.exec(name)?.[0] ?? '';
   const dotted = name.charAt(digits.length) === '.';
   return { rank: 0, number: digits.length === 17 ? (milliseconds(digits) ?? number) : number, dotted };

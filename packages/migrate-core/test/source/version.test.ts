@@ -18,6 +18,7 @@ const name = fc.oneof(
     'V10__x',
     'V02__x',
     'CreateUsers1699123456789',
+    'AddPhone1699123456788',
     'init',
     '',
     '2014_10_12_000000_x',
@@ -68,6 +69,7 @@ describe('the order of names', () => {
       ['1551141000000_a', '20190226003001000_b', '1551141001000_c'.replace('1551141001000', '1551141002000')],
     ],
     ['unnumbered names last, counting naturally', ['9_z', 'V2__b', 'V10__a', 'init']],
+    ['class names by the stamp at their end, before other names', ['9_z', 'Zebra1699123456788', 'Ant1699123456789', 'init']],
     ['versions in parts by their numbers', ['1_a', '1.2_a', '1.10_a', '2_a']],
   ])('sorts %s', (_, names) => {
     expect(names.toReversed().toSorted(compareNames)).toEqual(names);
