@@ -18,9 +18,7 @@ export async function compileUnits(units: readonly ReadUnit[], all: readonly Rea
   const compiled: CompiledMigration[] = [];
   for (const one of units) {
     try {
-      compiled.push(
-        one.parts.kind === 'sql' ? await compileParts(one, one.parts) : await compileFile(one, one.parts.path, await shorthands.before(one.unit.name)),
-      );
+      compiled.push(one.parts.kind === 'sql' ? await compileParts(one, one.parts) : await compileFile(one, one.parts, await shorthands.before(one.unit.name)));
     } catch (error) {
       if (!(error instanceof MigrationError)) throw error;
       problems.push(error);
@@ -40,10 +38,18 @@ async function compileParts(one: ReadUnit, parts: Extract<ReadUnit['parts'], { k
   };
 }
 
-async function compileFile(one: ReadUnit, path: string, shorthands: Shorthands): Promise<CompiledMigration> {
+async function compileFile(
+  one: ReadUnit,
+  { path, hasDirectives }: Extract<ReadUnit['parts'], { kind: 'module' }>,
+  shorthands: Shorthands,
+): Promise<CompiledMigration> {
   const { name, directives } = one.migration;
   try {
-    const compiled = await compileModule(await loadModule(path), shorthands);
+    const exported = await loadModule(path);
+    // They are read from the text: some that only running it shows would be passed over in silence.
+    if (exported['migrate'] !== undefined && !hasDirectives)
+      throw new Error('its directives cannot be read from its text: write them as export const migrate = { key: "value" }');
+    const compiled = await compileModule(exported, shorthands);
     const script = (action: CompiledAction): Promise<Script> | LiveScript => {
       const transaction = directives.transaction === 'none' ? 'none' : action.transaction;
       if (action.kind === 'live') return { kind: 'live', file: path, build: action.build, transaction };

@@ -72,6 +72,11 @@ export function strayDirectives(sql: string): readonly DirectiveProblem[] {
 
 const MODULE = /^[ \t]*(?:export\s+const\s+migrate\b[^={]*=|exports\.migrate\s*=|module\.exports\.migrate\s*=)\s*/m;
 
+/** Whether a module's text has directives where they are read from. */
+export function hasModuleDirectives(text: string): boolean {
+  return MODULE.test(text);
+}
+
 /**
  * Of a module, read from its text: listing must not run code. So they are written out: strings, and lists of strings.
  * `lockTimeout` and `'lock-timeout'` are the same.

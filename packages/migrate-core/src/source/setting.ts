@@ -59,7 +59,7 @@ const CALL =
 
 function rewriteSetConfig(sql: string): Rewritten | null {
   const call = CALL.exec(sql);
-  if (call === null) return null;
+  if (call === null) return localCalls(sql);
   const [, quotedName = '', value = '', local = ''] = call;
   const name = quotedName.slice(1, -1).replaceAll("''", "'");
   const text = `SELECT pg_catalog.set_config(${literal(name)}, ${value}, true)`;
@@ -76,4 +76,31 @@ function wordsOf(sql: string, count: number): Token[] {
     if (found.length === count) break;
   }
   return found;
+}
+
+/** `false` in the spellings that a boolean constant has. */
+const FALSE = /^(?:false|'f'|'false'|'off'|'n'|'no'|'0')$/i;
+
+/** Every other call of set_config in a SELECT: with a constant `false` as its third argument, that becomes `true`. Offsets hold. */
+function localCalls(sql: string): Rewritten | null {
+  const all = [...tokens(sql)].filter((token) => token.kind !== 'lineComment' && token.kind !== 'blockComment');
+  const read = (token: Token | undefined): string => (token === undefined ? '' : sql.slice(token.start, token.end));
+  let text = sql;
+  for (const [index, token] of all.entries()) {
+    if (!/^"?set_config"?$/i.test(read(token)) || read(all[index + 1]) !== '(') continue;
+    let depth = 0;
+    let argument = 0;
+    for (let at = index + 1; at < all.length; at++) {
+      const word = read(all[at]);
+      if (word === '(' || word === '[') depth++;
+      else if (word === ')' || word === ']') depth--;
+      else if (word === ',' && depth === 1) argument++;
+      if (depth === 0) break;
+      const last = all[at];
+      if (argument === 2 && depth === 1 && last !== undefined && FALSE.test(word) && read(all[at - 1]) === ',' && read(all[at + 1]) === ')') {
+        text = `${text.slice(0, last.start)}${'true'.padEnd(last.end - last.start)}${text.slice(last.end)}`;
+      }
+    }
+  }
+  return text === sql ? null : { text, setting: null };
 }

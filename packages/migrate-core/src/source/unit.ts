@@ -6,7 +6,7 @@ import type { Migration, SourceProblem } from '../migration.ts';
 import { lineAndColumn } from '../position.ts';
 import { parseName } from '../version.ts';
 import { checksum } from './checksum.ts';
-import { readModuleDirectives, readSqlDirectives, strayDirectives } from './directives.ts';
+import { hasModuleDirectives, readModuleDirectives, readSqlDirectives, strayDirectives } from './directives.ts';
 import { readText, Unreadable } from './file.ts';
 import type { Unit } from './layout.ts';
 import { readSections } from './sections.ts';
@@ -17,7 +17,7 @@ export interface ReadUnit {
   readonly migration: Migration;
   readonly parts:
     | { readonly kind: 'sql'; readonly up: Part; readonly down: Part | null; readonly irreversible: string | null }
-    | { readonly kind: 'module'; readonly path: string; readonly hasShorthands: boolean };
+    | { readonly kind: 'module'; readonly path: string; readonly hasShorthands: boolean; readonly hasDirectives: boolean };
 }
 
 interface Part {
@@ -101,7 +101,7 @@ async function readModule(folder: string, unit: Extract<Unit, { kind: 'module' }
         directives,
         file,
       },
-      parts: { kind: 'module', path: file, hasShorthands: /\bshorthands\b/.test(text) },
+      parts: { kind: 'module', path: file, hasShorthands: /\bshorthands\b/.test(text), hasDirectives: hasModuleDirectives(text) },
     },
   };
 }

@@ -93,6 +93,8 @@ describe('modules are loaded', () => {
       'migrations/0004_syntax.ts': 'export const up = (;\n',
       'migrations/0005_throws_at_once.ts': "throw new Error('at once');\nexport const up = 1;\n",
       'migrations/0006_string.ts': "export const up = () => { throw 'only a string'; };\n",
+      'migrations/0008_directives.ts': "const migrate = { transaction: 'none' };\nexport { migrate };\nexport const up = (): void => {};\n",
+      'migrations/0009_directives.js': "module.exports = { migrate: { transaction: 'none' }, up: () => {} };\n",
       'migrations/0007_sql.ts': "export const up = (pgm: any): void => pgm.sql('ROLLBACK');\n",
     });
     expect(found['0001_class']).toMatch(/0001_class\.ts: it exports a class, as TypeORM’s migrations are/);
@@ -101,6 +103,8 @@ describe('modules are loaded', () => {
     expect(found['0004_syntax']).toMatch(/0004_syntax\.ts/);
     expect(found['0005_throws_at_once']).toMatch(/at once/);
     expect(found['0006_string']).toMatch(/only a string/);
+    for (const name of ['0008_directives', '0009_directives'])
+      expect(found[name]).toMatch(/: its directives cannot be read from its text: write them as export const migrate/);
     expect(found['0007_sql']).toMatch(/in the SQL that it makes, ROLLBACK would undo/);
   });
 });

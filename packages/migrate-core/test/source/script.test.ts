@@ -114,6 +114,12 @@ describe('settings of a file', () => {
     ["SELECT pg_catalog.set_config('search_path', '', false)", "SELECT pg_catalog.set_config('search_path', '', true)"],
     ["select set_config('a.b', 'it''s', 'f')", "SELECT pg_catalog.set_config('a.b', 'it''s', true)"],
     ["SELECT set_config('a.b', 'x', true)", "SELECT set_config('a.b', 'x', true)"],
+    ["SELECT set_config('a.b', 'x', false) AS x", "SELECT set_config('a.b', 'x', true ) AS x"],
+    [
+      "SELECT set_config('a.b', lower('X,Y'), false), \"set_config\"('c.d', 'f', 'f') FROM t",
+      "SELECT set_config('a.b', lower('X,Y'), true ), \"set_config\"('c.d', 'f', true) FROM t",
+    ],
+    ["SELECT set_config('a.b', 'x', $1), set_config('a.b', 'x', not false)", "SELECT set_config('a.b', 'x', $1), set_config('a.b', 'x', not false)"],
     ['SET CONSTRAINTS ALL DEFERRED', 'SET CONSTRAINTS ALL DEFERRED'],
     ['SELECT 1 AS set_config', 'SELECT 1 AS set_config'],
     ["UPDATE t SET x = 'SET y = 1'", "UPDATE t SET x = 'SET y = 1'"],
