@@ -12,20 +12,21 @@ if (major < 22 || (major === 22 && minor < 18)) {
 // Compiling, and stripping types in a checkout, is most of what a command that finds nothing to do would spend its time on.
 module.enableCompileCache?.();
 
+// In a checkout the sources are what runs, of this package and of those beside it: nothing has to be built first.
 const source = new URL('../src/main.ts', import.meta.url);
-if (existsSync(source)) {
-  // In a checkout the sources are what runs, of this package and of those beside it: nothing has to be built first.
-  const packages = new URL('../..', import.meta.url).href;
-  module.registerHooks({
-    resolve(specifier, context, next) {
-      if (specifier.startsWith('@org/')) return next(specifier, { ...context, conditions: ['@org/source', ...context.conditions] });
-      // Between our own files nothing is to be searched for; Node.js would look at the disk a dozen times for each.
-      if (specifier.startsWith('.') && specifier.endsWith('.ts') && context.parentURL?.startsWith(packages)) {
-        return { url: new URL(specifier, context.parentURL).href, format: 'module-typescript', shortCircuit: true };
-      }
-      return next(specifier, context);
-    },
-  });
-}
-const { main } = await import(existsSync(source) ? source.href : new URL('../dist/main.js', import.meta.url).href);
+const checkout = existsSync(source);
+const own = /\/migrate-(?:core|cli)\/(?:src|dist)\/[^?]*$/;
+module.registerHooks({
+  resolve(specifier, context, next) {
+    // Between our own files nothing is to be searched for; Node.js would look at the disk a dozen times for each.
+    if (specifier.startsWith('.') && context.parentURL !== undefined && own.test(context.parentURL)) {
+      const format = specifier.endsWith('.ts') ? 'module-typescript' : specifier.endsWith('.js') ? 'module' : undefined;
+      if (format !== undefined) return { url: new URL(specifier, context.parentURL).href, format, shortCircuit: true };
+    }
+    if (checkout && specifier.startsWith('@org/')) return next(specifier, { ...context, conditions: ['@org/source', ...context.conditions] });
+    return next(specifier, context);
+  },
+});
+
+const { main } = await import(checkout ? source.href : new URL('../dist/main.js', import.meta.url).href);
 process.exitCode = await main(process.argv.slice(2));

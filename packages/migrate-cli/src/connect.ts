@@ -26,6 +26,8 @@ export class Connector {
   readonly #options: ConnectOptions;
   #begun: Promise<DatabaseClient> | null = null;
   #told = false;
+  /** From then on the signal is not asked: what cancels a running migration needs a connection of its own. */
+  #reached = false;
 
   constructor(choose: () => Promise<ChosenConnection>, options: ConnectOptions) {
     this.#choose = choose;
@@ -58,10 +60,13 @@ export class Connector {
     const until = performance.now() + waitMs;
     for (;;) {
       try {
-        return await unlessAborted(open(pg.Client, chosen), signal);
+        const opening = open(pg.Client, chosen);
+        const client = await (this.#reached ? opening : unlessAborted(opening, signal));
+        this.#reached = true;
+        return client;
       } catch (error) {
-        signal.throwIfAborted();
-        if (!mayComeUp(error, chosen) || performance.now() >= until) throw connectError(error, chosen);
+        if (!this.#reached) signal.throwIfAborted();
+        if (signal.aborted || !mayComeUp(error, chosen) || performance.now() >= until) throw connectError(error, chosen);
         if (!this.#told) onWait(connectError(error, chosen).message);
         this.#told = true;
         await sleep(LOOK_AGAIN_MS, undefined, { signal });
@@ -72,8 +77,8 @@ export class Connector {
 
 /** A server that does not answer is not waited for once somebody has said stop. */
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
   return new Promise<T>((resolve, reject) => {
+    if (signal.aborted) reject(signal.reason as Error);
     const stop = (): void => reject(signal.reason as Error);
     signal.addEventListener('abort', stop, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));

@@ -114,12 +114,20 @@ interface Stop {
   close(): void;
 }
 
-/** The first signal asks the engine to cancel and record; a second one leaves at once. */
+/** A terminal, and whatever started us and passes signals on, may both send the one that a person meant. */
+const SAME_SIGNAL_MS = 1_000;
+
+/** The first signal asks the engine to cancel and record; a later one leaves at once. */
 function listenForSignals(): Stop {
   const controller = new AbortController();
   let by: StopSignal | null = null;
+  let since = 0;
   const listener = (signal: NodeJS.Signals): void => {
-    if (by !== null) process.exit(signal === 'SIGTERM' ? exit.terminated : exit.interrupted);
+    if (by !== null) {
+      if (performance.now() - since > SAME_SIGNAL_MS) process.exit(signal === 'SIGTERM' ? exit.terminated : exit.interrupted);
+      return;
+    }
+    since = performance.now();
     by = signal === 'SIGTERM' ? 'SIGTERM' : 'SIGINT';
     process.stderr.write(`\n${signal}: cancelling what runs in the server and recording what was done …\n`);
     controller.abort(new MigrationError({ code: 'aborted', message: `stopped by ${signal}` }));

@@ -33,6 +33,9 @@ test.each([
   await until(db, sleeping);
   const began = performance.now();
   running.process.kill(signal);
+  // As a terminal and pnpm do, each for itself.
+  await sleep(50);
+  running.process.kill(signal);
   const { code: ended, stdout, stderr } = await running.finished;
   expect(performance.now() - began).toBeLessThan(10_000);
   expect(ended).toBe(code);
