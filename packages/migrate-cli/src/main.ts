@@ -138,6 +138,8 @@ function listenForSignals(): Stop {
     signal: controller.signal,
     by: () => by,
     close: () => {
+      // The same signal may be on its way a second time, and must not kill what has just ended well.
+      if (by !== null) return;
       process.off('SIGINT', listener);
       process.off('SIGTERM', listener);
     },
