@@ -1,5 +1,7 @@
 /** The program: what was typed, to a command, to an exit code. The only file that knows the process. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { MigrationError } from '@org/migrate-core';
 
 import { commands, type CommandEntry } from './commands.ts';
@@ -51,7 +53,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd: process.cwd() }));
     return exitCodeOf(error, 'up', stop.by());
   } finally {
-    stop.close();
+    await stop.close();
     // What a server that does not answer keeps open must not keep the process after it was told to end.
     if (stop.by() !== null) setTimeout(() => process.exit(), 500).unref();
   }
@@ -111,11 +113,11 @@ async function openOutput(options: Options): Promise<Output> {
 interface Stop {
   readonly signal: AbortSignal;
   readonly by: () => StopSignal | null;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** A terminal, and whatever started us and passes signals on, may both send the one that a person meant. */
-const SAME_SIGNAL_MS = 1_000;
+const SAME_SIGNAL_MS = 300;
 
 /** The first signal asks the engine to cancel and record; a later one leaves at once. */
 function listenForSignals(): Stop {
@@ -137,9 +139,9 @@ function listenForSignals(): Stop {
   return {
     signal: controller.signal,
     by: () => by,
-    close: () => {
-      // The same signal may be on its way a second time, and must not kill what has just ended well.
-      if (by !== null) return;
+    close: async () => {
+      // The same signal may be on its way a second time, and would kill, on its last steps, what has ended well.
+      if (by !== null) return sleep(Math.max(0, SAME_SIGNAL_MS - (performance.now() - since)));
       process.off('SIGINT', listener);
       process.off('SIGTERM', listener);
     },
