@@ -39,6 +39,8 @@ export async function compileSql(sql: string, options: CompileOptions): Promise<
   const refuse: Refuse = (start, message) => {
     throw new MigrationError({ code: 'invalidMigration', message, position: positionIn({ sql, origin: options.origin }, start) });
   };
+  // On its way to the server the text would end there.
+  if (sql.includes('\0')) refuse(sql.indexOf('\0'), 'a NUL character, which PostgreSQL cannot take');
   const { pieces, syntaxError } = await piecesOf(sql, options.parse ?? 'on', refuse);
   const own = new OwnTransactions();
   const classifier = new Classifier(options.transaction);

@@ -219,6 +219,10 @@ describe('without the parser’s help', () => {
   });
 });
 
+test('a NUL character is refused, with its place', async () => {
+  expect(await refusal("SELECT 1;\nSELECT 'a\0b'")).toBe('2:10 a NUL character, which PostgreSQL cannot take');
+});
+
 test('an empty file, and one of comments alone, have no statements', async () => {
   for (const sql of ['', ' \n', '-- nothing', '/* nothing */;;', ';']) expect((await compile(sql)).statements).toEqual([]);
 });
