@@ -69,11 +69,6 @@ export function insertLog(
   return `INSERT INTO ${tables.log} (seq, action, name, "from", run_id, duration_ms, detail) VALUES (${seq}, ${literal(action)}, ${literal(name)}, ${literal(run.from)}, ${literal(run.id)}, ${duration}, ${literal(detail)})`;
 }
 
-/** The next sequence number where the caller does not know it: only under the lock. */
-export function nextSeq(tables: HistoryTables): string {
-  return `(SELECT COALESCE(pg_catalog.max(seq), 0) + 1 FROM ${tables.log})`;
-}
-
 /** The record of a down. Fails with MG003 when the row was not there: "undone" is never said of what somebody else undid. */
 export function recordUndone(tables: HistoryTables, run: Run, name: string, seq: number): string {
   return mustHitOneRow(`DELETE FROM ${tables.history} WHERE name = ${literal(name)}`, insertLog(tables, run, seq, 'down', name, ELAPSED));
@@ -120,6 +115,15 @@ export function recordGivenUp(tables: HistoryTables, run: Run, name: string, dir
     direction === 'up'
       ? `DELETE FROM ${tables.history} WHERE ${mine} AND state = 'started'`
       : `UPDATE ${tables.history} SET state = 'applied', progress = NULL WHERE ${mine} AND state = 'undoing'`,
+  );
+}
+
+/** A line in the log for a failure, under the lock; MG001 when somebody else holds it. `create` makes the tables where there are none. */
+export function recordFailure(tables: HistoryTables, run: Run, name: string, detail: string, create: string, lockKey: bigint): string {
+  // The caller does not know the newest number: somebody may have been at work since. Under the lock this one is right.
+  const next = `(SELECT COALESCE(pg_catalog.max(seq), 0) + 1 FROM ${tables.log})`;
+  return doBlock(
+    `DECLARE r record; BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock(${lockKey}) THEN RAISE EXCEPTION USING ERRCODE = 'MG001', MESSAGE = 'migrate: the lock is held'; END IF; ${create} ${insertLog(tables, run, next, 'failed', name, 'NULL', detail)}; END`,
   );
 }
 

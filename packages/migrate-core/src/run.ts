@@ -2,21 +2,22 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { readLockHolder, readRunning } from './activity.ts';
+import { readLockHolder } from './activity.ts';
+import { executeBatch, misfits } from './batch.ts';
+import { Done } from './done.ts';
 import { MigrationError, type ErrorCode } from './errors.ts';
-import { executeTransaction } from './execute.ts';
 import { describeBlocker, failureError, type StepFailure } from './failure.ts';
 import { begin, GUARD, lockKey, tag } from './guard.ts';
 import * as history from './history.ts';
+import { waitForLock } from './lock-wait.ts';
 import { Monitor } from './monitor.ts';
 import { plan, planAgain, type AvailableMigration, type Plan, type PlanRequest, type Problem } from './plan.ts';
 import type { Preparation, PreparedStep } from './prepare.ts';
-import { insertLog, nextSeq, type Run } from './record.ts';
-import type { Failure, MigrationEvent, Outcome, Report, StepReport, TargetName } from './report.ts';
+import { reconnect } from './reconnect.ts';
+import { recordFailure, type Run } from './record.ts';
+import type { Failure, MigrationEvent, Outcome, Report, TargetName } from './report.ts';
 import type { RunState, StepResult } from './run-state.ts';
-import { Session, type Connect } from './session.ts';
-import { doBlock } from './sql.ts';
-import { executeSteps, needsSteps } from './steps.ts';
+import type { Connect, Session } from './session.ts';
 
 export interface RunOptions {
   readonly connect: Connect;
@@ -39,7 +40,6 @@ export interface RunOptions {
 
 /** Small migrations share a flush; nothing waits longer than this to be reported. */
 const FLUSH_EVERY_MS = 250;
-const RECONNECT_LIMIT_MS = 15_000;
 const MOST_LOSSES = 5;
 
 export class TargetRun {
@@ -50,7 +50,7 @@ export class TargetRun {
   #target: TargetName;
   /** The names decided on at first: a lost race never turns "--steps 1" into somebody else's next one. */
   #chosen: readonly string[] | null = null;
-  #done: { step: StepReport; direction: 'up' | 'down'; told: boolean }[] = [];
+  readonly #done = new Done();
   #warnings: readonly Problem[] = [];
   #lastFlush = performance.now();
   #losses = 0;
@@ -122,19 +122,17 @@ export class TargetRun {
       for (const step of batch) this.#emit({ type: 'started', target: this.#target, name: step.name, direction: step.direction });
       const durability = index === batches.length - 1 || performance.now() - this.#lastFlush > FLUSH_EVERY_MS ? 'flush' : 'later';
       const began = performance.now();
-      const result = await this.#run(state, batch, durability);
+      const result = await executeBatch(state, batch, durability);
       switch (result.kind) {
         case 'done':
           for (const step of batch) {
             // In a shared transaction no step has a time of its own; an equal share is the honest guess.
-            this.#done.push({
-              step: { name: step.name, version: step.version, durationMs: (performance.now() - began) / batch.length },
-              direction: step.direction,
-              told: false,
-            });
+            this.#done.add({ name: step.name, version: step.version, durationMs: (performance.now() - began) / batch.length }, step.direction);
           }
           if (state.durability === 'flushed') this.#tell();
           break;
+        case 'impossible':
+          throw this.#error({ code: 'planRefused', message: result.message, hint: result.hint }, []);
         case 'lockHeld':
           await this.#flush(state);
           await this.#waitForLock();
@@ -152,47 +150,13 @@ export class TargetRun {
     return this.#report(null, []);
   }
 
-  async #run(state: RunState, batch: readonly PreparedStep[], durability: 'flush' | 'later'): Promise<StepResult> {
-    const step = batch[0] as PreparedStep;
-    const script = step.script;
-    if (batch.length === 1 && (step.mode === 'resume' || needsSteps(script))) return executeSteps(state, step, script);
-    const result = await executeTransaction(state, batch, durability);
-    if (result.kind !== 'needsNoTransaction') return result;
-    const culprit = result.step.script;
-    const statement = culprit.kind === 'sql' ? culprit.statements[result.index] : undefined;
-    if (batch.length > 1 || culprit.kind !== 'sql' || statement === undefined) {
-      throw this.#error(
-        {
-          code: 'planRefused',
-          message: `${result.step.name} cannot be part of one transaction: PostgreSQL refuses ${statement?.summary ?? 'one of its statements'} there`,
-          hint: batch.length > 1 ? 'run without --atomic' : 'call pgm.noTransaction() in it',
-        },
-        [],
-      );
-    }
-    // Only the state of the database decided this (a partitioned table, a procedure that commits): everything was rolled back.
-    this.#emit({
-      type: 'notice',
-      target: this.#target,
-      name: step.name,
-      message: `PostgreSQL refuses ${statement.summary} in a transaction; it was rolled back, and that statement runs by itself`,
-    });
-    const repeatable = /^(Reindex|Cluster|Vacuum)/.test(statement.kind);
-    const statements = culprit.statements.map((one, index) =>
-      index === result.index
-        ? { ...one, transaction: 'forbidden' as const, leftover: { kind: repeatable ? ('repeatable' as const) : ('undecidable' as const) } }
-        : one,
-    );
-    return executeSteps(state, step, { ...culprit, statements });
-  }
-
   #atomic(steps: readonly PreparedStep[]): readonly PreparedStep[] {
-    const misfits = steps.filter((step) => step.mode === 'resume' || needsSteps(step.script));
-    if (misfits.length > 0) {
+    const unfit = misfits(steps);
+    if (unfit.length > 0) {
       throw this.#error(
         {
           code: 'planRefused',
-          message: `all in one transaction is not possible: ${misfits.map((step) => step.name).join(', ')} cannot run in a transaction. Nothing was run`,
+          message: `all in one transaction is not possible: ${unfit.map((step) => step.name).join(', ')} cannot run in a transaction. Nothing was run`,
           hint: 'run without --atomic, or up to the migration before it with: --to',
         },
         steps.map((step) => step.name),
@@ -218,7 +182,7 @@ export class TargetRun {
       snapshot,
       emit: (event) => this.#emit(event),
       generation: snapshot.generation,
-      durability: this.#done.every((one) => one.told) ? 'flushed' : 'pending',
+      durability: this.#done.allTold ? 'flushed' : 'pending',
     };
   }
 
@@ -229,111 +193,56 @@ export class TargetRun {
     return true;
   }
 
-  /** Polls `pg_locks`, never the lock itself: a waiting statement would hold a snapshot, for which CREATE INDEX CONCURRENTLY waits. */
   async #waitForLock(): Promise<void> {
     const { tables, waitLimitMs, signal } = this.#options;
-    const began = performance.now();
-    let told = 0;
-    for (let delay = 50; ; delay = Math.min(1_000, delay * 1.5)) {
-      const holder = await readLockHolder(this.#main, tables);
-      if (holder === null) break;
-      const waited = this.#waitedMs + performance.now() - began;
-      if (performance.now() - told > 5_000) {
-        this.#emit({ type: 'waitingForLock', target: this.#target, holder, waitedMs: waited });
-        told = performance.now();
-      }
-      if (signal?.aborted === true) throw this.#stopped(this.#chosen ?? []);
-      if (waited > waitLimitMs) {
-        throw this.#error(
-          {
-            code: 'lockTimeout',
-            message: `gave up after waiting ${Math.round(waited / 1000)} s for the migration lock of ${tables.history} on ${this.#target.name} (key ${lockKey(tables)}), held by ${describeBlocker(holder)}`,
-            hint: 'wait for that run, or look at it with: migrate status',
-          },
-          this.#chosen ?? [],
-        );
-      }
-      await sleep(delay * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);
-    }
-    this.#waitedMs += performance.now() - began;
-  }
-
-  /** The connection died in the middle: nothing is said before the history was read again and no statement of ours lives. */
-  async #recover(cause: Error): Promise<void> {
-    const { connect, tables, run, signal } = this.#options;
-    const until = performance.now() + RECONNECT_LIMIT_MS;
-    this.#losses++;
-    for (let delay = 200; ; delay = Math.min(2_000, delay * 2)) {
-      try {
-        await this.#main.close();
-        this.#main = await Session.open(connect);
-        for (;;) {
-          const running = await readRunning(this.#main, run.id);
-          if (running === null) break;
-          if (signal?.aborted === true) await this.#monitor.cancel();
-          await sleep(200);
-        }
-        const snapshot = await history.readHistory(this.#main, tables);
-        await this.#readTruth(snapshot);
-        break;
-      } catch (error) {
-        if (error instanceof MigrationError) throw error;
-        if (performance.now() > until) {
-          throw this.#error(
-            {
-              code: 'connection',
-              message: `the connection to ${this.#target.name} was lost (${cause.message}) and the server cannot be reached again: whether the running migration was applied is not known`,
-              hint: 'when the server is back, look with: migrate status, and run again',
-              cause,
-            },
-            this.#unknown(),
-          );
-        }
-        await sleep(delay);
-      }
-    }
-    if (this.#losses > MOST_LOSSES) {
-      throw this.#error(
-        {
-          code: 'connection',
-          message: `the connection to ${this.#target.name} was lost ${this.#losses} times (${cause.message})`,
-          hint: 'look at the server’s log, then run again',
-          cause,
-        },
-        this.#unknown(),
-      );
-    }
-    this.#emit({
-      type: 'notice',
-      target: this.#target,
-      name: null,
-      message: `the connection was lost (${cause.message}); the history was read again, and the run goes on from there`,
+    const before = this.#waitedMs;
+    const wait = await waitForLock(this.#main, tables, {
+      limitMs: waitLimitMs - before,
+      signal,
+      onWaiting: (holder, waitedMs) => this.#emit({ type: 'waitingForLock', target: this.#target, holder, waitedMs: before + waitedMs }),
     });
+    if (wait.kind === 'stopped') throw this.#stopped(this.#chosen ?? []);
+    this.#waitedMs += wait.waitedMs;
+    if (wait.kind === 'free') return;
+    throw this.#error(
+      {
+        code: 'lockTimeout',
+        message: `gave up after waiting ${Math.round(this.#waitedMs / 1000)} s for the migration lock of ${tables.history} on ${this.#target.name} (key ${lockKey(tables)}), held by ${describeBlocker(wait.holder)}`,
+        hint: 'wait for that run, or look at it with: migrate status',
+      },
+      this.#chosen ?? [],
+    );
   }
 
-  /** What the history says of this run. An asynchronous commit that a crash of the server took back is taken back here too. */
-  async #readTruth(snapshot: history.HistorySnapshot): Promise<void> {
-    const rows = new Map(snapshot.applied.filter((row) => row.state === 'applied').map((row) => [row.name, row]));
-    this.#done = this.#done.filter((one) => one.told || (one.direction === 'up') === rows.has(one.step.name));
-    for (const row of rows.values()) {
-      if (row.runId !== this.#options.run.id || this.#done.some((one) => one.direction === 'up' && one.step.name === row.name)) continue;
-      this.#done.push({ step: { name: row.name, version: row.version, durationMs: row.durationMs }, direction: 'up', told: false });
+  /** The connection died in the middle: what is true is in the history. */
+  async #recover(cause: Error): Promise<void> {
+    const { connect, tables, run, request, signal } = this.#options;
+    const lost = `the connection to ${this.#target.name} was lost`;
+    this.#losses++;
+    await this.#main.close();
+    const again = await reconnect(connect, tables, run.id, { signal, cancel: () => this.#monitor.cancel() });
+    if (again === null) {
+      const message = `${lost} (${cause.message}) and the server cannot be reached again: whether the running migration was applied is not known`;
+      throw this.#error({ code: 'connection', message, hint: 'when the server is back, look with: migrate status, and run again', cause }, this.#unknown());
     }
-    for (const name of this.#options.request.direction === 'down' ? (this.#chosen ?? []) : []) {
-      if (snapshot.applied.some((row) => row.name === name) || this.#done.some((one) => one.step.name === name)) continue;
-      this.#done.push({ step: { name, version: name, durationMs: 0 }, direction: 'down', told: false });
+    this.#main = again.session;
+    this.#done.correct(again.snapshot.applied, run.id, request.direction === 'down' ? (this.#chosen ?? []) : []);
+    await this.#flush(this.#state(again.snapshot));
+    if (this.#losses > MOST_LOSSES) {
+      const message = `${lost} ${this.#losses} times (${cause.message})`;
+      throw this.#error({ code: 'connection', message, hint: 'look at the server’s log, then run again', cause }, this.#unknown());
     }
-    await this.#flush(this.#state(snapshot));
+    const message = `the connection was lost (${cause.message}); the history was read again, and the run goes on from there`;
+    this.#emit({ type: 'notice', target: this.#target, name: null, message });
   }
 
   #unknown(): string[] {
-    const done = new Set(this.#done.map((one) => one.step.name));
-    return (this.#chosen ?? []).filter((name) => !done.has(name));
+    return (this.#chosen ?? []).filter((name) => !this.#done.has(name));
   }
 
   /** Makes everything committed so far durable, then tells it. The transaction must write: an empty one flushes nothing. */
   async #flush(state: RunState): Promise<void> {
-    if (this.#done.every((one) => one.told)) return;
+    if (this.#done.allTold) return;
     const result = await this.#main.run(
       `${tag(state.run, 'flush')}${begin()};\nSET LOCAL synchronous_commit = on;\nSELECT pg_catalog.pg_logical_emit_message(true, 'migrate', '');\nCOMMIT`,
     );
@@ -345,10 +254,8 @@ export class TargetRun {
 
   #tell(): void {
     this.#lastFlush = performance.now();
-    for (const one of this.#done) {
-      if (one.told) continue;
-      one.told = true;
-      this.#emit({ type: one.direction === 'up' ? 'applied' : 'undone', target: this.#target, name: one.step.name, durationMs: one.step.durationMs });
+    for (const { step, direction } of this.#done.tell()) {
+      this.#emit({ type: direction === 'up' ? 'applied' : 'undone', target: this.#target, name: step.name, durationMs: step.durationMs });
     }
   }
 
@@ -401,10 +308,9 @@ export class TargetRun {
   async #recordFailure(state: RunState, step: PreparedStep, failure: StepFailure): Promise<void> {
     const { tables, run } = this.#options;
     const detail = `${failure.sqlState ?? failure.code}: ${failure.message}`.slice(0, 1_000);
-    const create = state.snapshot.tables === 'present' ? '' : history.createTablesBody(tables);
-    const body = `DECLARE r record; BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.lockHeld}', MESSAGE = 'migrate: the lock is held'; END IF; ${create} ${insertLog(tables, run, nextSeq(tables), 'failed', step.name, 'NULL', detail)}; END`;
+    const sql = recordFailure(tables, run, step.name, detail, state.snapshot.tables === 'present' ? '' : history.createTablesBody(tables), lockKey(tables));
     for (let attempt = 0; attempt < 10; attempt++) {
-      const result = await this.#main.run(`${tag(run, step.name)}${begin()};\nSET LOCAL synchronous_commit = on;\n${doBlock(body)};\nCOMMIT`);
+      const result = await this.#main.run(`${tag(run, step.name)}${begin()};\nSET LOCAL synchronous_commit = on;\n${sql};\nCOMMIT`);
       if (result.kind === 'done') {
         state.durability = 'flushed';
         this.#tell();
@@ -454,15 +360,14 @@ export class TargetRun {
     notRun: readonly string[],
     outcome: Outcome = 'notRun',
   ): MigrationError {
-    const done = this.#done.some((one) => one.told);
+    const done = this.#done.told('up').length + this.#done.told('down').length > 0;
     const report = this.#report(null, notRun, outcome === 'notRun' && done ? 'interrupted' : outcome);
     return new MigrationError({ ...options, target: this.#target.name, report });
   }
 
   #report(failed: Failure | null, notRun: readonly string[], outcome?: Outcome): Report {
-    const durable = this.#done.filter((one) => one.told);
-    const applied = durable.filter((one) => one.direction === 'up').map((one) => one.step);
-    const undone = durable.filter((one) => one.direction === 'down').map((one) => one.step);
+    const applied = this.#done.told('up');
+    const undone = this.#done.told('down');
     const reached: Outcome = applied.length > 0 ? 'applied' : undone.length > 0 ? 'undone' : 'upToDate';
     return {
       target: this.#target,

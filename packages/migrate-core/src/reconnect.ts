@@ -1,0 +1,40 @@
+/** After a connection died in the middle: a new one, and nothing said before no statement of ours lives and the history was read again. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { readRunning } from './activity.ts';
+import { readHistory, type HistorySnapshot, type HistoryTables } from './history.ts';
+import { Session, type Connect } from './session.ts';
+
+const LIMIT_MS = 15_000;
+const ORPHAN_POLL_MS = 200;
+
+export interface Reconnected {
+  readonly session: Session;
+  readonly snapshot: HistorySnapshot;
+}
+
+/** `null` when the server was not to be reached within 15 s. What still runs of ours is waited for, and cancelled where the caller wants to stop. */
+export async function reconnect(
+  connect: Connect,
+  tables: HistoryTables,
+  runId: string,
+  options: { readonly signal: AbortSignal | undefined; readonly cancel: () => Promise<unknown> },
+): Promise<Reconnected | null> {
+  const until = performance.now() + LIMIT_MS;
+  for (let delay = 200; ; delay = Math.min(2_000, delay * 2)) {
+    let session: Session | null = null;
+    try {
+      session = await Session.open(connect);
+      while ((await readRunning(session, runId)) !== null) {
+        if (options.signal?.aborted === true) await options.cancel();
+        await sleep(ORPHAN_POLL_MS);
+      }
+      return { session, snapshot: await readHistory(session, tables) };
+    } catch {
+      await session?.close();
+      if (performance.now() > until) return null;
+      await sleep(delay);
+    }
+  }
+}
