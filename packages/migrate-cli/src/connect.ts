@@ -7,8 +7,6 @@ import type { ChosenConnection, Connect, DatabaseClient } from '@org/migrate-cor
 import { MigrationError } from '@org/migrate-core';
 import type { ClientConfig } from 'pg';
 
-import { connectError, mayComeUp } from './connect-error.ts';
-
 const CONNECT_TIMEOUT_MS = 15_000;
 const LOOK_AGAIN_MS = 500;
 
@@ -66,6 +64,7 @@ export class Connector {
         return client;
       } catch (error) {
         if (!this.#reached) signal.throwIfAborted();
+        const { connectError, mayComeUp } = await import('./connect-error.ts');
         if (signal.aborted || !mayComeUp(error, chosen) || performance.now() >= until) throw connectError(error, chosen);
         if (!this.#told) onWait(connectError(error, chosen).message);
         this.#told = true;

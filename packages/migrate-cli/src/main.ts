@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MigrationError } from '@org/migrate-core';
 
 import { commands, type CommandEntry } from './commands.ts';
-import { toMigrationError } from './connect-error.ts';
 import { exit, exitCodeOf, type ExitCode, type StopSignal } from './exit.ts';
 import type { Invocation, Output } from './invocation.ts';
 import { optionDefinitions, type Options } from './options.ts';
@@ -44,6 +43,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     };
     return await loaded.command.run(invocation);
   } catch (thrown) {
+    const { toMigrationError } = await import('./connect-error.ts');
     const error = toMigrationError(thrown);
     const { renderError } = await import('./render/error.ts');
     if (options.json === true) {

@@ -2,7 +2,6 @@
 
 import type { EventListener, MigrationError, Migrator, MigratorOptions, Report } from '@org/migrate-core';
 
-import { toMigrationError } from './connect-error.ts';
 import { exit, exitCodeOf, type ExitCode } from './exit.ts';
 import type { Invocation } from './invocation.ts';
 import { Story } from './render/story.ts';
@@ -70,9 +69,9 @@ async function runService(invocation: Invocation, service: Service, requirements
     await story.ended(report, current);
     return { service: service.name, database, report, error: null, begun: true, current, failedVersion: null };
   } catch (thrown) {
-    const error = toMigrationError(thrown);
     story.broken();
-    const { renderError } = await import('./render/error.ts');
+    const [{ toMigrationError }, { renderError }] = await Promise.all([import('./connect-error.ts'), import('./render/error.ts')]);
+    const error = toMigrationError(thrown);
     const { report } = error;
     const current = report === null ? null : await currentVersion(service, story.applied, report);
     if (report !== null) story.reached(report, current);

@@ -6,8 +6,6 @@ import { pathToFileURL } from 'node:url';
 
 import { MigrationError, type ServiceDefinition } from '@org/migrate-core';
 
-import { checkService, checkWorkspace } from './definition.ts';
-
 /** What a `migrate.workspace.ts` exports by default. */
 export interface WorkspaceDefinition {
   /** Folders that hold a `migrate.config.ts`, from the workspace's root; the last part may be `*`. */
@@ -54,7 +52,7 @@ export function findWorkspace(cwd: string): Workspace | null {
   const root = dirname(file);
   let definition: Promise<WorkspaceDefinition> | null = null;
   let services: Promise<readonly ServiceConfig[]> | null = null;
-  const load = (): Promise<WorkspaceDefinition> => (definition ??= loadDefault(file).then((value) => checkWorkspace(value, file)));
+  const load = (): Promise<WorkspaceDefinition> => (definition ??= loadWorkspace(file));
   return {
     root,
     definition: load,
@@ -79,9 +77,15 @@ function configFile(folder: string, name: string): string | null {
   return EXTENSIONS.map((extension) => join(folder, `${name}.${extension}`)).find((file) => existsSync(file)) ?? null;
 }
 
+async function loadWorkspace(file: string): Promise<WorkspaceDefinition> {
+  const [value, { checkWorkspace }] = await Promise.all([loadDefault(file), import('./definition.ts')]);
+  return checkWorkspace(value, file);
+}
+
 export async function loadService(file: string): Promise<ServiceConfig> {
   const folder = dirname(file);
-  const definition = checkService(await loadDefault(file), file);
+  const [value, { checkService }] = await Promise.all([loadDefault(file), import('./definition.ts')]);
+  const definition = checkService(value, file);
   return { definition, folder, ...readPackage(folder) };
 }
 
