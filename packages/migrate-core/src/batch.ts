@@ -1,40 +1,77 @@
-/** Runs what belongs into one transaction, in the way its statements allow. */
+/** Runs what is sent together, in the way its statements allow. */
 
-import { executeTransaction } from './execute.ts';
+import { executeTransactions, type Transaction } from './execute.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { executeSteps, needsSteps } from './steps.ts';
 
-export type BatchResult = StepResult | { readonly kind: 'impossible'; readonly message: string; readonly hint: string };
+/** What was done, in order, and what became of the first transaction that was not. */
+export interface BatchResult {
+  readonly done: readonly { readonly step: ReadyStep; readonly durationMs: number }[];
+  readonly end: StepResult | { readonly kind: 'impossible'; readonly message: string; readonly hint: string };
+}
 
 /** Which of these steps cannot share a transaction. */
 export function misfits(steps: readonly ReadyStep[]): readonly ReadyStep[] {
   return steps.filter((step) => step.mode === 'resume' || needsSteps(step.script));
 }
 
-/** One step, or with `--atomic` all of them. */
-export async function executeBatch(state: RunState, batch: readonly ReadyStep[], durability: 'flush' | 'later'): Promise<BatchResult> {
-  const [step] = batch;
-  if (step === undefined) return { kind: 'done', durationMs: 0 };
-  if (batch.length === 1 && misfits(batch).length > 0) return executeSteps(state, step, step.script);
-  const result = await executeTransaction(state, batch, durability);
-  if (result.kind !== 'needsNoTransaction') return result;
-  const culprit = result.step.script;
-  const statement = culprit.kind === 'sql' ? culprit.statements[result.index] : undefined;
-  if (batch.length > 1 || culprit.kind !== 'sql' || statement === undefined) {
-    return {
-      kind: 'impossible',
-      message: `${result.step.name} cannot be part of one transaction: PostgreSQL refuses ${statement?.summary ?? 'one of its statements'} there`,
-      hint: batch.length > 1 ? 'run without --atomic' : 'call pgm.noTransaction() in it',
-    };
+/** Whether it may go in one message with others: nothing has to be asked in between. */
+function isPlain(step: ReadyStep): boolean {
+  return step.direction === 'up' && step.script.kind === 'sql' && misfits([step]).length === 0;
+}
+
+/** In a message with others, a migration takes no longer than this. */
+export const QUICK_MS = 30;
+export const LARGEST_BATCH = 16;
+const LARGEST_BATCH_CHARACTERS = 200_000;
+
+/** The first of these, and what may go with it in one message: each in a transaction of its own. */
+export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: number): readonly (readonly Step[])[] {
+  const batch: Step[] = [];
+  let characters = 0;
+  for (const step of steps.slice(0, size)) {
+    if (!isPlain(step)) break;
+    characters += step.script.kind === 'sql' ? step.script.sql.length : 0;
+    if (characters > LARGEST_BATCH_CHARACTERS) break;
+    batch.push(step);
+  }
+  return (batch.length === 0 ? steps.slice(0, 1) : batch).map((step) => [step]);
+}
+
+/** One step, or all of `--atomic` in one transaction, or several plain ones with a transaction each. */
+export async function executeBatch(state: RunState, batch: readonly Transaction[], durability: 'flush' | 'later'): Promise<BatchResult> {
+  const began = performance.now();
+  const steps = batch.flat();
+  const [step] = steps;
+  if (step === undefined) return { done: [], end: { kind: 'done' } };
+  const share = (): number => (performance.now() - began) / steps.length;
+  const alone = async (work: Promise<StepResult>): Promise<BatchResult> => {
+    const end = await work;
+    return { done: end.kind === 'done' ? [{ step, durationMs: performance.now() - began }] : [], end };
+  };
+  if (steps.length === 1 && misfits(steps).length > 0) return alone(executeSteps(state, step, step.script));
+  const result = await executeTransactions(state, batch, durability);
+  // The server's clock, where it told; in a shared transaction no step has a time of its own, and an equal share is the honest guess.
+  const done = result.committed.map((one) => ({ step: one.step, durationMs: batch.length > 1 ? (one.durationMs ?? share()) : share() }));
+  if (result.end.kind !== 'needsNoTransaction') return { done, end: result.end };
+  const { step: culprit, index } = result.end;
+  const { script } = culprit;
+  const statement = script.kind === 'sql' ? script.statements[index] : undefined;
+  const shared = batch.some((transaction) => transaction.length > 1);
+  if (shared || script.kind !== 'sql' || statement === undefined) {
+    const message = `${culprit.name} cannot be part of one transaction: PostgreSQL refuses ${statement?.summary ?? 'one of its statements'} there`;
+    return { done, end: { kind: 'impossible', message, hint: shared ? 'run without --atomic' : 'call pgm.noTransaction() in it' } };
   }
   // Only the state of the database decided this (a partitioned table, a procedure that commits): everything was rolled back.
   state.emit({
     type: 'notice',
     target: state.target,
-    name: step.name,
+    name: culprit.name,
     message: `PostgreSQL refuses ${statement.summary} in a transaction; it was rolled back, and that statement runs by itself`,
   });
   const leftover = { kind: /^(Reindex|Cluster|Vacuum)/.test(statement.kind) ? ('repeatable' as const) : ('undecidable' as const) };
-  const statements = culprit.statements.map((one, index) => (index === result.index ? { ...one, transaction: 'forbidden' as const, leftover } : one));
-  return executeSteps(state, step, { ...culprit, statements });
+  const statements = script.statements.map((one, place) => (place === index ? { ...one, transaction: 'forbidden' as const, leftover } : one));
+  const again = performance.now();
+  const end = await executeSteps(state, culprit, { ...script, statements });
+  return end.kind === 'done' ? { done: [...done, { step: culprit, durationMs: performance.now() - again }], end } : { done, end };
 }

@@ -3,7 +3,7 @@
 import { MigrationError, type ErrorCode } from './errors.ts';
 import type { Message, Piece } from './message.ts';
 import { positionIn } from './position.ts';
-import type { Blocker, Failure } from './report.ts';
+import type { Blocker, Failure, Report } from './report.ts';
 import type { ServerError } from './session.ts';
 
 /** A step's failure, before it becomes an error with a report. */
@@ -108,7 +108,7 @@ function cut(text: string): string {
   return text.length > LONGEST_STATEMENT ? `${text.slice(0, LONGEST_STATEMENT)}…` : text;
 }
 
-export function failureError(failure: StepFailure, at: { readonly migration: string; readonly target: string }): MigrationError {
+export function failureError(failure: StepFailure, at: { readonly migration: string; readonly target: string; readonly report: Report }): MigrationError {
   return new MigrationError({
     code: failure.code,
     message: `${at.migration} failed on ${at.target}: ${failure.message}`,
@@ -120,5 +120,12 @@ export function failureError(failure: StepFailure, at: { readonly migration: str
     sqlState: failure.sqlState ?? undefined,
     data: failure.data ?? undefined,
     cause: failure.cause,
+    report: at.report,
   });
+}
+
+/** As the report tells it: without the data. */
+export function failureOf(step: { readonly name: string; readonly version: string }, failure: StepFailure): Failure {
+  const { code, message, hint, position, statement, sqlState } = failure;
+  return { name: step.name, version: step.version, code, message, hint, position, statement, sqlState };
 }

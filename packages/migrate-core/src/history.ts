@@ -78,25 +78,54 @@ const SERVER = `pg_catalog.current_database() AS "_database", pg_catalog.current
  pg_catalog.strpos(pg_catalog.version(), 'linux') > 0 AS "_linux", pg_catalog.pg_is_in_recovery() AS "_recovery",
  pg_catalog.current_setting('role') AS "_role", pg_catalog.current_setting('synchronous_commit') AS "_sync"`;
 
+/** What a start with nothing pending has to know. */
+export interface BriefHistory {
+  readonly database: string;
+  readonly rows: readonly { readonly name: string; readonly checksum: string; readonly state: HistoryState }[];
+}
+
+/**
+ * One small statement, for the most frequent question of all. Where there is no history, or one that cannot be read, the whole
+ * snapshot is the answer, or its error.
+ */
+export async function readBrief(session: Session, tables: HistoryTables): Promise<BriefHistory | HistorySnapshot> {
+  try {
+    const rows = await session.read(`/*migrate read*/SELECT name, checksum, state, pg_catalog.current_database() AS database FROM ${tables.history}`);
+    const [first] = rows;
+    if (first === undefined) return await readHistory(session, tables);
+    return {
+      database: first['database'] ?? '',
+      rows: rows.map((row) => ({ name: row['name'] ?? '', checksum: row['checksum'] ?? '', state: (row['state'] ?? 'applied') as HistoryState })),
+    };
+  } catch (error) {
+    return readAfter(session, tables, error);
+  }
+}
+
 /** One statement when the tables are there; more only on a target without them. Throws `foreignHistory`. */
 export async function readHistory(session: Session, tables: HistoryTables): Promise<HistorySnapshot> {
   try {
     return snapshot(await session.read(readStatement(tables)), 'present');
   } catch (error) {
-    const code = (error as ServerError).code;
-    if (code === '42P01' || code === '3F000') return readWithoutTables(session, tables);
-    if (code === '42703' || code === '42883' || code === '42804') throw await foreignHistory(session, tables, error);
-    if (code === '42501') {
-      throw new MigrationError({
-        code: 'connection',
-        message: `this role may not read ${tables.history}: ${(error as Error).message}`,
-        hint: 'connect as the role that owns the history table (the migrator), not as the application',
-        sqlState: code,
-        cause: error,
-      });
-    }
-    throw error;
+    return readAfter(session, tables, error);
   }
+}
+
+/** What a failed read means. */
+async function readAfter(session: Session, tables: HistoryTables, error: unknown): Promise<HistorySnapshot> {
+  const code = (error as ServerError).code;
+  if (code === '42P01' || code === '3F000') return readWithoutTables(session, tables);
+  if (code === '42703' || code === '42883' || code === '42804') throw await foreignHistory(session, tables, error);
+  if (code === '42501') {
+    throw new MigrationError({
+      code: 'connection',
+      message: `this role may not read ${tables.history}: ${(error as Error).message}`,
+      hint: 'connect as the role that owns the history table (the migrator), not as the application',
+      sqlState: code,
+      cause: error,
+    });
+  }
+  throw error;
 }
 
 function readStatement(tables: HistoryTables): string {
@@ -174,7 +203,7 @@ async function foreignHistory(session: Session, tables: HistoryTables, cause: un
   return new MigrationError({
     code: 'foreignHistory',
     message: `${tables.history} exists, but it is another tool's table (its columns: ${found}); it was not touched`,
-    hint: `take its history over with: migrate adopt --table ${tables.table}, or keep ours elsewhere with: --table schema_history (history.table in migrate.config.ts)`,
+    hint: `take its history over with: migrate adopt --from ${tables.table} --table schema_history, or keep ours elsewhere with: --table schema_history (history.table in migrate.config.ts)`,
     cause,
   });
 }
@@ -195,7 +224,7 @@ CREATE TABLE IF NOT EXISTS ${tables.log} (
   seq bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), action text NOT NULL, name text NOT NULL,
   by text NOT NULL DEFAULT SESSION_USER, "from" text NOT NULL, run_id text NOT NULL, duration_ms bigint, detail text);
 CREATE TABLE IF NOT EXISTS ${tables.scripts} (
-  key text PRIMARY KEY, up text, down text, down_checksum text, down_transaction text);
+  key text PRIMARY KEY, up text, down text, down_checksum text, down_transaction text, down_parse text);
 FOR r IN SELECT c.oid::pg_catalog.regclass AS relation, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS grantee
   FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
   WHERE c.oid IN (${[tables.history, tables.log, tables.scripts].map((name) => `${literal(name)}::pg_catalog.regclass`).join(', ')}) AND a.grantee <> c.relowner
@@ -209,6 +238,7 @@ export interface StoredScript {
   readonly down: string | null;
   readonly downChecksum: string | null;
   readonly downTransaction: 'per-migration' | 'none' | null;
+  readonly downParse: 'on' | 'off';
 }
 
 /** The stored script, and who but the owner could have written it. */
@@ -218,7 +248,7 @@ export async function readScript(
   key: string,
 ): Promise<(StoredScript & { readonly writers: readonly string[] }) | null> {
   const rows = await session.read(
-    `SELECT s.key, s.up, s.down, s.down_checksum, s.down_transaction,
+    `SELECT s.key, s.up, s.down, s.down_checksum, s.down_transaction, s.down_parse,
  (SELECT pg_catalog.json_agg(DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END)
   FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
   WHERE c.oid IN (${literal(tables.scripts)}::pg_catalog.regclass, ${literal(tables.history)}::pg_catalog.regclass) AND a.grantee <> c.relowner AND a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')) AS writers
@@ -232,6 +262,7 @@ export async function readScript(
     down: row['down'] ?? null,
     downChecksum: row['down_checksum'] ?? null,
     downTransaction: (row['down_transaction'] ?? null) as StoredScript['downTransaction'],
+    downParse: row['down_parse'] === 'off' ? 'off' : 'on',
     writers: JSON.parse(row['writers'] ?? '[]') as string[],
   };
 }

@@ -6,18 +6,16 @@ import { hostname } from 'node:os';
 
 import { readBlockers, readLockHolder, readRunning } from './activity.ts';
 import { MigrationError } from './errors.ts';
-import { historyTables, readHistory, readLog, type HistorySnapshot, type HistoryTables } from './history.ts';
+import { historyTables, readBrief, readHistory, readLog, type BriefHistory, type HistorySnapshot, type HistoryTables } from './history.ts';
 import type { MigrationSource, SourceListing } from './migration.ts';
-import { plan, type AppliedMigration, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
-import { Preparation, type PreparedStep } from './prepare.ts';
+import { isCurrent, plan, type AppliedMigration, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
+import type { Preparation, PreparedStep } from './prepare.ts';
 import type { Blocker, EventListener, LogEntry, Report, TargetName } from './report.ts';
 import type { Run } from './record.ts';
-import { repair, type RepairReport, type RepairRequest } from './repair.ts';
+import type { RepairReport, RepairRequest } from './repair.ts';
 import { brokenRequirements, unmetRequirements, type Dependant } from './requires.ts';
-import { TargetRun } from './run.ts';
 import { Session, type Connect, type DatabaseClient } from './session.ts';
 import { identifier } from './sql.ts';
-import { needsSteps } from './steps.ts';
 
 export interface MigratorOptions {
   /** The service's name; goes into the log and into messages. */
@@ -150,7 +148,7 @@ class TargetMigrator implements Migrator {
   readonly #schema: string;
   readonly #tables: HistoryTables;
   #listing: Promise<SourceListing> | null = null;
-  #preparation: Preparation | null = null;
+  #preparation: Promise<Preparation> | null = null;
 
   constructor(options: MigratorOptions) {
     this.#options = options;
@@ -167,7 +165,7 @@ class TargetMigrator implements Migrator {
       const descriptions = new Map(listing.migrations.map((one) => [one.name, one.description]));
       const newest = snapshot.applied.find((row) => row.name === current.current);
       return {
-        target: this.#target(snapshot),
+        target: this.#target(snapshot.database),
         current: newest === undefined ? null : { name: newest.name, version: newest.version },
         applied: snapshot.applied,
         pending: available
@@ -187,11 +185,13 @@ class TargetMigrator implements Migrator {
       const wanted = request.direction === 'up' ? { ...request, order: request.order ?? this.#options.order } : request;
       const current = plan(available, snapshot.applied, wanted);
       const outside = await this.#outside(current, snapshot, 0, undefined);
-      const prepared = await this.#prepare(listing).prepare(session, this.#tables, snapshot, current.steps);
+      const preparation = await this.#prepare(listing);
+      const { needsSteps } = await import('./steps.ts');
+      const prepared = await preparation.prepare(session, this.#tables, snapshot, current.steps);
       return {
-        target: this.#target(snapshot),
+        target: this.#target(snapshot.database),
         plan: { ...current, problems: [...sourceProblems(listing), ...current.problems, ...outside, ...prepared.problems] },
-        steps: prepared.steps.map(plannedStep),
+        steps: prepared.steps.map((step) => plannedStep(step, needsSteps(step.script) ? 'several' : 'one')),
         found: available.length,
         ignored: listing.ignored,
       };
@@ -214,7 +214,8 @@ class TargetMigrator implements Migrator {
   repair(request: RepairRequest): Promise<RepairReport> {
     return this.#withSession(async (session) => {
       const { listing, available } = await this.#discover();
-      const preparation = this.#prepare(listing);
+      const preparation = await this.#prepare(listing);
+      const { repair } = await import('./repair.ts');
       const { database } = await readHistory(session, this.#tables);
       return repair(
         session,
@@ -240,6 +241,7 @@ class TargetMigrator implements Migrator {
     const options = this.#options;
     const signals = [options.signal, signal].filter((one) => one !== undefined);
     const stop = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
+    const started = performance.now();
     return this.#withSession(async (session, replace) => {
       const { listing, available } = await this.#discover();
       const broken = sourceProblems(listing);
@@ -251,6 +253,12 @@ class TargetMigrator implements Migrator {
           migration: broken[0]?.name,
         });
       }
+      const first = await readBrief(session, this.#tables);
+      if ('rows' in first) {
+        const wholeUp = request.direction === 'up' && request.to === undefined && request.steps === undefined;
+        if (wholeUp && isCurrent(available, first.rows)) return this.#upToDate(first, available.length, started);
+      }
+      const { TargetRun } = await import('./run.ts');
       const run = new TargetRun(
         {
           connect: options.connect,
@@ -262,9 +270,10 @@ class TargetMigrator implements Migrator {
           waitLimitMs: options.waitLimitMs ?? defaults.waitLimitMs,
           signal: stop,
           emit: options.onEvent ?? (() => undefined),
-          target: (snapshot) => this.#target(snapshot),
+          target: (snapshot) => this.#target(snapshot.database),
+          initial: 'applied' in first ? first : null,
           available,
-          preparation: this.#prepare(listing),
+          preparation: await this.#prepare(listing),
           request,
           atomicity,
           outside: (current, snapshot, abort) => this.#outside(current, snapshot, options.requirementWaitMs ?? defaults.requirementWaitMs, abort),
@@ -277,6 +286,12 @@ class TargetMigrator implements Migrator {
         replace(run.main);
       }
     });
+  }
+
+  #upToDate(history: BriefHistory, found: number, started: number): Report {
+    const target = this.#target(history.database);
+    this.#options.onEvent?.({ type: 'planned', target, direction: 'up', found, applied: history.rows.map((row) => row.name), steps: [], warnings: [] });
+    return { target, outcome: 'upToDate', applied: [], undone: [], failed: null, notRun: [], warnings: [], durationMs: performance.now() - started };
   }
 
   #outside(current: Plan, snapshot: HistorySnapshot, waitMs: number, signal: AbortSignal | undefined): Promise<readonly Problem[]> {
@@ -299,8 +314,9 @@ class TargetMigrator implements Migrator {
     return { listing, available: this.#available };
   }
 
-  #prepare(listing: SourceListing): Preparation {
-    this.#preparation ??= new Preparation(this.#options.source, listing.migrations);
+  /** Loaded when something is to be done: most starts find nothing pending. */
+  #prepare(listing: SourceListing): Promise<Preparation> {
+    this.#preparation ??= import('./prepare.ts').then(({ Preparation: Prepare }) => new Prepare(this.#options.source, listing.migrations));
     return this.#preparation;
   }
 
@@ -313,8 +329,7 @@ class TargetMigrator implements Migrator {
     return { name: holder.migration ?? '', process: holder, blockers: await readBlockers(session, holder.pid) };
   }
 
-  #target(snapshot: HistorySnapshot): TargetName {
-    const { database } = snapshot;
+  #target(database: string): TargetName {
     return { name: this.#schema === 'public' ? database : `${database}.${this.#schema}`, database, schema: this.#schema, tenant: this.#options.tenant ?? null };
   }
 
@@ -363,7 +378,7 @@ function interruptedProblems(applied: readonly AppliedMigration[]): Problem[] {
     }));
 }
 
-function plannedStep(step: PreparedStep): PlannedStep {
+function plannedStep(step: PreparedStep, transaction: PlannedStep['transaction']): PlannedStep {
   const { name, version, direction, mode, from, script } = step;
-  return { name, version, direction, mode, from, transaction: needsSteps(script) ? 'several' : 'one', sql: script.kind === 'live' ? null : script.sql };
+  return { name, version, direction, mode, from, transaction, sql: script.kind === 'live' ? null : script.sql };
 }

@@ -127,6 +127,19 @@ export function planAgain(
   return { ...again, steps: kept, problems };
 }
 
+/** Whether the history is exactly the source, all of it applied: then there is nothing to plan, and nothing to say. */
+export function isCurrent(
+  available: readonly AvailableMigration[],
+  rows: readonly { readonly name: string; readonly checksum: string; readonly state: HistoryState }[],
+): boolean {
+  if (available.length !== rows.length) return false;
+  const applied = new Map(rows.map((row) => [row.name, row]));
+  return available.every(({ name, checksum }) => {
+    const row = applied.get(name);
+    return row !== undefined && row.state === 'applied' && row.checksum === checksum;
+  });
+}
+
 /** Where each migration stands: the source's order, with what only the history knows put between. */
 class Timeline {
   readonly available: readonly AvailableMigration[];

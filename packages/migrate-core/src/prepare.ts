@@ -77,7 +77,7 @@ export class Preparation {
   #up(step: Step, row: HistoryRow | null): PreparedStep {
     const migration = this.#migrations.get(step.name) as Migration;
     const compiled = this.#compiled.get(step.name) as CompiledMigration;
-    return this.#ready(step, row, migration, compiled.up, storedScript(compiled), 'file');
+    return this.#ready(step, row, migration, compiled.up, storedScript(compiled, migration.directives.parse), 'file');
   }
 
   async #down(session: Session, tables: HistoryTables, step: Step, row: HistoryRow | null): Promise<PreparedStep | Problem> {
@@ -104,7 +104,7 @@ export class Preparation {
         `the stored down of ${step.name} was changed after it was stored (its checksum differs); it was not used. Undo it by hand, then type: migrate repair --mark-undone ${step.name}`,
       );
     }
-    const script = await compileSql(stored.down, { transaction: stored.downTransaction ?? 'per-migration', origin: null });
+    const script = await compileSql(stored.down, { transaction: stored.downTransaction ?? 'per-migration', parse: stored.downParse, origin: null });
     return this.#ready(step, row, migration, script, null, 'stored');
   }
 
@@ -181,20 +181,21 @@ export class Preparation {
 
 function recordOf(migration: Migration, compiled: CompiledMigration): RecordInput {
   const { name, version, description, checksum, directives } = migration;
-  return { name, version, description, checksum, requires: directives.requires, script: storedScript(compiled) };
+  return { name, version, description, checksum, requires: directives.requires, script: storedScript(compiled, directives.parse) };
 }
 
 /** What the database keeps of a compiled migration; live ones have no text to keep. */
-function storedScript(compiled: CompiledMigration): StoredScript | null {
+function storedScript(compiled: CompiledMigration, parse: 'on' | 'off'): StoredScript | null {
   const up = compiled.up.kind === 'sql' ? compiled.up.sql : null;
   const down = compiled.down?.kind === 'sql' ? compiled.down : null;
   if (up === null && down === null) return null;
   return {
-    key: sha256(`${up ?? ''}\0${down?.sql ?? ''}\0${down?.transaction ?? ''}`),
+    key: sha256(`${up ?? ''}\0${down?.sql ?? ''}\0${down?.transaction ?? ''}\0${parse}`),
     up,
     down: down?.sql ?? null,
     downChecksum: down === null ? null : sha256(down.sql),
     downTransaction: down?.transaction ?? null,
+    downParse: parse,
   };
 }
 

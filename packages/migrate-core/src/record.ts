@@ -26,21 +26,19 @@ export interface Run {
 
 const ELAPSED = `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()) * 1000)::bigint`;
 
-/** The record of an up: history, log and script in one statement. */
-export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number): string {
-  return insertHistory(tables, run, input, seq, 'applied', 'up');
+/** The record of an up. The last statement answers its duration in milliseconds. */
+export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number): readonly string[] {
+  return [...writing(tables, run, input, seq, 'up'), `${insertRow(tables, run, input, seq, 'applied', ELAPSED)} RETURNING duration_ms`];
 }
 
 /** The record of a non-transactional up before its first statement. */
 export function recordStarted(tables: HistoryTables, run: Run, input: RecordInput, seq: number): string {
-  return insertHistory(tables, run, input, seq, 'started', 'started');
+  return [...writing(tables, run, input, seq, 'started'), insertRow(tables, run, input, seq, 'started', ELAPSED)].join(';\n');
 }
 
-function insertHistory(tables: HistoryTables, run: Run, input: RecordInput, seq: number, state: HistoryState, action: LogAction): string {
-  const { script } = input;
-  const store = script === null ? '' : `s AS (${insertScript(tables, script)}), `;
-  return `WITH ${store}l AS (${insertLog(tables, run, seq, action, input.name, ELAPSED)})
-${insertRow(tables, run, input, seq, state, ELAPSED)}`;
+function writing(tables: HistoryTables, run: Run, input: RecordInput, seq: number, action: LogAction): readonly string[] {
+  const log = insertLog(tables, run, seq, action, input.name, ELAPSED);
+  return input.script === null ? [log] : [insertScript(tables, input.script), log];
 }
 
 function insertRow(tables: HistoryTables, run: Run, input: RecordInput, seq: number, state: HistoryState, duration: string): string {
@@ -49,7 +47,7 @@ function insertRow(tables: HistoryTables, run: Run, input: RecordInput, seq: num
 }
 
 function insertScript(tables: HistoryTables, script: StoredScript): string {
-  return `INSERT INTO ${tables.scripts} (key, up, down, down_checksum, down_transaction) VALUES (${[script.key, script.up, script.down, script.downChecksum, script.downTransaction].map(literal).join(', ')}) ON CONFLICT (key) DO NOTHING`;
+  return `INSERT INTO ${tables.scripts} (key, up, down, down_checksum, down_transaction, down_parse) VALUES (${[script.key, script.up, script.down, script.downChecksum, script.downTransaction, script.downParse].map(literal).join(', ')}) ON CONFLICT (key) DO NOTHING`;
 }
 
 function requiresArray(input: RecordInput): string {

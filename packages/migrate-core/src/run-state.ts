@@ -24,7 +24,8 @@ export interface RunState {
   readonly waitLimitMs: number;
   readonly emit: EventListener;
   readonly signal: AbortSignal | undefined;
-  readonly snapshot: HistorySnapshot;
+  /** What was read at first; its tables are there once something was recorded. */
+  snapshot: HistorySnapshot;
   /** The log's newest sequence number: moved by every record of this run. */
   generation: number;
   /** Whether everything committed so far is on the server's disk. */
@@ -46,7 +47,7 @@ export interface ReadyStep {
 }
 
 export type StepResult =
-  | { readonly kind: 'done'; readonly durationMs: number }
+  | { readonly kind: 'done' }
   /** Somebody else holds the lock: nothing was done. */
   | { readonly kind: 'lockHeld' }
   /** The history changed since the plan was made: nothing was done. */

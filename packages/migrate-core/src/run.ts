@@ -3,10 +3,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { readLockHolder } from './activity.ts';
-import { executeBatch, misfits } from './batch.ts';
+import { executeBatch, LARGEST_BATCH, misfits, nextBatch, QUICK_MS } from './batch.ts';
 import { Done } from './done.ts';
 import { MigrationError, type ErrorCode } from './errors.ts';
-import { describeBlocker, failureError, type StepFailure } from './failure.ts';
+import { describeBlocker, failureError, failureOf, type StepFailure } from './failure.ts';
 import { begin, GUARD, lockKey, tag } from './guard.ts';
 import * as history from './history.ts';
 import { waitForLock } from './lock-wait.ts';
@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly signal: AbortSignal | undefined;
   readonly emit: (event: MigrationEvent) => void;
   readonly target: (snapshot: history.HistorySnapshot) => TargetName;
+  /** What was read already; `null` to read it now. */
+  readonly initial: history.HistorySnapshot | null;
   readonly available: readonly AvailableMigration[];
   readonly preparation: Preparation;
   readonly request: PlanRequest;
@@ -41,7 +43,6 @@ export interface RunOptions {
 /** Small migrations share a flush; nothing waits longer than this to be reported. */
 const FLUSH_EVERY_MS = 250;
 const MOST_LOSSES = 5;
-
 export class TargetRun {
   readonly #options: RunOptions;
   readonly #started = performance.now();
@@ -53,12 +54,14 @@ export class TargetRun {
   readonly #done = new Done();
   #warnings: readonly Problem[] = [];
   #lastFlush = performance.now();
+  #initial: history.HistorySnapshot | null;
   #losses = 0;
   #waitedMs = 0;
 
   constructor(options: RunOptions, main: Session) {
     this.#options = options;
     this.#main = main;
+    this.#initial = options.initial;
     this.#monitor = new Monitor(options.connect, options.run.id);
     this.#target = { name: options.tables.schema, database: '', schema: options.tables.schema, tenant: null };
   }
@@ -82,7 +85,8 @@ export class TargetRun {
   /** `null`: look again. */
   async #round(): Promise<Report | null> {
     const { tables, available, request, signal } = this.#options;
-    const snapshot = await history.readHistory(this.#main, tables);
+    const snapshot = this.#initial ?? (await history.readHistory(this.#main, tables));
+    this.#initial = null;
     this.#target = this.#options.target(snapshot);
     const again = this.#chosen !== null;
     const current = this.#chosen === null ? plan(available, snapshot.applied, request) : planAgain(available, snapshot.applied, request, this.#chosen);
@@ -108,31 +112,33 @@ export class TargetRun {
   async #execute(snapshot: history.HistorySnapshot, steps: readonly PreparedStep[]): Promise<Report | null> {
     const { options, state } = { options: this.#options, state: this.#state(snapshot) };
     if (await this.#lockIsHeld()) return null;
-    const batches = options.atomicity === 'whole-plan' ? [this.#atomic(steps)] : steps.map((step) => [step]);
-    for (const [index, batch] of batches.entries()) {
+    let left = steps;
+    for (let size = 1; left.length > 0;) {
       if (options.signal?.aborted === true) {
         await this.#flush(state);
-        throw this.#stopped(
-          batches
-            .slice(index)
-            .flat()
-            .map((step) => step.name),
-        );
+        throw this.#stopped(left.map((step) => step.name));
       }
-      for (const step of batch) this.#emit({ type: 'started', target: this.#target, name: step.name, direction: step.direction });
-      const durability = index === batches.length - 1 || performance.now() - this.#lastFlush > FLUSH_EVERY_MS ? 'flush' : 'later';
+      const batch = options.atomicity === 'whole-plan' ? [this.#atomic(left)] : nextBatch(left, size);
+      const count = batch.flat().length;
+      for (const step of left.slice(0, count)) this.#emit({ type: 'started', target: this.#target, name: step.name, direction: step.direction });
+      const durability = count === left.length || this.#flushIsDue() ? 'flush' : 'later';
       const began = performance.now();
-      const result = await executeBatch(state, batch, durability);
-      switch (result.kind) {
+      const { done, end } = await executeBatch(state, batch, durability);
+      for (const { step, durationMs } of done) this.#done.add({ name: step.name, version: step.version, durationMs }, step.direction);
+      // Quick ones go together; whoever may take long goes alone, so that what is told of it is exact.
+      size = performance.now() - began < count * QUICK_MS ? Math.min(size * 2, LARGEST_BATCH) : 1;
+      left = left.slice(done.length);
+      switch (end.kind) {
         case 'done':
-          for (const step of batch) {
-            // In a shared transaction no step has a time of its own; an equal share is the honest guess.
-            this.#done.add({ name: step.name, version: step.version, durationMs: (performance.now() - began) / batch.length }, step.direction);
-          }
           if (state.durability === 'flushed') this.#tell();
+          else if (this.#flushIsDue()) await this.#flush(state);
           break;
         case 'impossible':
-          throw this.#error({ code: 'planRefused', message: result.message, hint: result.hint }, []);
+          await this.#flush(state);
+          throw this.#error(
+            { code: 'planRefused', message: end.message, hint: end.hint },
+            left.map((step) => step.name),
+          );
         case 'lockHeld':
           await this.#flush(state);
           await this.#waitForLock();
@@ -141,13 +147,17 @@ export class TargetRun {
           await this.#flush(state);
           return null;
         case 'lost':
-          await this.#recover(result.error);
+          await this.#recover(end.error);
           return null;
         case 'failed':
-          return this.#fail(state, result, batches.slice(index).flat());
+          return this.#fail(state, end, left);
       }
     }
     return this.#report(null, []);
+  }
+
+  #flushIsDue(): boolean {
+    return performance.now() - this.#lastFlush > FLUSH_EVERY_MS;
   }
 
   #atomic(steps: readonly PreparedStep[]): readonly PreparedStep[] {
@@ -272,36 +282,14 @@ export class TargetRun {
         : result.failure;
     await this.#recordFailure(state, step, failure);
     await this.#flush(state);
-    const told: Failure = {
-      name: step.name,
-      version: step.version,
-      code: failure.code,
-      message: failure.message,
-      hint: failure.hint,
-      position: failure.position,
-      statement: failure.statement,
-      sqlState: failure.sqlState,
-    };
+    const told = failureOf(step, failure);
     this.#emit({ type: 'failed', target: this.#target, failure: told });
-    const error = failureError(failure, { migration: step.name, target: this.#target.name });
     const report = this.#report(
       told,
       rest.filter((one) => one !== step).map((one) => one.name),
       failure.code === 'aborted' ? 'interrupted' : 'failed',
     );
-    throw new MigrationError({
-      code: error.code,
-      message: error.message,
-      hint: error.hint ?? undefined,
-      migration: step.name,
-      target: this.#target.name,
-      position: error.position ?? undefined,
-      statement: error.statement ?? undefined,
-      sqlState: error.sqlState ?? undefined,
-      data: error.data ?? undefined,
-      cause: failure.cause,
-      report,
-    });
+    throw failureError(failure, { migration: step.name, target: this.#target.name, report });
   }
 
   /** A line in the log, under the lock. Somebody else may hold it: the line is worth a few tries, not more. */

@@ -18,8 +18,17 @@ export interface SessionSettings {
 const DECISIVE = /^(?:search_path|role|session_authorization)$/;
 
 /** Behind a pooler the statement may go to another session than its settings, and somebody else would get them: there is no safe way to have any. */
-export async function sessionSettings(session: Session, searchPath: string | null, own: readonly Setting[]): Promise<SessionSettings> {
-  const settings = [...(searchPath === null ? [] : [{ name: 'search_path', session: `SET search_path = ${searchPath}` }]), ...own];
+export async function sessionSettings(
+  session: Session,
+  ours: { readonly searchPath: string | null; readonly statementTimeoutMs: number | null },
+  own: readonly Setting[],
+): Promise<SessionSettings> {
+  const { searchPath, statementTimeoutMs } = ours;
+  const settings = [
+    ...(searchPath === null ? [] : [{ name: 'search_path', session: `SET search_path = ${searchPath}` }]),
+    ...(statementTimeoutMs === null ? [] : [{ name: 'statement_timeout', session: `SET statement_timeout = '${statementTimeoutMs}ms'` }]),
+    ...own,
+  ];
   const names = settings.map((setting) => setting.name);
   if (settings.length === 0 || (await session.isDirect()))
     return { set: settings.map((setting) => setting.session), reset: names.map(reset), leftOut: [], refused: null };

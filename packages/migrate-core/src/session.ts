@@ -36,10 +36,15 @@ export interface ServerError extends Error {
 
 /** How a message ended. `completed` counts the statements that the server finished, whatever became of their transaction. */
 export type MessageResult =
-  | { readonly kind: 'done'; readonly completed: number; readonly notices: readonly ServerError[] }
-  | { readonly kind: 'failed'; readonly completed: number; readonly error: ServerError }
+  | { readonly kind: 'done'; readonly completed: number; readonly kept: Kept; readonly notices: readonly ServerError[] }
+  | { readonly kind: 'failed'; readonly completed: number; readonly kept: Kept; readonly error: ServerError }
   /** The connection is gone: whether the server finished is unknown. */
   | { readonly kind: 'lost'; readonly completed: number; readonly error: Error };
+
+/** The last value that a statement answered, by the statement's place in its message. */
+export type Kept = ReadonlyMap<number, string>;
+
+const NONE: ReadonlySet<number> = new Set();
 
 export type Row = Readonly<Record<string, string | null>>;
 
@@ -98,9 +103,12 @@ export class Session {
     throw result.error;
   }
 
-  /** One message. Never throws; after a failure the connection is outside any transaction again. */
-  async run(text: string): Promise<MessageResult> {
-    const result = await this.#submit(text, null);
+  /**
+   * One message. Never throws; after a failure the connection is outside any transaction again. Rows are dropped, but for the last value of
+   * the statements that `keep` names, by their place in the message.
+   */
+  async run(text: string, keep: ReadonlySet<number> = NONE): Promise<MessageResult> {
+    const result = await this.#submit(text, null, keep);
     if (result.kind === 'failed') await this.#leaveTransaction();
     return result;
   }
@@ -143,11 +151,11 @@ export class Session {
     await this.#submit('ROLLBACK', null);
   }
 
-  #submit(text: string, rows: Row[] | null): Promise<MessageResult> {
+  #submit(text: string, rows: Row[] | null, keep: ReadonlySet<number> = NONE): Promise<MessageResult> {
     this.#notices = [];
     if (this.#lost !== null) return Promise.resolve({ kind: 'lost', completed: 0, error: this.#lost });
     return new Promise((resolve) => {
-      const message = new Message(text, rows, (result) => {
+      const message = new Message(text, rows, keep, (result) => {
         this.#client.off('end', ended);
         if (result.kind === 'lost') this.#lost ??= result.error;
         resolve(result.kind === 'done' ? { ...result, notices: this.#notices } : result);
@@ -175,11 +183,14 @@ class Message {
   #fields: readonly Field[] = [];
   readonly #text: string;
   readonly #rows: Row[] | null;
+  readonly #keep: ReadonlySet<number>;
+  readonly #kept = new Map<number, string>();
   readonly #settle: (result: MessageResult) => void;
   /** Set, so that `pg`'s query timeout has something to call. */
   callback: () => void = () => undefined;
 
-  constructor(text: string, rows: Row[] | null, settle: (result: MessageResult) => void) {
+  constructor(text: string, rows: Row[] | null, keep: ReadonlySet<number>, settle: (result: MessageResult) => void) {
+    this.#keep = keep;
     this.#text = text;
     this.#rows = rows;
     this.#settle = settle;
@@ -194,6 +205,7 @@ class Message {
   }
 
   handleDataRow(message: { fields: readonly (string | null)[] }): void {
+    if (this.#keep.has(this.#completed)) this.#kept.set(this.#completed, String(message.fields.at(-1) ?? ''));
     if (this.#rows === null) return;
     const row: Record<string, string | null> = {};
     this.#fields.forEach((field, index) => {
@@ -216,13 +228,13 @@ class Message {
   }
 
   handleReadyForQuery(): void {
-    this.#finish({ kind: 'done', completed: this.#completed, notices: [] });
+    this.#finish({ kind: 'done', completed: this.#completed, kept: this.#kept, notices: [] });
   }
 
   handleError(error: Error): void {
     const completed = this.#completed;
     if (isServerError(error) && error.severity !== 'FATAL' && error.severity !== 'PANIC' && !ENDS_CONNECTION.has(error.code ?? '')) {
-      this.#finish({ kind: 'failed', completed, error });
+      this.#finish({ kind: 'failed', completed, kept: this.#kept, error });
     } else {
       this.#finish({ kind: 'lost', completed, error });
     }

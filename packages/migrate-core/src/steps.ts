@@ -95,7 +95,7 @@ class Steps {
       }
       if (statements.length === 0 || !this.#finished) await this.#finish();
       this.#state.durability = 'flushed';
-      return { kind: 'done', durationMs: performance.now() - this.#started };
+      return { kind: 'done' };
     } catch (error) {
       if (error instanceof Stop) return error.result;
       throw error;
@@ -274,7 +274,7 @@ class Steps {
 
   async #sessionSettings(statement: Statement): Promise<SessionSettings> {
     const { searchPath, main, target } = this.#state;
-    const settings = await sessionSettings(main, searchPath, statement.settings ?? []);
+    const settings = await sessionSettings(main, { searchPath, statementTimeoutMs: this.#step.statementTimeoutMs }, statement.settings ?? []);
     if (settings.refused !== null) {
       await this.#fail({
         code: 'migrationFailed',

@@ -7,7 +7,6 @@ import pLimit from 'p-limit';
 
 import { MigrationError } from '../errors.ts';
 import type { CompiledMigration, MigrationSource, SourceListing, SourceProblem } from '../migration.ts';
-import { compileUnits } from './compile.ts';
 import { unreadable } from './file.ts';
 import { ORDER_FILE, readLayout, type Entry } from './layout.ts';
 import { orderNames, sameNumbers, sortUnits } from './order.ts';
@@ -55,6 +54,8 @@ class DirectorySource implements MigrationSource {
       if (unit === undefined) throw new MigrationError({ code: 'internal', message: `${name} is not in ${this.label}` });
       return unit;
     });
+    // Compiling brings a parser and a loader along: only for what will run.
+    const { compileUnits } = await import('./compile.ts');
     return compileUnits(wanted, units);
   }
 

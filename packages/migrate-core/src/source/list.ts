@@ -14,9 +14,7 @@ import {
 } from '../migration.ts';
 import { nearest, parseName } from '../version.ts';
 import { checksum } from './checksum.ts';
-import { together } from './compile.ts';
-import { compileModule, type Action, type CompiledAction, type CompiledModule } from './pgm.ts';
-import { compileSql } from './script.ts';
+import type { Action, CompiledAction, CompiledModule } from './pgm.ts';
 
 /** One migration in code. */
 export interface ListedMigration {
@@ -78,7 +76,10 @@ class ListSource implements MigrationSource {
         problems.push(error);
       }
     }
-    if (problems.length > 0) throw together(problems);
+    if (problems.length > 0) {
+      const { together } = await import('./compile.ts');
+      throw together(problems);
+    }
     return compiled;
   }
 
@@ -133,7 +134,9 @@ async function read(given: ListedMigration, name: string): Promise<Listed> {
   }
   const functions = typeof given.up === 'function' || typeof given.down === 'function';
   const module = functions
-    ? await compileModule({ up: asAction(given.up), down: given.down === undefined || given.down === false ? given.down : asAction(given.down) }, {})
+    ? await (
+        await import('./pgm.ts')
+      ).compileModule({ up: asAction(given.up), down: given.down === undefined || given.down === false ? given.down : asAction(given.down) }, {})
     : null;
   const up = typeof given.up === 'string' ? given.up : module?.up.kind === 'sql' ? module.up.sql : given.up.toString();
   const down = typeof given.down === 'string' ? given.down : module?.down?.kind === 'sql' ? module.down.sql : null;
@@ -158,6 +161,7 @@ function asAction(part: string | Action): Action {
 }
 
 async function compile({ given, migration, module }: Listed, label: string): Promise<CompiledMigration> {
+  const { compileSql } = await import('./script.ts');
   const { name, directives } = migration;
   const options = { transaction: directives.transaction, parse: directives.parse, origin: null };
   const script = (action: CompiledAction): Promise<Script> | LiveScript => {

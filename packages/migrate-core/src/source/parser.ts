@@ -3,6 +3,8 @@
  * not pay.
  */
 
+import { setFlagsFromString } from 'node:v8';
+
 import { ByteWalk, utf16Offset } from '../position.ts';
 import { endOfContent, skipTrivia, type Span } from './lexer.ts';
 
@@ -30,6 +32,10 @@ let state: { readonly kind: 'unloaded' } | { readonly kind: 'ready'; readonly pa
 async function load(): Promise<ParseSync | null> {
   if (state.kind === 'unloaded') {
     try {
+      // V8 would optimise the grammar, one huge function, in the background: 600 MB and half a second of CPU for nothing. It asks
+      // these two while the module lives, so they stay.
+      setFlagsFromString('--no-wasm-tier-up');
+      setFlagsFromString('--no-wasm-dynamic-tiering');
       const library = await import('libpg-query');
       await library.loadModule();
       state = { kind: 'ready', parse: library.parseSync as ParseSync };
