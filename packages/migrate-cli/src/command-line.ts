@@ -7,7 +7,7 @@ import { Command, CommanderError, Option } from 'commander';
 
 import { commands, type CommandEntry, type CommandModule } from './commands.ts';
 import { optionDefinitions, type OptionName } from './options.ts';
-import { flagsOf, optionsOf, type CommandLine } from './plain-words.ts';
+import { flagsOf, joinTexts, optionsOf, type CommandLine } from './plain-words.ts';
 
 /** `null` when help was asked for and printed. Throws `invalidOptions` for what cannot be understood. */
 export async function parseCommand(entry: CommandEntry, module: CommandModule, words: readonly string[]): Promise<CommandLine | null> {
@@ -36,11 +36,17 @@ function build(entry: CommandEntry, module: CommandModule): Command {
     .configureOutput({ writeErr: () => undefined })
     .helpOption('-h, --help', 'this text')
     .allowExcessArguments(false);
-  if (module.argument !== undefined) command.argument(`<${module.argument.name}>`, module.argument.description);
-  for (const name of module.options) command.addOption(new Option(optionDefinitions[name].flags, optionDefinitions[name].description));
+  const { argument } = module;
+  if (argument !== undefined) command.argument(argument.need === 'required' ? `<${argument.name}>` : `[${argument.name}]`, argument.description);
+  for (const name of module.options) command.addOption(optionOf(name));
   const width = Math.max(...module.examples.map(([line]) => line.length));
   command.addHelpText('after', `\nExamples:\n${module.examples.map(([line, purpose]) => `  ${line.padEnd(width)}  # ${purpose}`).join('\n')}`);
   return command;
+}
+
+function optionOf(name: OptionName): Option {
+  const { flags, description } = optionDefinitions[name];
+  return new Option(flags, description).argParser((text: string, before: string | undefined) => joinTexts(name, before, text));
 }
 
 function complaint(error: CommanderError, entry: CommandEntry, module: CommandModule): MigrationError {

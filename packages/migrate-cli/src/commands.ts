@@ -6,7 +6,7 @@ import type { OptionName } from './options.ts';
 
 export interface CommandModule {
   /** What follows the command's name, if anything does. */
-  readonly argument?: { readonly name: string; readonly description: string };
+  readonly argument?: { readonly name: string; readonly description: string; readonly need: 'required' | 'optional' };
   /** A paragraph for `--help`, under the summary. */
   readonly help?: string;
   readonly options: readonly OptionName[];
@@ -31,4 +31,6 @@ export const commands: readonly CommandEntry[] = [
   { name: 'log', summary: 'who did what, and when', load: () => import('./commands/log.ts') },
   { name: 'create', summary: 'a new migration, in the folder’s own naming style', load: () => import('./commands/create.ts') },
   { name: 'check', summary: 'files, names, requirements, and whether every down undoes its up', load: () => import('./commands/check.ts') },
+  { name: 'repair', summary: 'put the history right after a person put the schema right', load: () => import('./commands/repair.ts') },
+  { name: 'adopt', summary: 'take over the history of another tool', load: () => import('./commands/adopt.ts') },
 ];

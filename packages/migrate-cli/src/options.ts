@@ -23,6 +23,9 @@ export interface Options {
   readonly dryRun?: true;
   readonly atomic?: true;
   readonly down?: true;
+  readonly markApplied?: readonly string[];
+  readonly markUndone?: readonly string[];
+  readonly from?: string;
   readonly lockTimeout?: number;
   readonly lockWait?: number;
   readonly limit?: number;
@@ -43,13 +46,16 @@ interface OptionDefinition {
   readonly description: string;
   /** What the text becomes; left out for text that stays as it is, and for switches. */
   readonly parse?: (text: string) => unknown;
+  /** Given more than once: all of them, as if with commas between. Left out: the last one counts. */
+  readonly repeated?: 'joined';
 }
 
 export const optionDefinitions: { readonly [Name in OptionName]: OptionDefinition } = {
   service: {
     flags: '-s, --service <names>',
     description: 'only these services of the workspace, separated by commas',
-    parse: (text) => list('--service', text),
+    parse: (text) => listOf('--service', text),
+    repeated: 'joined',
   },
   dir: { flags: '--dir <folder>', description: 'a folder of migrations, without any configuration' },
   table: { flags: '--table <name>', description: 'the history table (default: schema_migrations_<service>; with --dir: schema_migrations)' },
@@ -77,6 +83,19 @@ export const optionDefinitions: { readonly [Name in OptionName]: OptionDefinitio
   dryRun: { flags: '--dry-run', description: 'show what would run, and write nothing' },
   atomic: { flags: '--atomic', description: 'all or nothing: everything in one transaction' },
   down: { flags: '--down', description: 'the plan of a down instead of an up' },
+  markApplied: {
+    flags: '--mark-applied <versions>',
+    description: 'their work is in the schema, done by hand or by an interrupted run; nothing is run',
+    parse: (text) => listOf('--mark-applied', text),
+    repeated: 'joined',
+  },
+  markUndone: {
+    flags: '--mark-undone <versions>',
+    description: 'their work is not in the schema any more, or never was; nothing is run',
+    parse: (text) => listOf('--mark-undone', text),
+    repeated: 'joined',
+  },
+  from: { flags: '--from <table>', description: 'the other tool’s history table (default: looked for in the schema)' },
   lockTimeout: {
     flags: '--lock-timeout <duration>',
     description: 'how long one attempt waits for a table’s lock while others queue behind it (default: 3s)',
@@ -119,7 +138,7 @@ export const placeOptions: readonly OptionName[] = [
 ];
 export const outputOptions: readonly OptionName[] = ['json', 'color', 'verbose', 'showData'];
 
-function list(flag: string, text: string): string[] {
+export function listOf(flag: string, text: string): string[] {
   const names = text
     .split(',')
     .map((name) => name.trim())

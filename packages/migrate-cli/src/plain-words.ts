@@ -33,9 +33,11 @@ export function readPlainWords(module: CommandModule, words: readonly string[]):
     }
     const value = equals === -1 ? words[++index] : word.slice(equals + 1);
     if (value === undefined || value === '' || value.startsWith('-')) return null;
-    texts.set(name, value);
+    const before = texts.get(name);
+    texts.set(name, joinTexts(name, before === true ? undefined : before, value));
   }
-  if (rest.length !== (module.argument === undefined ? 0 : 1)) return null;
+  const { argument } = module;
+  if (rest.length > (argument === undefined ? 0 : 1) || (argument?.need === 'required' && rest.length === 0)) return null;
   return { options: optionsOf(texts), argument: rest[0] ?? null };
 }
 
@@ -47,6 +49,11 @@ export function optionsOf(texts: ReadonlyMap<OptionName, string | boolean>): Opt
     options[name] = typeof text === 'string' ? (parse?.(text) ?? text) : !flags.startsWith('--no-');
   }
   return options;
+}
+
+/** A list may be given in parts, `--service a --service b`; of anything else the last one counts. */
+export function joinTexts(name: OptionName, before: string | undefined, text: string): string {
+  return before !== undefined && optionDefinitions[name].repeated === 'joined' ? `${before},${text}` : text;
 }
 
 /** `-s, --service <names>` → `-s`, `--service`. */

@@ -103,6 +103,13 @@ async function nodeOf(service: Service, all: readonly Service[]): Promise<Servic
   };
 }
 
+/** Throws `invalidOptions` when several are selected. @param what The beginning of a sentence: `A repair is of`. */
+export function onlyService({ services }: Selection, what: string): Service {
+  const [service] = services;
+  if (service !== undefined && services.length === 1) return service;
+  throw new MigrationError({ code: 'invalidOptions', message: `${what} one service: add --service to say which.` });
+}
+
 /** Throws `invalidOptions`, with everything that stands in the way of an order. */
 export function refuseDisorder({ problems }: Selection): void {
   if (problems.length > 0) throw new MigrationError({ code: 'invalidOptions', message: problems.join('\n') });

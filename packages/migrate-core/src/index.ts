@@ -27,3 +27,6 @@ export { listSource } from './source/list.ts';
 export type { ListedMigration } from './source/list.ts';
 export type { SourceCheck, SourceFinding } from './source-check.ts';
 export type { RepairReport, RepairRequest } from './repair.ts';
+export { planAdoption } from './adopt.ts';
+export type { Adoption, AdoptionOptions } from './adoption.ts';
+export type { ForeignTool } from './foreign-history.ts';

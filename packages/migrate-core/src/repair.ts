@@ -19,6 +19,8 @@ export interface RepairRequest {
   readonly markApplied?: readonly string[] | undefined;
   /** Its work is not in the schema any more, or never was. Nothing is run. */
   readonly markUndone?: readonly string[] | undefined;
+  /** The other tool's table that says so, for the log: what is marked as applied has the action `baseline` there. */
+  readonly takenOverFrom?: string | undefined;
 }
 
 /** Names of what was changed. */
@@ -50,7 +52,7 @@ export async function repair(session: Session, options: RepairOptions, request: 
   for (let attempt = 1; ; attempt++) {
     const snapshot = await readHistory(session, options.tables);
     const changes = await planChanges(session, options, snapshot, request);
-    const result = await session.run(messageOf(options, snapshot, changes));
+    const result = await session.run(messageOf(options, snapshot, changes, request.takenOverFrom));
     if (result.kind === 'done') return reportOf(changes);
     if (result.kind === 'lost')
       throw new MigrationError({
@@ -133,10 +135,10 @@ function invalid(message: string, hint: string): MigrationError {
   return new MigrationError({ code: 'invalidOptions', message, hint });
 }
 
-function messageOf({ tables, run }: RepairOptions, snapshot: HistorySnapshot, changes: readonly Change[]): string {
+function messageOf({ tables, run }: RepairOptions, snapshot: HistorySnapshot, changes: readonly Change[], takenOverFrom: string | undefined): string {
   const statements = changes.flatMap((change, index) => {
     const seq = snapshot.generation + 1 + index;
-    const log = (detail: string): string => insertLog(tables, run, seq, 'repair', change.name, 'NULL', detail);
+    const log = (detail: string): string => insertLog(tables, run, seq, takenOverFrom === undefined ? 'repair' : 'baseline', change.name, 'NULL', detail);
     switch (change.kind) {
       case 'accept':
         return recordAccepted(
@@ -145,7 +147,7 @@ function messageOf({ tables, run }: RepairOptions, snapshot: HistorySnapshot, ch
           log(`accepted the file as it is: ${change.record.checksum.slice(0, 8)}, applied as ${change.row?.checksum.slice(0, 8)}`),
         );
       case 'markApplied':
-        return recordMarkedApplied(tables, run, change.record, seq, log(change.row === null ? 'marked as applied' : 'marked as applied after an interruption'));
+        return recordMarkedApplied(tables, run, change.record, seq, log(markedAs(change.row, takenOverFrom)));
       case 'markUndone':
         return recordMarkedUndone(tables, change.name, log(change.row.state === 'applied' ? 'marked as undone' : 'marked as undone after an interruption'));
     }
@@ -155,6 +157,11 @@ function messageOf({ tables, run }: RepairOptions, snapshot: HistorySnapshot, ch
     { synchronous_commit: snapshot.synchronousCommit === 'off' ? 'on' : snapshot.synchronousCommit },
   );
   return `${tag(run, 'repair')}${[begin(), guarded, ...statements, 'COMMIT'].join('\n;\n')}`;
+}
+
+function markedAs(row: HistoryRow | null, takenOverFrom: string | undefined): string {
+  if (takenOverFrom !== undefined) return `taken over from ${takenOverFrom}`;
+  return row === null ? 'marked as applied' : 'marked as applied after an interruption';
 }
 
 function reportOf(changes: readonly Change[]): RepairReport {

@@ -12,7 +12,7 @@ import { newFiles, type NewFile } from '../template.ts';
 import { shown } from '../workspace.ts';
 
 export const command: CommandModule = {
-  argument: { name: 'name', description: 'what it changes, in a few words' },
+  argument: { name: 'name', description: 'what it changes, in a few words', need: 'required' },
   help: 'The number, its width, the separator and the kind of file are those of the newest migration there. Never overwrites anything.',
   options: ['service', 'dir', 'format', 'json', 'color', 'verbose'],
   examples: [

@@ -4,7 +4,7 @@ import type { CommandModule } from '../commands.ts';
 import { confirm } from '../confirm.ts';
 import { outputOptions, placeOptions } from '../options.ts';
 import { runServices } from '../run.ts';
-import { selectServices } from '../selection.ts';
+import { onlyService, selectServices } from '../selection.ts';
 
 export const command: CommandModule = {
   help: 'For a migration that is being written: correct its file, then redo. Asks on a terminal, and needs --yes without one.',
@@ -15,9 +15,7 @@ export const command: CommandModule = {
   ],
   async run(invocation) {
     const selection = await selectServices(invocation);
-    if (selection.services.length > 1) {
-      throw new MigrationError({ code: 'invalidOptions', message: 'redo is for the last migration of one service: add --service to say which.' });
-    }
+    onlyService(selection, 'redo is for the last migration of');
     await confirm(invocation, selection, 'always', 'undo the last migration and apply it again');
     return runServices(invocation, selection, 'up', redo);
   },

@@ -1,6 +1,18 @@
 /** The JSON documents. Their shapes are a contract: a key that is there stays there. Pure. */
 
-import type { ChosenConnection, DetailedPlan, LogEntry, MigrationError, Outcome, Report, SourcePosition, Status } from '@org/migrate-core';
+import type {
+  Adoption,
+  ChosenConnection,
+  DetailedPlan,
+  LogEntry,
+  MigrationError,
+  Outcome,
+  RepairReport,
+  Report,
+  SourcePosition,
+  Status,
+  TargetName,
+} from '@org/migrate-core';
 
 import type { ServiceResult } from '../run.ts';
 import { shown } from '../workspace.ts';
@@ -136,6 +148,15 @@ export function logDocument(services: readonly ServiceLog[]): string {
   return json({
     services: services.map(({ service, connection, entries }) => ({ service, targets: [{ target: connection.settings.database, tenant: null, entries }] })),
   });
+}
+
+export function repairDocument(service: string, connection: ChosenConnection, { accepted, markedApplied, markedUndone }: RepairReport): string {
+  return json({ services: [{ service, targets: [{ target: connection.settings.database, tenant: null, accepted, markedApplied, markedUndone }] }] });
+}
+
+/** @param outcome `planned` with `--dry-run`: nothing was written. */
+export function adoptionDocument(service: string, target: TargetName, { table, tool, adopted, pending }: Adoption, outcome: 'planned' | 'written'): string {
+  return json({ services: [{ service, targets: [{ target: target.name, tenant: target.tenant, from: { table, tool }, outcome, adopted, pending }] }] });
 }
 
 function json(document: object): string {

@@ -1,0 +1,192 @@
+/** Taking over a database that another tool has migrated: which of our migrations its history table says are applied. Reads only. */
+
+import { MigrationError } from './errors.ts';
+import { describeForeign, recognise, USUAL_NAMES, type ForeignRow, type ForeignTable, type ForeignTool } from './foreign-history.ts';
+import type { Migration, MigrationSource } from './migration.ts';
+import { Session, type Connect } from './session.ts';
+import { literal, qualified } from './sql.ts';
+import { parseName } from './version.ts';
+
+export interface AdoptionOptions {
+  readonly connect: Connect;
+  readonly source: MigrationSource;
+  /** The other tool's history table: its name, or `schema.name`. Left out: looked for in `schema` under its usual names. */
+  readonly from?: string | undefined;
+  /** Where `from` is looked for first. Default `public`. */
+  readonly schema?: string | undefined;
+}
+
+export interface Adoption {
+  /** `schema.name`. */
+  readonly table: string;
+  readonly tool: ForeignTool;
+  /** In source order, each with what the other tool calls it. Never empty. */
+  readonly adopted: readonly { readonly name: string; readonly version: string; readonly as: string }[];
+  /** What the other tool has not applied, in source order. */
+  readonly pending: readonly { readonly name: string; readonly version: string }[];
+}
+
+/** See `planAdoption` in adopt.ts. */
+export async function findAdoption(options: AdoptionOptions): Promise<Adoption> {
+  const { migrations, problems } = await options.source.list();
+  if (problems.length > 0) throw new MigrationError({ code: 'invalidMigration', message: problems.map((one) => one.message).join('\n') });
+  const session = await Session.open(options.connect);
+  try {
+    const table = await findTable(session, options.from, options.schema ?? 'public');
+    const rows = await readRows(session, table);
+    const name = nameOf(table);
+    if (rows.length === 0)
+      throw new MigrationError({
+        code: 'invalidOptions',
+        message: `${name} says that nothing is applied: there is nothing to take over`,
+        hint: 'begin with: migrate up',
+      });
+    return { table: name, tool: table.tool, ...matchRows(table, rows, migrations) };
+  } finally {
+    await session.close();
+  }
+}
+
+type Found = ForeignTable & { readonly schema: string; readonly table: string };
+
+async function findTable(session: Session, from: string | undefined, schema: string): Promise<Found> {
+  if (from === undefined) return searchTable(session, schema);
+  const dot = from.indexOf('.');
+  const places = [{ schema, table: from }, ...(dot > 0 ? [{ schema: from.slice(0, dot), table: from.slice(dot + 1) }] : [])];
+  for (const place of places) {
+    const [found] = await readColumns(session, place.schema, [place.table]);
+    if (found === undefined) continue;
+    const recognised = recognise(found.columns);
+    if (recognised !== null) return { ...place, ...recognised };
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `${nameOf(place)} is not a history that can be read: it has ${describeForeign(found.columns)}`,
+      hint: 'mark by hand what is applied: migrate repair --mark-applied VERSION,VERSION',
+    });
+  }
+  throw new MigrationError({
+    code: 'invalidOptions',
+    message: `there is no table ${from} in the schema ${schema}`,
+    hint: 'a table of another schema is written SCHEMA.TABLE',
+  });
+}
+
+async function searchTable(session: Session, schema: string): Promise<Found> {
+  const found: Found[] = [];
+  for (const { table, columns } of await readColumns(session, schema, USUAL_NAMES)) {
+    const recognised = recognise(columns);
+    if (recognised !== null) found.push({ schema, table, ...recognised });
+  }
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only;
+  throw new MigrationError({
+    code: 'invalidOptions',
+    message:
+      only === undefined
+        ? `no other tool's history was found in the schema ${schema} (looked for: ${USUAL_NAMES.join(', ')})`
+        : `there are histories of several tools here: ${found.map((one) => `${nameOf(one)} (${one.tool})`).join(', ')}`,
+    hint: 'say which table it is: migrate adopt --from TABLE',
+  });
+}
+
+async function readColumns(
+  session: Session,
+  schema: string,
+  tables: readonly string[],
+): Promise<readonly { readonly table: string; readonly columns: ReadonlyMap<string, string> }[]> {
+  const rows = await session.read(
+    `SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, NULL) AS type FROM pg_catalog.pg_attribute a
+ JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = ${literal(schema)} AND c.relname IN (${tables.map(literal).join(', ')}) AND c.relkind IN ('r', 'p', 'v', 'f') AND a.attnum > 0 AND NOT a.attisdropped
+ ORDER BY c.relname, a.attnum`,
+  );
+  const found = new Map<string, Map<string, string>>();
+  for (const row of rows) {
+    const table = row['relname'] ?? '';
+    const columns = found.get(table) ?? new Map<string, string>();
+    columns.set(row['attname'] ?? '', row['type'] ?? '');
+    found.set(table, columns);
+  }
+  return [...found].map(([table, columns]) => ({ table, columns }));
+}
+
+async function readRows(session: Session, table: Found): Promise<readonly ForeignRow[]> {
+  const rows = await session.read(`SELECT ${table.select} FROM ${qualified(table.schema, table.table)}`);
+  const all = rows.map((row) => table.read(row));
+  const unfinished = all.filter((row) => row.state === 'unfinished');
+  if (unfinished.length > 0)
+    throw new MigrationError({
+      code: 'planRefused',
+      message: `${nameOf(table)} says that ${named(unfinished.map((row) => row.label))} did not finish; nothing was written`,
+      hint: 'put the schema and that row right with the tool that made it, then adopt again',
+    });
+  return all.filter((row) => row.state === 'applied');
+}
+
+function matchRows(table: Found, rows: readonly ForeignRow[], migrations: readonly Migration[]): Pick<Adoption, 'adopted' | 'pending'> {
+  const matched = new Map<string, string>();
+  const troubles: string[] = [];
+  const missing: string[] = [];
+  for (const row of rows) {
+    const found = candidates(row, migrations);
+    const [migration] = found;
+    if (migration === undefined) {
+      missing.push(row.label);
+      continue;
+    }
+    if (found.length > 1) {
+      troubles.push(`${row.label} may be any of ${found.map((one) => one.name).join(', ')}`);
+      continue;
+    }
+    const other = matched.get(migration.name);
+    // A row may stand there twice: applied, rolled back and applied again.
+    if (other !== undefined && other !== row.label) troubles.push(`${other} and ${row.label} would both be ${migration.name}`);
+    matched.set(migration.name, row.label);
+    if (table.rows === 'newest') for (const one of migrations.slice(0, migrations.indexOf(migration))) matched.set(one.name, one.version);
+  }
+  if (missing.length > 0) troubles.unshift(`${named(missing)} of ${nameOf(table)} ${missing.length === 1 ? 'is' : 'are'} not among the migrations`);
+  if (troubles.length > 0)
+    throw new MigrationError({
+      code: 'planRefused',
+      message: `${troubles.join('\n')}\nNothing was written`,
+      hint: 'bring the files that were applied, under their names or numbers, then adopt again',
+    });
+  const short = ({ name, version }: Migration) => ({ name, version });
+  return {
+    adopted: migrations.filter((one) => matched.has(one.name)).map((one) => ({ ...short(one), as: matched.get(one.name) as string })),
+    pending: migrations.filter((one) => !matched.has(one.name)).map(short),
+  };
+}
+
+/** By full name; else by what the row or its name says as a number. */
+function candidates(row: ForeignRow, migrations: readonly Migration[]): readonly Migration[] {
+  if (row.name !== null) {
+    const { name } = row;
+    const bare = name.replace(/\.(?:sql|[cm]?[jt]s)$/i, '').replace(/\.up$/i, '');
+    const exact = migrations.filter((one) => one.name === name || one.name === bare);
+    if (exact.length > 0) return exact.slice(0, 1);
+  }
+  const wanted = row.version ?? (row.name === null ? null : parseName(row.name).number);
+  if (wanted === null) return [];
+  const same = migrations.filter((one) => one.name === wanted || one.version === wanted);
+  return same.length > 0 ? same : migrations.filter((one) => numbersOf(one).includes(plainNumber(wanted)));
+}
+
+/** A stamp of which a tool keeps the digits alone: `2019-02-26-002946` is 20190226002946. */
+function numbersOf({ name, version }: Migration): readonly string[] {
+  const { number } = parseName(name);
+  return number === null ? [] : [number, plainNumber(version.replaceAll(/[-_:T]/g, ''))];
+}
+
+function plainNumber(text: string): string {
+  return /^\d+$/.test(text) ? text.replace(/^0+(?=\d)/, '') : text;
+}
+
+function nameOf({ schema, table }: { readonly schema: string; readonly table: string }): string {
+  return `${schema}.${table}`;
+}
+
+/** A handful by name; of hundreds the number says more. */
+function named(names: readonly string[]): string {
+  return names.length <= 10 ? names.join(', ') : `${names.slice(0, 10).join(', ')} and ${names.length - 10} more`;
+}
