@@ -7,7 +7,7 @@ import { addGuard, begin, guardAnswer, tag, transactionSettings } from './guard.
 import type { HistorySnapshot } from './history.ts';
 import { Message } from './message.ts';
 import type { LiveDatabase, LiveScript, Script } from './migration.ts';
-import { recordApplied, recordUndone } from './record.ts';
+import { insertScripts, recordApplied, recordUndone } from './record.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import type { Kept, MessageResult, ServerError } from './session.ts';
 import { compileSql } from './source/script.ts';
@@ -152,6 +152,10 @@ function messages(state: RunState, transactions: readonly Transaction[], durabil
   let owners: { transaction: number; step: ReadyStep }[] = [];
   let durations = new Set<number>();
   let seq = state.generation;
+  const scripts = insertScripts(
+    state.tables,
+    transactions.flat().flatMap((step) => (step.direction === 'up' && step.record.script !== null ? [step.record.script] : [])),
+  );
   const own = (transaction: number, step: ReadyStep): void => {
     while (owners.length < message.pieces.length) owners.push({ transaction, step });
   };
@@ -179,6 +183,7 @@ function messages(state: RunState, transactions: readonly Transaction[], durabil
       }
       if (mayChangeRole(step.script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(state.snapshot.role)}, true)`);
       seq++;
+      if (transaction === 0 && index === 0 && scripts !== null) message.add('record', scripts);
       for (const record of step.direction === 'up'
         ? recordApplied(state.tables, state.run, step.record, seq)
         : [recordUndone(state.tables, state.run, step.name, seq)]) {

@@ -83,10 +83,8 @@ export function addGuard(message: Message, input: GuardInput, settings: Settings
   const apply = Object.entries(settings).map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`);
   const lock = `(CASE WHEN pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN '1' ELSE 'migrate: the lock is held' END)::int`;
   message.add('lock', `SELECT ${[...apply, lock].join(', ')}`);
-  message.add(
-    'generation',
-    `SELECT (CASE WHEN COALESCE((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) = ${generation} THEN '1' ELSE 'migrate: the history has moved on' END)::int`,
-  );
+  const newest = `COALESCE((SELECT seq FROM ${tables.log} ORDER BY seq DESC LIMIT 1), (SELECT seq FROM ${tables.history} ORDER BY seq DESC LIMIT 1), 0)`;
+  message.add('generation', `SELECT (CASE WHEN ${newest} = ${generation} THEN '1' ELSE 'migrate: the history has moved on' END)::int`);
 }
 
 /** What the guard said, if it was the guard that failed. */

@@ -133,7 +133,7 @@ function readStatement(tables: HistoryTables): string {
   return `/*migrate read*/SELECT s.*, h.name, h.version, h.description, h.checksum, h.seq, h.state,
  pg_catalog.to_char(h.applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS applied_at, h.applied_by, h.duration_ms,
  h.run_id, pg_catalog.array_to_json(h.requires) AS requires, h.progress, h.script, h.reversible
- FROM (SELECT ${SERVER}, (SELECT pg_catalog.max(seq) FROM ${tables.log}) AS "_generation") s LEFT JOIN ${tables.history} h ON true ORDER BY h.seq`;
+ FROM (SELECT ${SERVER}, COALESCE((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) AS "_generation") s LEFT JOIN ${tables.history} h ON true ORDER BY h.seq`;
 }
 
 function snapshot(rows: readonly Row[], tables: HistorySnapshot['tables']): HistorySnapshot {

@@ -342,6 +342,8 @@ class TargetMigrator implements Migrator {
         hint: 'commit or roll back first, or give only `connect`',
       });
     }
+    // Reading the folder and connecting are both waiting: they wait together. Its failure is told to whoever asks for the list.
+    this.#discover().catch(() => undefined);
     let session = client === undefined ? await Session.open(connect) : new Session(client, 'borrowed');
     try {
       return await work(session, (other) => {

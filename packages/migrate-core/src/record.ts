@@ -26,19 +26,14 @@ export interface Run {
 
 const ELAPSED = `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()) * 1000)::bigint`;
 
-/** The record of an up. The last statement answers its duration in milliseconds. */
+/** The record of an up, but for its script. The last statement answers its duration in milliseconds. */
 export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number): readonly string[] {
-  return [...writing(tables, run, input, seq, 'up'), `${insertRow(tables, run, input, seq, 'applied', ELAPSED)} RETURNING duration_ms`];
+  return [insertLog(tables, run, seq, 'up', input.name, ELAPSED), `${insertRow(tables, run, input, seq, 'applied', ELAPSED)} RETURNING duration_ms`];
 }
 
 /** The record of a non-transactional up before its first statement. */
 export function recordStarted(tables: HistoryTables, run: Run, input: RecordInput, seq: number): string {
-  return [...writing(tables, run, input, seq, 'started'), insertRow(tables, run, input, seq, 'started', ELAPSED)].join(';\n');
-}
-
-function writing(tables: HistoryTables, run: Run, input: RecordInput, seq: number, action: LogAction): readonly string[] {
-  const log = insertLog(tables, run, seq, action, input.name, ELAPSED);
-  return input.script === null ? [log] : [insertScript(tables, input.script), log];
+  return `${storing(tables, input)}${insertLog(tables, run, seq, 'started', input.name, ELAPSED)};\n${insertRow(tables, run, input, seq, 'started', ELAPSED)}`;
 }
 
 function insertRow(tables: HistoryTables, run: Run, input: RecordInput, seq: number, state: HistoryState, duration: string): string {
@@ -46,8 +41,14 @@ function insertRow(tables: HistoryTables, run: Run, input: RecordInput, seq: num
  VALUES (${[input.name, input.version, input.description, input.checksum, seq, state].map(literal).join(', ')}, ${duration}, ${literal(run.id)}, ${literal(run.tool)}, ${requiresArray(input)}, ${literal(input.script?.key ?? null)}, ${isReversible(input)})`;
 }
 
-function insertScript(tables: HistoryTables, script: StoredScript): string {
-  return `INSERT INTO ${tables.scripts} (key, up, down, down_checksum, down_transaction, down_parse) VALUES (${[script.key, script.up, script.down, script.downChecksum, script.downTransaction, script.downParse].map(literal).join(', ')}) ON CONFLICT (key) DO NOTHING`;
+/**
+ * The scripts of several migrations at once; `null` for none. Those of a message are stored by its first transaction: when a later one fails, its
+ * script is there without a row that names it, which does no harm.
+ */
+export function insertScripts(tables: HistoryTables, scripts: readonly StoredScript[]): string | null {
+  if (scripts.length === 0) return null;
+  const rows = scripts.map((one) => `(${[one.key, one.up, one.down, one.downChecksum, one.downTransaction, one.downParse].map(literal).join(', ')})`);
+  return `INSERT INTO ${tables.scripts} (key, up, down, down_checksum, down_transaction, down_parse) VALUES ${rows.join(',\n')} ON CONFLICT (key) DO NOTHING`;
 }
 
 function requiresArray(input: RecordInput): string {
@@ -142,7 +143,7 @@ export function recordMarkedUndone(tables: HistoryTables, name: string, log: str
 }
 
 function storing(tables: HistoryTables, input: RecordInput): string {
-  return input.script === null ? '' : `${insertScript(tables, input.script)}; `;
+  return input.script === null ? '' : `${insertScripts(tables, [input.script])}; `;
 }
 
 /** A migration's columns as its file is now. */
