@@ -24,6 +24,8 @@ export interface Adoption {
   readonly adopted: readonly { readonly name: string; readonly version: string; readonly as: string }[];
   /** What the other tool has not applied, in source order. */
   readonly pending: readonly { readonly name: string; readonly version: string }[];
+  /** Those of `pending` that stand below the newest of `adopted`: an `up` refuses them as out of order. Mostly empty. */
+  readonly gaps: readonly string[];
 }
 
 /** See `planAdoption` in adopt.ts. */
@@ -123,7 +125,7 @@ async function readRows(session: Session, table: Found): Promise<readonly Foreig
   return all.filter((row) => row.state === 'applied');
 }
 
-function matchRows(table: Found, rows: readonly ForeignRow[], migrations: readonly Migration[]): Pick<Adoption, 'adopted' | 'pending'> {
+function matchRows(table: Found, rows: readonly ForeignRow[], migrations: readonly Migration[]): Pick<Adoption, 'adopted' | 'pending' | 'gaps'> {
   const matched = new Map<string, string>();
   const troubles: string[] = [];
   const missing: string[] = [];
@@ -152,7 +154,9 @@ function matchRows(table: Found, rows: readonly ForeignRow[], migrations: readon
       hint: 'bring the files that were applied, under their names or numbers, then adopt again',
     });
   const short = ({ name, version }: Migration) => ({ name, version });
+  const newest = migrations.findLastIndex((one) => matched.has(one.name));
   return {
+    gaps: migrations.filter((one, index) => index < newest && !matched.has(one.name)).map((one) => one.name),
     adopted: migrations.filter((one) => matched.has(one.name)).map((one) => ({ ...short(one), as: matched.get(one.name) as string })),
     pending: migrations.filter((one) => !matched.has(one.name)).map(short),
   };

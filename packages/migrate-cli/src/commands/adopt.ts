@@ -43,11 +43,15 @@ export const command: CommandModule = {
   },
 };
 
-function tell({ options, output }: Invocation, service: Service, { table, tool, adopted, pending }: Adoption): void {
+function tell({ options, output }: Invocation, service: Service, { table, tool, adopted, pending, gaps }: Adoption): void {
   const { colours } = output;
   output.line(`  ${printable(table)} is a history of ${tool}`);
   for (const { name, version, as } of adopted)
     output.line(`  ${colours.green('✓')} ${printable(name)}${[name, version].includes(as) ? '' : colours.dim(`  (there: ${printable(as)})`)}`);
+  if (gaps.length > 0)
+    output.line(
+      `  ${colours.yellow('!')} not applied according to that table, although newer ones are: ${printable(gaps.join(', '))}. If they were, mark them: migrate repair --mark-applied VERSION`,
+    );
   const done = plural(adopted.length, 'migration');
   if (options.dryRun === true) {
     output.line(`  ${done} would be marked as applied, ${pending.length} would be pending. Nothing was written.`);

@@ -155,8 +155,13 @@ export function repairDocument(service: string, connection: ChosenConnection, { 
 }
 
 /** @param outcome `planned` with `--dry-run`: nothing was written. */
-export function adoptionDocument(service: string, target: TargetName, { table, tool, adopted, pending }: Adoption, outcome: 'planned' | 'written'): string {
-  return json({ services: [{ service, targets: [{ target: target.name, tenant: target.tenant, from: { table, tool }, outcome, adopted, pending }] }] });
+export function adoptionDocument(
+  service: string,
+  target: TargetName,
+  { table, tool, adopted, pending, gaps }: Adoption,
+  outcome: 'planned' | 'written',
+): string {
+  return json({ services: [{ service, targets: [{ target: target.name, tenant: target.tenant, from: { table, tool }, outcome, adopted, pending, gaps }] }] });
 }
 
 function json(document: object): string {
