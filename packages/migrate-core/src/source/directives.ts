@@ -13,6 +13,8 @@ export interface DirectiveProblem {
   readonly message: string;
   /** UTF-16 offset in the text. */
   readonly start: number;
+  /** The file is in this tool's format: whatever else is wrong in it follows from that. */
+  readonly otherTool?: string;
 }
 
 const KEYS = ['transaction', 'requires', 'lock-timeout', 'statement-timeout', 'description', 'down', 'parse'] as const;
@@ -48,6 +50,7 @@ export function readSqlDirectives(sql: string): DirectiveAnswer {
       reader.problem(
         `"${comment.trim()}" is ${other[1]}'s format: use "-- Up Migration" and "-- Down Migration", or two files ending in .up.sql and .down.sql`,
         token.start,
+        other[1],
       );
       continue;
     }
@@ -122,8 +125,8 @@ class Reader {
   readonly #problems: DirectiveProblem[] = [];
   readonly #seen = new Set<string>();
 
-  problem(message: string, start: number): void {
-    this.#problems.push({ message, start });
+  problem(message: string, start: number, otherTool?: string): void {
+    this.#problems.push(otherTool === undefined ? { message, start } : { message, start, otherTool });
   }
 
   answer(): DirectiveAnswer {

@@ -10,7 +10,7 @@ import type { CompiledMigration, MigrationSource, SourceListing, SourceProblem }
 import { unreadable } from './file.ts';
 import { ORDER_FILE, readLayout, type Entry } from './layout.ts';
 import { orderNames, sameNumbers, sortUnits } from './order.ts';
-import { readUnit, type ReadUnit } from './unit.ts';
+import { problemsOf, readUnit, type ReadUnit } from './unit.ts';
 
 /**
  * The migrations of a folder, in every layout of docs/formats.md, side by side. Read once per source.
@@ -73,11 +73,12 @@ async function discover(folder: string): Promise<Discovery> {
   // Sorted first, so that nothing depends on the file system's order.
   const units = sortUnits(layout.units);
   const limit = pLimit(OPEN_FILES);
-  for (const answer of await limit.map(units, (unit) => readUnit(folder, unit))) {
+  const answers = await limit.map(units, (unit) => readUnit(folder, unit));
+  for (const answer of answers) {
     if (answer.kind === 'ignored') ignored.push({ path: answer.path, reason: answer.reason });
-    else if (answer.kind === 'problem') problems.push(...answer.problems);
-    else read.set(answer.read.unit.name, answer.read);
+    else if (answer.kind === 'read') read.set(answer.read.unit.name, answer.read);
   }
+  problems.push(...problemsOf(answers));
   const none = new Set(ignored.map((one) => one.path));
   const names = units.filter((unit) => !none.has(unit.kind === 'sql' ? unit.up : unit.file)).map((unit) => unit.name);
   const order = await orderNames(names, join(folder, ORDER_FILE));

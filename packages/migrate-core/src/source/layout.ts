@@ -16,7 +16,7 @@ export type Unit =
 export interface Layout {
   readonly units: readonly Unit[];
   readonly ignored: readonly { readonly path: string; readonly reason: string }[];
-  readonly problems: readonly { readonly code: 'duplicate' | 'invalidMigration'; readonly name: string; readonly message: string }[];
+  readonly problems: readonly { readonly code: 'duplicate'; readonly name: string; readonly message: string }[];
 }
 
 /** One name a line, `#` for comments: the order of the folder where names do not say it. */
@@ -78,14 +78,18 @@ export function readLayout(entries: readonly Entry[]): Layout {
     problems.push({ code: 'duplicate', name, message: `${files.join(' and ')} are the same migration (${name}): keep one of them` });
   };
   for (const [name, { up, down, metadata }] of sql) {
+    if (up.length === 0) {
+      // golang-migrate and others let such files lie; what they would undo is in no plan, and so are they.
+      for (const file of down) ignored.push({ path: file, reason: `a down without its up (${upOf(file)})` });
+      continue;
+    }
     const others = modules.get(name) ?? [];
-    if (up.length > 1 || down.length > 1 || (up.length > 0 && others.length > 0)) duplicate(name, [...up, ...(down.length > 1 ? down : []), ...others]);
-    const [file] = up;
-    if (folders && file?.includes('/') === false && parseName(name).scheme === 'unnumbered')
+    if (up.length > 1 || down.length > 1 || others.length > 0) duplicate(name, [...up, ...(down.length > 1 ? down : []), ...others]);
+    const file = up[0] as string;
+    if (folders && !file.includes('/') && parseName(name).scheme === 'unnumbered')
       ignored.push({ path: file, reason: 'a file without a number beside folders that are migrations' });
-    else if (file !== undefined) units.push({ kind: 'sql', name, up: file, down: down[0] ?? null, metadata });
-    else problems.push({ code: 'invalidMigration', name, message: `${down[0]} undoes a migration that is not there: add ${upOf(down[0] as string)}` });
-    if (file !== undefined) modules.delete(name);
+    else units.push({ kind: 'sql', name, up: file, down: down[0] ?? null, metadata });
+    modules.delete(name);
   }
   for (const [name, files] of modules) {
     if (files.length > 1) duplicate(name, files);

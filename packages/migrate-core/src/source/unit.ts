@@ -28,7 +28,8 @@ interface Part {
 export type UnitAnswer =
   | { readonly kind: 'read'; readonly read: ReadUnit }
   | { readonly kind: 'ignored'; readonly path: string; readonly reason: string }
-  | { readonly kind: 'problem'; readonly problems: readonly SourceProblem[] };
+  /** `otherTool`: the file is in this tool's format. */
+  | { readonly kind: 'problem'; readonly problems: readonly SourceProblem[]; readonly otherTool?: string };
 
 /** Reads the files of one unit; runs nothing. */
 export async function readUnit(folder: string, unit: Unit): Promise<UnitAnswer> {
@@ -46,6 +47,9 @@ async function readSql(folder: string, unit: Extract<Unit, { kind: 'sql' }>): Pr
   const text = await readText(file);
   const sections = readSections(text);
   const { directives, problems } = readSqlDirectives(text);
+  const foreign = problems.find((one) => one.otherTool !== undefined);
+  if (foreign?.otherTool !== undefined)
+    return { kind: 'problem', problems: [problemAt(unit, file, text, foreign.start, foreign.message)], otherTool: foreign.otherTool };
   const found = problems.map(({ message, start }) => problemAt(unit, file, text, start, message));
   if (sections.problem !== null) found.push(problemAt(unit, file, text, sections.problem.start, sections.problem.message));
   if (unit.down !== null && sections.down !== null)
@@ -106,6 +110,25 @@ async function readModule(folder: string, unit: Extract<Unit, { kind: 'module' }
   };
 }
 
+/** A whole folder in another tool's format is one problem, not one for each file. */
+export function problemsOf(answers: readonly UnitAnswer[]): readonly SourceProblem[] {
+  const problems: SourceProblem[] = [];
+  const foreign = new Map<string, { first: SourceProblem; more: number }>();
+  for (const answer of answers) {
+    if (answer.kind !== 'problem') continue;
+    const [first] = answer.problems;
+    const known = answer.otherTool === undefined ? undefined : foreign.get(answer.otherTool);
+    if (answer.otherTool === undefined || first === undefined) problems.push(...answer.problems);
+    else if (known === undefined) foreign.set(answer.otherTool, { first, more: 0 });
+    else known.more++;
+  }
+  for (const { first, more } of foreign.values()) {
+    const others = more === 0 ? '' : ` (so ${more === 1 ? 'is one more file' : `are ${more} more files`} here)`;
+    problems.push({ ...first, message: `${first.message}${others}` });
+  }
+  return problems;
+}
+
 function problemAt(unit: Unit, file: string, text: string, start: number, message: string): SourceProblem {
   const { line, column } = lineAndColumn(text, start);
   return { code: 'invalidMigration', name: unit.name, message: `${file}:${line}:${column}: ${message}` };
@@ -113,6 +136,6 @@ function problemAt(unit: Unit, file: string, text: string, start: number, messag
 
 /** A clause for whoever wants to go back. */
 function noDown(unit: Extract<Unit, { kind: 'sql' }>): string {
-  if (unit.up.includes('/')) return `${unit.name} has no rollback.sql or down.sql`;
+  if (unit.up.includes('/')) return `there is no ${unit.name}/rollback.sql or ${unit.name}/down.sql`;
   return /\.up\.sql$/i.test(unit.up) ? `there is no ${unit.name}.down.sql` : `${unit.up} has no "-- Down Migration" section`;
 }

@@ -53,13 +53,28 @@ describe('a folder of migrations', () => {
     const compiled = await source.compile(['0003_three', '0001_one', '0002_two', '0004_four']);
     expect(compiled.map((one) => one.name)).toEqual(['0003_three', '0001_one', '0002_two', '0004_four']);
     expect(compiled.map((one) => one.irreversible)).toEqual([
-      '0003_three has no rollback.sql or down.sql',
+      'there is no 0003_three/rollback.sql or 0003_three/down.sql',
       null,
       'there is no 0002_two.down.sql',
       '0004_four.sql has no "-- Down Migration" section',
     ]);
     const [, one] = compiled;
     expect(one?.down).toMatchObject({ kind: 'sql', origin: { file: join(folder.path, '0001_one.sql'), line: 2 } });
+  });
+
+  test('in another tool’s format is one problem, with its first file and the number of the others', async () => {
+    const dbmate = '-- migrate:up\nCREATE TABLE a (id int);\n\n-- migrate:down\nDROP TABLE a;\n';
+    await using folder = await testFolder({
+      '1_a.sql': dbmate,
+      '2_b.sql': dbmate,
+      '3_c.sql': dbmate,
+      '4_d.sql': '-- +goose Up\n-- +goose StatementBegin\nSELECT 1;\n',
+    });
+    const { problems } = await directorySource(folder.path).list();
+    expect(problems.map((one) => [one.name, one.message.replace(folder.path, '')])).toEqual([
+      ['1_a', expect.stringMatching(/^\/1_a\.sql:1:1: "-- migrate:up" is dbmate's format: .* \(so are 2 more files here\)$/)],
+      ['4_d', expect.stringMatching(/^\/4_d\.sql:1:1: "-- \+goose Up" is goose's format: .*\.down\.sql$/)],
+    ]);
   });
 
   test('has the same checksums on every machine, and a changed down changes only its own', async () => {

@@ -65,6 +65,19 @@ describe('a folder', () => {
     expect(layout(path)).toEqual({ units: [], ignored: [{ path: path.split('/')[0], reason }], problems: [] });
   });
 
+  test.each([
+    ['0001_a.down.sql', '0001_a.up.sql'],
+    ['0001_a/down.sql', '0001_a/up.sql'],
+    ['0001_a/rollback.sql', '0001_a/migration.sql'],
+  ])('reports %s without %s as no migration, and reads the rest', (path, up) => {
+    const found = layout(path, '0002_b.sql');
+    expect(found).toMatchObject({ units: [{ name: '0002_b' }], ignored: [{ path, reason: `a down without its up (${up})` }], problems: [] });
+  });
+
+  test('keeps a module beside a down file of its name, which is reported', () => {
+    expect(layout('0001_a.ts', '0001_a.down.sql')).toMatchObject({ units: [{ kind: 'module', name: '0001_a' }], ignored: [{ path: '0001_a.down.sql' }] });
+  });
+
   test('says nothing of hidden files and of its order file', () => {
     expect(layout('.gitkeep', '.DS_Store', 'migrations.order')).toEqual({ units: [], ignored: [], problems: [] });
   });
@@ -75,9 +88,6 @@ describe('a folder', () => {
     [['0001_a.js', '0001_a.ts'], 'duplicate', '0001_a.js and 0001_a.ts are the same migration (0001_a): keep one of them'],
     [['0001_a.sql', '0001_a/up.sql'], 'duplicate', '0001_a.sql and 0001_a/up.sql are the same migration (0001_a): keep one of them'],
     [['0001_a/up.sql', '0001_a/migration.sql'], 'duplicate', '0001_a/migration.sql and 0001_a/up.sql are the same migration (0001_a): keep one of them'],
-    [['0001_a.down.sql'], 'invalidMigration', '0001_a.down.sql undoes a migration that is not there: add 0001_a.up.sql'],
-    [['0001_a/down.sql'], 'invalidMigration', '0001_a/down.sql undoes a migration that is not there: add 0001_a/up.sql'],
-    [['0001_a/rollback.sql'], 'invalidMigration', '0001_a/rollback.sql undoes a migration that is not there: add 0001_a/migration.sql'],
   ])('of %j has a problem', (paths, code, message) => {
     expect(layout(...paths).problems).toEqual([{ code, name: '0001_a', message }]);
   });
