@@ -19,6 +19,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
       if (error.code !== 'EPIPE') throw error;
     });
   }
+  silenceTypelessPackages();
   const stop = listenForSignals();
   let options: Options = argv.includes('--json') ? { json: true } : {};
   let output = await openOutput({ ...options, color: !argv.includes('--no-color') });
@@ -31,6 +32,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     if (parsed === null) return exit.done;
     ({ options } = parsed);
     output = await openOutput(options);
+    if (options.json === true) keepStandardOutput();
     const invocation: Invocation = {
       options,
       argument: parsed.argument,
@@ -97,12 +99,32 @@ async function helpOrComplaint(argv: readonly string[]): Promise<ExitCode> {
   return asked ? exit.done : exit.usage;
 }
 
+/**
+ * Node.js advises the author of a TypeScript migration to change the package.json of a project that is none of ours, on every run. Every
+ * other warning is shown.
+ */
+function silenceTypelessPackages(): void {
+  const emit = process.emitWarning.bind(process) as (...given: unknown[]) => void;
+  process.emitWarning = (...given: unknown[]): void => {
+    const [, second, third] = given;
+    const code = typeof second === 'object' && second !== null ? (second as { code?: unknown }).code : third;
+    if (code !== 'MODULE_TYPELESS_PACKAGE_JSON') emit(...given);
+  };
+}
+
+const writeOut = process.stdout.write.bind(process.stdout) as (text: string) => boolean;
+
+/** A migration is somebody's code and may print: with `--json` that goes where people read, for the rest of the process. */
+function keepStandardOutput(): void {
+  process.stdout.write = process.stderr.write.bind(process.stderr);
+}
+
 async function openOutput(options: Options): Promise<Output> {
   const people = options.json === true ? process.stderr : process.stdout;
   const colours = await chooseColours(people, options.color !== false, process.env);
   const live = people.isTTY === true && !process.env['CI'] && process.env['TERM'] !== 'dumb';
   return {
-    document: (text) => void process.stdout.write(`${text}\n`),
+    document: (text) => void writeOut(`${text}\n`),
     line: (text = '') => void people.write(`${text}\n`),
     log: (text) => void process.stderr.write(`${text}\n`),
     colours,

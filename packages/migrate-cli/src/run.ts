@@ -65,7 +65,7 @@ async function runService(invocation: Invocation, service: Service, requirements
     service.connector.begin();
     story.listed(await service.source.list());
     const report = await work(service.migrator(migratorOptions(invocation, service, requirements, story.listener)));
-    const current = await currentVersion(service, story.applied, report);
+    const current = story.planned === 0 ? await currentVersion(service, story.applied, report) : await versionNow(service, story.applied, report);
     await story.ended(report, current);
     return { service: service.name, database, report, error: null, begun: true, current, failedVersion: null };
   } catch (thrown) {
@@ -73,7 +73,9 @@ async function runService(invocation: Invocation, service: Service, requirements
     const [{ toMigrationError }, { renderError }] = await Promise.all([import('./connect-error.ts'), import('./render/error.ts')]);
     const error = toMigrationError(thrown);
     const { report } = error;
-    const current = report === null ? null : await currentVersion(service, story.applied, report);
+    // A server that has just gone away is not asked again: that could take as long as --wait says.
+    const version = error.code === 'connection' ? currentVersion : versionNow;
+    const current = report === null ? null : await version(service, story.applied, report);
     if (report !== null) story.reached(report, current);
     output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd: invocation.cwd }));
     return { service: service.name, database, report, error, begun: true, current, failedVersion: await versionOf(service, error) };
@@ -92,6 +94,16 @@ export function migratorOptions(invocation: Invocation, service: Service, requir
     ...(lockTimeout === undefined ? {} : { lockTimeoutMs: lockTimeout }),
     ...(lockWait === undefined ? {} : { waitLimitMs: lockWait, retryLimitMs: lockWait, requirementWaitMs: lockWait }),
   };
+}
+
+/** Other processes may have shared the work, before this one's steps and after them: only the database knows. */
+async function versionNow(service: Service, before: readonly string[], report: Report): Promise<string | null> {
+  try {
+    return (await service.migrator().status()).current?.version ?? null;
+  } catch {
+    // It was reached a moment ago. What this process did is still true.
+    return currentVersion(service, before, report);
+  }
 }
 
 /** The newest in source order of what is applied now. What only a newer build knows is above all others. */

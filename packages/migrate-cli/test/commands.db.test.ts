@@ -100,3 +100,31 @@ test('a table, a schema and a history elsewhere are where the flags say', async 
   ]);
   expect((await client.query("SELECT count(*)::int AS n FROM pg_namespace WHERE nspname = 'public'")).rows).toEqual([{ n: 1 }]);
 });
+
+test('the version at the end is the database’s, also where another process did the work', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({ 'm/0001_slow.sql': 'CREATE TABLE slow (id int); SELECT pg_sleep(2);', 'm/0002_next.sql': 'CREATE TABLE next (id int);' });
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  const client = await db.connect();
+  const first = migrate(['up', '--dir', 'm'], at);
+  await expect
+    .poll(async () => (await client.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`)).rowCount, {
+      timeout: 10_000,
+    })
+    .toBe(1);
+  const second = await migrate(['up', '--dir', 'm'], at);
+  expect((await first).stdout).toContain('2 migrations applied');
+  expect(second.stdout).toMatch(/waiting for another migration run/);
+  expect(second.stdout).toContain('Nothing to do: m is at 0002.');
+});
+
+test('a folder that holds only folders of migrations names them', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({ 'all/users/0001_a.sql': 'SELECT 1;', 'all/billing/0001_b.sql': 'SELECT 1;', 'all/notes/readme.md': '' });
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  for (const command of ['up', 'status']) {
+    const { code, stdout } = await migrate([command, '--dir', 'all'], at);
+    expect(code).toBe(0);
+    expect(stdout).toContain('There is no migration in this folder itself, but in all/billing, all/users; name one of them: --dir all/billing');
+  }
+});

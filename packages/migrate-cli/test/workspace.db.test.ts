@@ -86,6 +86,19 @@ test('one service out of reach does not hide the others from status', async () =
   ]);
 });
 
+test('a local server that does not start is told of once, with the services that wanted it', async () => {
+  await using place = await folder({
+    ...workspace,
+    'migrate.workspace.mjs': `export default { services: ['services/*'], localDatabase: async () => { throw new Error('the port is taken'); } };\n`,
+  });
+  const table = await migrate(['status'], { cwd: place.path });
+  expect(table.code).toBe(1);
+  expect(table.stdout.split('the port is taken')).toHaveLength(2);
+  expect(table.stdout).toMatch(/✗ users, billing, app: .*the port is taken/);
+  const json = await migrate(['status', '--json'], { cwd: place.path });
+  expect(json.stderr.split('the port is taken')).toHaveLength(2);
+});
+
 test('a requirement that no dependency covers, a circle, and a wrong configuration are refused before anything runs', async () => {
   await using place = await folder(workspace);
   const at = { cwd: place.path, env: { DATABASE_URL: 'postgres://127.0.0.1:1/d' } };

@@ -27,7 +27,7 @@ export const command: CommandModule = {
     if (options.json === true) {
       const { statusDocument } = await import('../render/document.ts');
       output.document(statusDocument(found));
-      for (const { error } of found) if (error !== null) output.log(printable(error.message));
+      for (const message of new Set(found.flatMap(({ error }) => (error === null ? [] : [error.message])))) output.log(printable(message));
     } else {
       const { renderStatus, renderStatuses } = await import('../render/table.ts');
       const [first] = found;
@@ -38,6 +38,10 @@ export const command: CommandModule = {
         output.line(renderStatuses(found, output.colours));
       }
       tellIgnored(invocation, found);
+      if (services.length === 1 && first?.names.length === 0) {
+        const { emptyFolder } = await import('../empty-folder.ts');
+        output.line(await emptyFolder(services[0]?.migrations ?? null, invocation));
+      }
     }
     return exitCode(invocation, found);
   },

@@ -14,6 +14,8 @@ export class Story {
   readonly #progress: Progress;
   /** Names in history order, before the run. */
   applied: readonly string[] = [];
+  /** How many steps the run set out with. */
+  planned = 0;
   #width = 0;
   #told = new Set<string>();
 
@@ -84,6 +86,7 @@ export class Story {
     const { output, options, cwd } = this.#invocation;
     const { colours } = output;
     this.applied = applied;
+    this.planned = Math.max(this.planned, steps.length);
     this.#width = Math.max(0, ...steps.map((name) => printable(name).length));
     const where = this.#service.migrations === null ? this.#service.source.label : shown(this.#service.migrations, cwd);
     this.#say(`  ${plural(found, 'migration')} in ${printable(where)}, ${applied.length} applied, ${steps.length} to ${direction === 'up' ? 'apply' : 'undo'}`);
@@ -100,7 +103,8 @@ export class Story {
     const { colours } = this.#invocation.output;
     const { migrations } = await this.#service.source.list();
     if (migrations.length === 0) {
-      this.#say(`  There is no migration in this folder yet. Make the first one with: migrate create NAME`);
+      const { emptyFolder } = await import('../empty-folder.ts');
+      this.#say(`  ${await emptyFolder(this.#service.migrations, this.#invocation)}`);
       return;
     }
     const at = current === null ? 'nothing is applied any more' : `now at ${printable(current)}`;

@@ -87,16 +87,26 @@ export function renderStatuses(services: readonly ServiceStatus[], colours: Colo
     ];
   });
   const lines = [table(['service', 'target', 'version', 'applied', 'pending', 'state', 'connection from'], rows, colours)];
-  for (const { service, status, error } of services) {
-    if (error !== null)
-      lines.push(
-        '',
-        `${colours.red('✗')} ${printable(service)}: ${printable(error.message)}`,
-        ...(error.hint === null ? [] : [`  ${colours.cyan('→')} ${printable(error.hint)}`]),
-      );
+  for (const { message, hint, services: names } of told(services)) {
+    lines.push('', `${colours.red('✗')} ${printable(names.join(', '))}: ${printable(message)}`);
+    if (hint !== null) lines.push(`  ${colours.cyan('→')} ${printable(hint)}`);
+  }
+  for (const { service, status } of services) {
     if (status !== null && (status.problems.length > 0 || status.running !== null)) lines.push('', ...renderTroubles(service, status, colours));
   }
   return lines.join('\n');
+}
+
+/** A server that is not there is no news the second time. */
+function told(services: readonly ServiceStatus[]): { message: string; hint: string | null; services: string[] }[] {
+  const errors = new Map<string, { message: string; hint: string | null; services: string[] }>();
+  for (const { service, error } of services) {
+    if (error === null) continue;
+    const known = errors.get(error.message);
+    if (known === undefined) errors.set(error.message, { message: error.message, hint: error.hint, services: [service] });
+    else known.services.push(service);
+  }
+  return [...errors.values()];
 }
 
 function state({ pending, problems, running }: Status, colours: Colours): string {
