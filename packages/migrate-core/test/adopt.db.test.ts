@@ -1,4 +1,5 @@
 import { testDatabase, type TestDatabase } from '@org/test-postgres';
+import { runner } from 'node-pg-migrate';
 import { describe, expect, test } from 'vitest';
 
 import { planAdoption, type Adoption } from '../src/index.ts';
@@ -215,4 +216,23 @@ test('a history of ours is not taken for another tool’s', async () => {
   await migratorOn(db, place.path, { history: { table: 'schema_migrations' } }).migrator.up();
   expect((await failureOf(planned(db, place.path))).message).toContain("no other tool's history");
   expect((await failureOf(planned(db, place.path, 'schema_migrations'))).message).toContain('is not a history that can be read');
+});
+
+test('what node-pg-migrate itself has run is taken over, and undone with its own files', async () => {
+  await using db = await testDatabase();
+  // node-pg-migrate runs a file without the first mark as a whole, its down included.
+  const marked = Object.fromEntries(Object.entries(three).map(([name, text]) => [name, `-- Up Migration\n${text}`]));
+  await using place = await folder({ ...marked, '1700000000000_later.js': `exports.up = (pgm) => pgm.createTable('later', { id: 'int' });\n` });
+  await runner({ databaseUrl: db.url, dir: place.path, direction: 'up', migrationsTable: 'pgmigrations', log: () => undefined });
+  const { adopted, pending, table } = await planned(db, place.path);
+  expect({ adopted: adopted.map((one) => one.name), pending, table }).toEqual({
+    adopted: ['0001_a', '0002_b', '0003_c', '1700000000000_later'],
+    pending: [],
+    table: 'public.pgmigrations',
+  });
+  const { migrator } = migratorOn(db, place.path);
+  await migrator.repair({ markApplied: adopted.map((one) => one.name), takenOverFrom: table });
+  expect(await migrator.up()).toMatchObject({ outcome: 'upToDate' });
+  expect((await migrator.down({ steps: 4 })).undone).toHaveLength(4);
+  expect(await rows(db, `SELECT relname FROM pg_class WHERE relname IN ('a', 'b', 'c', 'later')`)).toEqual([]);
 });
