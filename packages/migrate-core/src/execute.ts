@@ -3,21 +3,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describeFailure, isRetryable, needsNoTransaction, type StepFailure } from './failure.ts';
-import { addGuard, begin, guardAnswer, tag, transactionSettings } from './guard.ts';
-import type { HistorySnapshot } from './history.ts';
+import { guardAnswer, tag } from './guard.ts';
 import { Message } from './message.ts';
 import type { LiveDatabase, LiveScript, Script } from './migration.ts';
-import { insertScripts, recordApplied, recordUndone } from './record.ts';
+import { FIRST_LOOK_MS } from './monitor.ts';
+import type { Blocker } from './report.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import type { Kept, MessageResult, ServerError } from './session.ts';
 import { compileSql } from './source/script.ts';
-import { literal } from './sql.ts';
+import { addStatements, messages, type MessageOptions, type Part, type Transaction } from './transaction-message.ts';
 
 /** Statement `index` of a step cannot be in a transaction: found out by the server, everything was rolled back. */
 export type TransactionResult = StepResult | { readonly kind: 'needsNoTransaction'; readonly step: ReadyStep; readonly index: number };
-
-/** Steps that share a transaction: one, or with `--atomic` all of them. */
-export type Transaction = readonly ReadyStep[];
 
 export interface TransactionsResult {
   /** What was committed, from the first one on, with the milliseconds that the server took; `null` where it did not say. */
@@ -36,6 +33,8 @@ interface Attempt {
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
+/** Locks of all of them are held until the end. */
+const TOGETHER_LOCK_MS = 200;
 const DONE: StepResult = { kind: 'done' };
 
 /**
@@ -48,18 +47,18 @@ export async function executeTransactions(state: RunState, transactions: readonl
   const until = performance.now() + state.retryLimitMs;
   const committed: { step: ReadyStep; durationMs: number | null }[] = [];
   let left = transactions;
-  for (let attempt = 1; ; attempt++) {
-    const result = await attemptTransactions(state, left, durability);
+  for (let tries = 1; ; tries++) {
+    const result = await attempt(state, left, { durability, lockLimitMs: null });
     committed.push(...result.committed);
     left = left.slice(result.count);
     // Others may be stuck where these went through: each one that is tried again has its own patience.
-    if (result.count > 0) attempt = 1;
+    if (result.count > 0) tries = 1;
     const { end } = result;
     if (end.kind !== 'retry') return { committed, end };
     const failed: StepResult = { kind: 'failed', name: end.name, failure: end.failure, extent: 'nothing' };
     if (performance.now() > until || state.signal?.aborted === true) return { committed, end: failed };
-    const delayMs = Math.round(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempt - 1)) * (0.5 + Math.random()));
-    state.emit({ type: 'retrying', target: state.target, name: end.name, sqlState: end.error.code ?? '', attempt, delayMs });
+    const delayMs = Math.round(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1)) * (0.5 + Math.random()));
+    state.emit({ type: 'retrying', target: state.target, name: end.name, sqlState: end.error.code ?? '', attempt: tries, delayMs });
     try {
       await sleep(delayMs, undefined, { signal: state.signal });
     } catch {
@@ -68,8 +67,18 @@ export async function executeTransactions(state: RunState, transactions: readonl
   }
 }
 
-async function attemptTransactions(state: RunState, transactions: readonly Transaction[], durability: 'flush' | 'later'): Promise<Attempt> {
-  const parts = messages(state, transactions, durability);
+/**
+ * All of them in one transaction, tried once and without much patience for locks. `null` when something was in the way: nothing was done then, and
+ * one by one they have the outcome and the report that they would have had.
+ */
+export async function tryTogether(state: RunState, steps: readonly ReadyStep[], durability: 'flush' | 'later'): Promise<TransactionsResult | null> {
+  const { committed, end } = await attempt(state, [steps], { durability, lockLimitMs: TOGETHER_LOCK_MS });
+  return end.kind === 'done' || end.kind === 'lockHeld' || end.kind === 'movedOn' || end.kind === 'lost' ? { committed, end } : null;
+}
+
+async function attempt(state: RunState, transactions: readonly Transaction[], options: MessageOptions): Promise<Attempt> {
+  const { durability } = options;
+  const parts = messages(state, transactions, options);
   for (const [position, part] of parts.entries()) {
     const last = position === parts.length - 1;
     if (part.kind === 'live') {
@@ -133,120 +142,6 @@ function committedOf(part: Extract<Part, { kind: 'message' }>, kept: Kept, count
     .map((step) => ({ step, durationMs: durations.get(step) ?? null }));
 }
 
-type Part =
-  | {
-      readonly kind: 'message';
-      readonly message: Message;
-      readonly transactions: readonly Transaction[];
-      /** Whose each piece is. */
-      readonly owners: readonly { readonly transaction: number; readonly step: ReadyStep }[];
-      /** Places of the statements that answer how long a step took. */
-      readonly durations: ReadonlySet<number>;
-    }
-  | { readonly kind: 'live'; readonly step: ReadyStep; readonly script: LiveScript };
-
-/** One message, cut only where a live migration has to talk to the server in between. */
-function messages(state: RunState, transactions: readonly Transaction[], durability: 'flush' | 'later'): Part[] {
-  const parts: Part[] = [];
-  let message = new Message();
-  let owners: { transaction: number; step: ReadyStep }[] = [];
-  let durations = new Set<number>();
-  let seq = state.generation;
-  const scripts = insertScripts(
-    state.tables,
-    transactions.flat().flatMap((step) => (step.direction === 'up' && step.record.script !== null ? [step.record.script] : [])),
-  );
-  const own = (transaction: number, step: ReadyStep): void => {
-    while (owners.length < message.pieces.length) owners.push({ transaction, step });
-  };
-  const endPart = (): void => {
-    parts.push({ kind: 'message', message, transactions, owners, durations });
-    message = new Message();
-    owners = [];
-    durations = new Set();
-  };
-  for (const [transaction, steps] of transactions.entries()) {
-    for (const [index, step] of steps.entries()) {
-      if (index === 0) {
-        const last = transaction === transactions.length - 1;
-        addBeginning(message, state, step, seq, transaction === 0 ? state.snapshot : { ...state.snapshot, tables: 'present' }, last ? durability : 'later');
-      } else {
-        addStepSettings(message, step, state.lockTimeoutMs);
-      }
-      own(transaction, step);
-      if (step.script.kind === 'live') {
-        endPart();
-        parts.push({ kind: 'live', step, script: step.script });
-        message.add('settings', `${tag(state.run, step.name)}SELECT 1`);
-      } else {
-        addStatements(message, step.script, step.lockTimeoutMs ?? state.lockTimeoutMs);
-      }
-      if (mayChangeRole(step.script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(state.snapshot.role)}, true)`);
-      seq++;
-      if (transaction === 0 && index === 0 && scripts !== null) message.add('record', scripts);
-      for (const record of step.direction === 'up'
-        ? recordApplied(state.tables, state.run, step.record, seq)
-        : [recordUndone(state.tables, state.run, step.name, seq)]) {
-        message.add('record', record);
-      }
-      if (step.direction === 'up') durations.add(message.pieces.length - 1);
-      own(transaction, step);
-    }
-    message.add('commit', 'COMMIT');
-    own(transaction, steps.at(-1) as ReadyStep);
-  }
-  endPart();
-  return parts;
-}
-
-function addBeginning(message: Message, state: RunState, step: ReadyStep, generation: number, snapshot: HistorySnapshot, durability: 'flush' | 'later'): void {
-  const settings = transactionSettings(snapshot, {
-    lockTimeoutMs: step.lockTimeoutMs ?? state.lockTimeoutMs,
-    statementTimeoutMs: step.statementTimeoutMs,
-    searchPath: state.searchPath,
-    durability,
-  });
-  message.add('begin', `${tag(state.run, step.name)}${begin()}`);
-  addGuard(message, { tables: state.tables, snapshot, generation, lock: 'take' }, settings);
-}
-
-/** In a shared transaction each step gets its own limits, and not those of the one before. */
-function addStepSettings(message: Message, step: ReadyStep, lockTimeoutMs: number): void {
-  message.add('settings', `SET LOCAL lock_timeout = '${step.lockTimeoutMs ?? lockTimeoutMs}ms'`);
-  message.add('settings', `SET LOCAL statement_timeout ${step.statementTimeoutMs === null ? 'TO DEFAULT' : `= '${step.statementTimeoutMs}ms'`}`);
-}
-
-/**
- * A lock once taken is kept until COMMIT, so `lock_timeout` per statement would add up: whoever queues behind the first
- * strong lock would wait for all of them. Later statements get what is left of the first one's time, at least 100 ms.
- */
-export function addStatements(message: Message, script: Script, lockTimeoutMs: number, from = 0, to: number = script.statements.length): void {
-  const last = script.statements.findLastIndex((statement) => statement.strongLock);
-  const own = lockTimeoutMs === 0 || script.statements.some((statement) => /lock_timeout/i.test(statement.text) && /Set|Unparsed|Select/.test(statement.kind));
-  let locked = false;
-  for (let index = from; index < to; index++) {
-    const statement = script.statements[index];
-    if (statement === undefined) continue;
-    if (statement.strongLock && locked && !own) {
-      message.add(
-        'settings',
-        `SELECT pg_catalog.set_config('lock_timeout', GREATEST(100, ${lockTimeoutMs} - EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.current_setting('migrate.locked_at')::timestamptz) * 1000)::int::text || 'ms', true)`,
-      );
-    }
-    message.add('statement', statement.text, { script, index });
-    if (statement.strongLock && !locked && index < last && !own) {
-      locked = true;
-      message.add('settings', `SELECT pg_catalog.set_config('migrate.locked_at', pg_catalog.clock_timestamp()::text, true)`);
-    }
-  }
-}
-
-const ROLE_CHANGERS = new Set(['VariableSetStmt', 'DoStmt', 'CallStmt', 'SelectStmt', 'Unparsed']);
-
-export function mayChangeRole(script: Script | LiveScript): boolean {
-  return script.kind === 'live' || script.statements.some((statement) => ROLE_CHANGERS.has(statement.kind));
-}
-
 function classify(state: RunState, step: ReadyStep, error: ServerError, message: Message | null, completed: number): Attempt['end'] {
   const piece = message?.pieceAfter(completed) ?? null;
   const answer = guardAnswer(error, piece);
@@ -259,12 +154,10 @@ function classify(state: RunState, step: ReadyStep, error: ServerError, message:
 
 /** Sends a message under the monitor's eyes. */
 export function attend(state: RunState, name: string, send: () => Promise<MessageResult>, blockedLimitMs: number | null = null): Promise<MessageResult> {
-  return state.monitor.attend(
-    state.main,
-    send,
-    { onBlocked: (blockers) => state.emit({ type: 'blocked', target: state.target, name, blockers }), blockedLimitMs },
-    state.signal,
-  );
+  // Whoever is in the way has to be seen before the statement gives up: afterwards nobody knows.
+  const firstLookMs = state.lockTimeoutMs > 0 ? Math.min(FIRST_LOOK_MS, state.lockTimeoutMs / 2) : FIRST_LOOK_MS;
+  const onBlocked = (blockers: readonly Blocker[]): void => state.emit({ type: 'blocked', target: state.target, name, blockers });
+  return state.monitor.attend(state.main, send, { firstLookMs, onBlocked, blockedLimitMs }, state.signal);
 }
 
 interface LiveFailure {

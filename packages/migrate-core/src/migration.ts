@@ -66,6 +66,8 @@ export interface Script {
   readonly origin: { readonly file: string; readonly line: number } | null;
   /** `none` when a directive or `pgm.noTransaction()` asked for it. */
   readonly transaction: 'per-migration' | 'none';
+  /** What is in force behind the last statement; left out when nothing is. */
+  readonly settings?: readonly Setting[];
   /**
    * The parser of this library refuses the text, which an older server may accept: ask the server. `start` is a UTF-16
    * offset in `sql`. The statements were split without the parser.

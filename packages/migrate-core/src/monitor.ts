@@ -9,14 +9,15 @@ import { cancelRun, readRunning } from './activity.ts';
 import type { Blocker } from './report.ts';
 import { Session, type Connect, type MessageResult } from './session.ts';
 
-/** A statement that ends before this is watched by nobody. */
-const FIRST_LOOK_MS = 700;
+/** A statement that ends before this is watched by nobody, unless it would give up before. */
+export const FIRST_LOOK_MS = 700;
 const NEXT_LOOK_MS = 1_000;
 const CANCEL_AGAIN_MS = 250;
 /** A server that does not answer a cancel for this long is left; it notices the closed socket by itself. */
 const CANCEL_LIMIT_MS = 6_000;
 
 export interface Watch {
+  readonly firstLookMs: number;
   readonly onBlocked: (blockers: readonly Blocker[]) => void;
   /** Cancel a statement that was blocked for so long without a break; `null` where `lock_timeout` does that. */
   readonly blockedLimitMs: number | null;
@@ -67,7 +68,7 @@ export class Monitor {
   async #watch(watch: Watch, done: AbortSignal): Promise<void> {
     let seen = '';
     let blockedSince: number | null = null;
-    let delay = FIRST_LOOK_MS;
+    let delay = watch.firstLookMs;
     while (await passed(delay, done)) {
       delay = NEXT_LOOK_MS;
       try {

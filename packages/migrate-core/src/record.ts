@@ -27,8 +27,16 @@ export interface Run {
 const ELAPSED = `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()) * 1000)::bigint`;
 
 /** The record of an up, but for its script. The last statement answers its duration in milliseconds. */
-export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number): readonly string[] {
-  return [insertLog(tables, run, seq, 'up', input.name, ELAPSED), `${insertRow(tables, run, input, seq, 'applied', ELAPSED)} RETURNING duration_ms`];
+export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number, since: 'transaction' | 'previous'): readonly string[] {
+  // Behind another one in the same transaction, the log's row of that one says when this one began.
+  const elapsed =
+    since === 'transaction'
+      ? ELAPSED
+      : `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - (SELECT at FROM ${tables.log} WHERE seq = ${seq - 1})) * 1000)::bigint`;
+  return [
+    insertLog(tables, run, seq, 'up', input.name, elapsed),
+    `${insertRow(tables, run, input, seq, 'applied', `(SELECT duration_ms FROM ${tables.log} WHERE seq = ${seq})`)} RETURNING duration_ms`,
+  ];
 }
 
 /** The record of a non-transactional up before its first statement. */

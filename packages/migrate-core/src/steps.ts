@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { readRunning } from './activity.ts';
-import { addStatements, attend, liveDatabase, mayChangeRole } from './execute.ts';
+import { attend, liveDatabase } from './execute.ts';
 import { describeFailure, isRetryable, type StepFailure } from './failure.ts';
 import { begin, GUARD, tag, transactionSettings } from './guard.ts';
 import { withGuardian } from './guardian.ts';
@@ -22,6 +22,7 @@ import type { ServerError, Session } from './session.ts';
 import { sessionSettings, type SessionSettings } from './session-settings.ts';
 import { compileSql } from './source/script.ts';
 import { doBlock, literal } from './sql.ts';
+import { addStatements, mayChangeRole } from './transaction-message.ts';
 
 /** Whether a script cannot run as one message of one READ COMMITTED transaction. */
 export function needsSteps(script: Script | LiveScript): boolean {

@@ -84,6 +84,7 @@ export async function compileSql(sql: string, options: CompileOptions): Promise<
     isolation: own.isolation,
     origin: options.origin,
     transaction: options.transaction,
+    ...(settings.length === 0 ? {} : { settings }),
     ...(syntaxError === null ? {} : { syntaxError }),
   };
 }

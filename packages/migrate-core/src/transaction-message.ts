@@ -1,0 +1,148 @@
+/** Puts transactions together into messages, and remembers whose each piece is. Pure. */
+
+import { addGuard, begin, tag, transactionSettings } from './guard.ts';
+import type { HistorySnapshot } from './history.ts';
+import { Message } from './message.ts';
+import type { LiveScript, Script } from './migration.ts';
+import { insertScripts, recordApplied, recordUndone } from './record.ts';
+import type { ReadyStep, RunState } from './run-state.ts';
+import { identifier, literal } from './sql.ts';
+
+/** Steps that share a transaction. */
+export type Transaction = readonly ReadyStep[];
+
+/** A message, or a live step between two of them. */
+export type Part =
+  | {
+      readonly kind: 'message';
+      readonly message: Message;
+      readonly transactions: readonly Transaction[];
+      /** Whose each piece is. */
+      readonly owners: readonly { readonly transaction: number; readonly step: ReadyStep }[];
+      /** Places of the statements that answer how long a step took. */
+      readonly durations: ReadonlySet<number>;
+    }
+  | { readonly kind: 'live'; readonly step: ReadyStep; readonly script: LiveScript };
+
+export interface MessageOptions {
+  /** Of the last transaction. */
+  readonly durability: 'flush' | 'later';
+  /** No statement waits longer than this for a lock, whatever its migration allows. Milliseconds; `null` for no such limit. */
+  readonly lockLimitMs: number | null;
+}
+
+/** One message, cut only where a live migration has to talk to the server in between. */
+export function messages(state: RunState, transactions: readonly Transaction[], { durability, lockLimitMs }: MessageOptions): Part[] {
+  const lockTimeout = (step: ReadyStep): number => {
+    const wanted = step.lockTimeoutMs ?? state.lockTimeoutMs;
+    return lockLimitMs === null || (wanted > 0 && wanted < lockLimitMs) ? wanted : lockLimitMs;
+  };
+  const parts: Part[] = [];
+  let message = new Message();
+  let owners: { transaction: number; step: ReadyStep }[] = [];
+  let durations = new Set<number>();
+  let seq = state.generation;
+  const scripts = insertScripts(
+    state.tables,
+    transactions.flat().flatMap((step) => (step.direction === 'up' && step.record.script !== null ? [step.record.script] : [])),
+  );
+  const own = (transaction: number, step: ReadyStep): void => {
+    while (owners.length < message.pieces.length) owners.push({ transaction, step });
+  };
+  const endPart = (): void => {
+    parts.push({ kind: 'message', message, transactions, owners, durations });
+    message = new Message();
+    owners = [];
+    durations = new Set();
+  };
+  for (const [transaction, steps] of transactions.entries()) {
+    for (const [index, step] of steps.entries()) {
+      if (index === 0) {
+        const last = transaction === transactions.length - 1;
+        const snapshot: HistorySnapshot = transaction === 0 ? state.snapshot : { ...state.snapshot, tables: 'present' };
+        const settings = transactionSettings(snapshot, {
+          lockTimeoutMs: lockTimeout(step),
+          statementTimeoutMs: step.statementTimeoutMs,
+          searchPath: state.searchPath,
+          durability: last ? durability : 'later',
+        });
+        message.add('begin', `${tag(state.run, step.name)}${begin()}`);
+        addGuard(message, { tables: state.tables, snapshot, generation: seq, lock: 'take' }, settings);
+      } else {
+        addStepSettings(message, steps[index - 1] as ReadyStep, step, lockTimeout(step), state.searchPath);
+      }
+      own(transaction, step);
+      if (step.script.kind === 'live') {
+        endPart();
+        parts.push({ kind: 'live', step, script: step.script });
+        message.add('settings', `${tag(state.run, step.name)}SELECT 1`);
+      } else {
+        addStatements(message, step.script, lockTimeout(step));
+      }
+      if (mayChangeRole(step.script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(state.snapshot.role)}, true)`);
+      seq++;
+      if (transaction === 0 && index === 0 && scripts !== null) message.add('record', scripts);
+      for (const record of step.direction === 'up'
+        ? recordApplied(state.tables, state.run, step.record, seq, index === 0 ? 'transaction' : 'previous')
+        : [recordUndone(state.tables, state.run, step.name, seq)]) {
+        message.add('record', record);
+      }
+      if (step.direction === 'up') durations.add(message.pieces.length - 1);
+      own(transaction, step);
+    }
+    message.add('commit', 'COMMIT');
+    own(transaction, steps.at(-1) as ReadyStep);
+  }
+  endPart();
+  return parts;
+}
+
+/** In a shared transaction each step gets its own limits, and nothing of what the one before had set for itself. */
+function addStepSettings(message: Message, before: ReadyStep, step: ReadyStep, lockTimeoutMs: number, searchPath: string | null): void {
+  const left = before.script.kind === 'sql' ? (before.script.settings ?? []).map((setting) => setting.name) : [];
+  for (const name of left) {
+    const value = name === 'search_path' && searchPath !== null ? `= ${searchPath}` : 'TO DEFAULT';
+    // The role is put back before every record.
+    if (name !== 'role')
+      message.add(
+        'settings',
+        name === 'session_authorization' ? 'SET LOCAL SESSION AUTHORIZATION DEFAULT' : `SET LOCAL ${name.split('.').map(identifier).join('.')} ${value}`,
+      );
+  }
+  if (left.includes('row_security')) message.add('settings', 'SET LOCAL row_security = off');
+  message.add('settings', `SET LOCAL lock_timeout = '${lockTimeoutMs}ms'`);
+  if (before.statementTimeoutMs !== step.statementTimeoutMs || left.includes('statement_timeout')) {
+    message.add('settings', `SET LOCAL statement_timeout ${step.statementTimeoutMs === null ? 'TO DEFAULT' : `= '${step.statementTimeoutMs}ms'`}`);
+  }
+}
+
+/**
+ * A lock once taken is kept until COMMIT, so `lock_timeout` per statement would add up: whoever queues behind the first
+ * strong lock would wait for all of them. Later statements get what is left of the first one's time, at least 100 ms.
+ */
+export function addStatements(message: Message, script: Script, lockTimeoutMs: number, from = 0, to: number = script.statements.length): void {
+  const last = script.statements.findLastIndex((statement) => statement.strongLock);
+  const own = lockTimeoutMs === 0 || script.statements.some((statement) => /lock_timeout/i.test(statement.text) && /Set|Unparsed|Select/.test(statement.kind));
+  let locked = false;
+  for (let index = from; index < to; index++) {
+    const statement = script.statements[index];
+    if (statement === undefined) continue;
+    if (statement.strongLock && locked && !own) {
+      message.add(
+        'settings',
+        `SELECT pg_catalog.set_config('lock_timeout', GREATEST(100, ${lockTimeoutMs} - EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.current_setting('migrate.locked_at')::timestamptz) * 1000)::int::text || 'ms', true)`,
+      );
+    }
+    message.add('statement', statement.text, { script, index });
+    if (statement.strongLock && !locked && index < last && !own) {
+      locked = true;
+      message.add('settings', `SELECT pg_catalog.set_config('migrate.locked_at', pg_catalog.clock_timestamp()::text, true)`);
+    }
+  }
+}
+
+const ROLE_CHANGERS = new Set(['VariableSetStmt', 'DoStmt', 'CallStmt', 'SelectStmt', 'Unparsed']);
+
+export function mayChangeRole(script: Script | LiveScript): boolean {
+  return script.kind === 'live' || script.statements.some((statement) => ROLE_CHANGERS.has(statement.kind));
+}

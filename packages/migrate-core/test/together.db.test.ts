@@ -1,0 +1,83 @@
+import { testDatabase } from '@org/test-postgres';
+import { expect, test } from 'vitest';
+
+import { connectTo, failureOf, folder, migratorOn, rows, versions, type Files } from './support/target.ts';
+
+/** Enough quick ones that several are sent together. */
+function many(count: number, sql: (n: number) => string): Files {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`${String(index + 1).padStart(4, '0')}_m.sql`, sql(index + 1)]));
+}
+
+test('quick migrations share messages and transactions, and each has its own row, line in the log and time', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(many(20, (n) => `CREATE TABLE t${n} (id int);\n-- Down Migration\nDROP TABLE t${n};\n`));
+  const { migrator, events } = migratorOn(db, files.path);
+  const report = await migrator.up();
+  expect(report.applied).toHaveLength(20);
+  const transactions = await rows<{ transactions: number }>(db, `SELECT count(DISTINCT xmin::text)::int AS transactions FROM schema_migrations_test`);
+  expect(transactions[0]?.transactions).toBeLessThan(20);
+  const history = await rows<{ seq: string; duration_ms: string }>(db, `SELECT seq, duration_ms FROM schema_migrations_test ORDER BY seq`);
+  expect(history.map((row) => Number(row.seq))).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+  // Of its own, not since the transaction began: all together took no longer than the run.
+  expect(history.reduce((sum, row) => sum + Number(row.duration_ms), 0)).toBeLessThanOrEqual(report.durationMs + 20);
+  expect((await migrator.log(100)).map((line) => line.action)).toEqual(Array.from({ length: 20 }, () => 'up'));
+  expect(events.filter((event) => event.type === 'applied')).toHaveLength(20);
+  expect(versions((await migrator.down({ steps: 20 })).undone)).toHaveLength(20);
+});
+
+test('when one of several fails, those before it stand and it is named as if it had been alone', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(many(12, (n) => (n === 9 ? 'CREATE TABLE fine (id int);\nCREATE TABLE t1 (id int);\n' : `CREATE TABLE t${n} (id int);\n`)));
+  const { migrator } = migratorOn(db, files.path);
+  const error = await failureOf(migrator.up());
+  expect(error).toMatchObject({ migration: '0009_m', sqlState: '42P07', position: { line: 2, column: 1 } });
+  expect(versions(error.report?.applied ?? [])).toEqual(['0001', '0002', '0003', '0004', '0005', '0006', '0007', '0008']);
+  expect(error.report?.notRun).toEqual(['0010_m', '0011_m', '0012_m']);
+  expect((await migrator.status()).applied).toHaveLength(8);
+  expect(await rows(db, `SELECT to_regclass('fine') AS fine`)).toEqual([{ fine: null }]);
+});
+
+test('what one transaction cannot do for two migrations, two do', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    ...many(4, (n) => `CREATE TABLE t${n} (id int PRIMARY KEY, parent int REFERENCES t${n} DEFERRABLE INITIALLY DEFERRED);\n`),
+    // In one transaction: "cannot ALTER TABLE because it has pending trigger events".
+    '0005_rows.sql': 'INSERT INTO t4 VALUES (1, 1);\n',
+    '0006_alter.sql': 'ALTER TABLE t4 ADD note text;\n',
+  });
+  expect(versions((await migratorOn(db, files.path).migrator.up()).applied)).toEqual(['0001', '0002', '0003', '0004', '0005', '0006']);
+});
+
+test('a table that somebody reads holds up only the migration of that table', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(many(8, (n) => (n === 7 ? 'ALTER TABLE t1 ADD a int;\n' : `CREATE TABLE t${n} (id int);\n`)));
+  await migratorOn(db, files.path).migrator.up({ to: '6' });
+  const reader = await db.connect();
+  await reader.query('BEGIN');
+  await reader.query('SELECT * FROM t1');
+  const { migrator, events } = migratorOn(db, files.path, { lockTimeoutMs: 300, retryLimitMs: 1_000 });
+  const error = await failureOf(migrator.up());
+  expect(error).toMatchObject({ code: 'lockTimeout', migration: '0007_m' });
+  expect(events.some((event) => event.type === 'retrying' && event.name === '0007_m')).toBe(true);
+  await reader.query('COMMIT');
+  expect(versions((await migrator.up()).applied)).toEqual(['0007', '0008']);
+});
+
+test('with --atomic no setting of one migration reaches the next', async () => {
+  await using db = await testDatabase();
+  const setting = (name: string): string => `INSERT INTO seen SELECT current_setting('${name}');\n`;
+  await using files = await folder({
+    '0001_seen.sql': 'CREATE TABLE seen (value text);\n',
+    '0002_sets.sql': `-- migrate: statement-timeout=1234ms\nSET search_path = pg_catalog;\nSET my.own = 'mine';\nSET ROLE pg_read_all_data;\n`,
+    '0003_sees.sql': `${setting('search_path')}${setting('my.own')}${setting('role')}${setting('statement_timeout')}`,
+  });
+  const { migrator } = migratorOn(db, files.path);
+  await migrator.up({ atomicity: 'whole-plan' });
+  const client = await connectTo(db.url);
+  const [own] = (await client.query(`SELECT current_setting('search_path') AS path, current_setting('statement_timeout') AS timeout`)).rows as {
+    path: string;
+    timeout: string;
+  }[];
+  await client.end();
+  expect((await rows<{ value: string }>(db, 'SELECT value FROM seen')).map((row) => row.value)).toEqual([own?.path, '', 'none', own?.timeout]);
+});
