@@ -1,14 +1,28 @@
 /** Runs what is sent together, in the way its statements allow. */
 
 import { executeTransactions, tryTogether } from './execute.ts';
+import type { LiveScript, Script } from './migration.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
-import { executeSteps, needsSteps } from './steps.ts';
+import { executeSteps } from './steps.ts';
 import type { Transaction } from './transaction-message.ts';
 
 /** What was done, in order, and what became of the first transaction that was not. */
 export interface BatchResult {
   readonly done: readonly { readonly step: ReadyStep; readonly durationMs: number }[];
   readonly end: StepResult | { readonly kind: 'impossible'; readonly message: string; readonly hint: string };
+}
+
+/** Whether a script cannot run as one message of one READ COMMITTED transaction. */
+export function needsSteps(script: Script | LiveScript): boolean {
+  if (script.kind === 'live') return script.transaction === 'none';
+  return (
+    script.transaction === 'none' ||
+    // At REPEATABLE READ the guard's snapshot would be older than its lock.
+    script.isolation !== 'read committed' ||
+    script.statements.some((statement) => statement.transaction === 'forbidden') ||
+    // The file's own pairs stay apart where a new enum value is used after its COMMIT.
+    new Set(script.statements.map((statement) => statement.group)).size > 1
+  );
 }
 
 /** Which of these steps cannot share a transaction. */

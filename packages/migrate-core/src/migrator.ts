@@ -186,7 +186,7 @@ class TargetMigrator implements Migrator {
       const current = plan(available, snapshot.applied, wanted);
       const outside = await this.#outside(current, snapshot, 0, undefined);
       const preparation = await this.#prepare(listing);
-      const { needsSteps } = await import('./steps.ts');
+      const { needsSteps } = await import('./batch.ts');
       const prepared = await preparation.prepare(session, this.#tables, snapshot, current.steps);
       return {
         target: this.#target(snapshot.database),

@@ -24,19 +24,6 @@ import { compileSql } from './source/script.ts';
 import { doBlock, literal } from './sql.ts';
 import { addStatements, mayChangeRole } from './transaction-message.ts';
 
-/** Whether a script cannot run as one message of one READ COMMITTED transaction. */
-export function needsSteps(script: Script | LiveScript): boolean {
-  if (script.kind === 'live') return script.transaction === 'none';
-  return (
-    script.transaction === 'none' ||
-    // At REPEATABLE READ the guard's snapshot would be older than its lock.
-    script.isolation !== 'read committed' ||
-    script.statements.some((statement) => statement.transaction === 'forbidden') ||
-    // The file's own pairs stay apart where a new enum value is used after its COMMIT.
-    new Set(script.statements.map((statement) => statement.group)).size > 1
-  );
-}
-
 const NOTHING: Script = { kind: 'sql', sql: '', statements: [], isolation: 'read committed', origin: null, transaction: 'none' };
 
 const ORPHAN_POLL_MS = 300;
