@@ -67,7 +67,7 @@ export function describeFailure(error: ServerError, message: Message, piece: Pie
   const waiting = error.code === '55P03';
   return {
     code: waiting ? 'lockTimeout' : 'migrationFailed',
-    message: `${withoutData(error)}${where}`,
+    message: `${withoutData(error)}${where}${origin?.script.madeBy === undefined ? '' : `, in the SQL that ${origin.script.madeBy} makes`}`,
     hint: waiting ? lockHint(blockers) : (hintFor(error) ?? error.hint ?? null),
     position: origin === null || offset === null ? null : positionIn(origin.script, offset),
     statement: statement === undefined ? null : cut(statement.text),
@@ -93,7 +93,7 @@ function hintFor(error: ServerError): string | null {
   switch (error.code) {
     case '42501':
       return /row-level security/.test(error.message)
-        ? 'migrations run with row_security = off, so that no policy filters a data change in silence: the migrator needs BYPASSRLS (ALTER ROLE … BYPASSRLS) or a superuser'
+        ? 'migrations run with row_security = off, so that no policy filters a data change in silence: the migrator needs BYPASSRLS (ALTER ROLE … BYPASSRLS) or a superuser, and a migration that changes to another role with SET ROLE loses that'
         : 'the migrator’s role lacks a privilege: connect as the owner of these objects';
     case '2BP01':
       return 'something else depends on it; undo that first, or leave it as it is';

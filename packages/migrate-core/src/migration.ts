@@ -64,6 +64,8 @@ export interface Script {
   readonly isolation: 'read committed' | 'repeatable read' | 'serializable';
   /** Where `sql` stands: `file` and the 0-based line of the file at which it begins (a section of a file); `null` when generated. */
   readonly origin: { readonly file: string; readonly line: number } | null;
+  /** The module that made it; left out for SQL that stands in a file or was stored. */
+  readonly madeBy?: string;
   /** `none` when a directive or `pgm.noTransaction()` asked for it. */
   readonly transaction: 'per-migration' | 'none';
   /** What is in force behind the last statement; left out when nothing is. */

@@ -166,9 +166,11 @@ export class Preparation {
     if (piece?.origin == null || step === undefined) return;
     const at = message.offsetInScript(piece, result.error.position) ?? 0;
     const position = positionIn(piece.origin.script, at);
+    // The server stops at its first one; of the others the parser here knows.
+    const others = doubtful.filter((one) => one.step !== step && one.script.syntaxError !== undefined).map((one) => syntaxErrorLine(one.step.name, one.script));
     throw new MigrationError({
       code: 'invalidMigration',
-      message: `${step.name}: ${result.error.message}`,
+      message: [`${step.name}: ${result.error.message}`, ...others].join('\n'),
       hint: 'nothing was run: every pending migration is parsed first. Correct the file and run again',
       migration: step.name,
       position,
@@ -177,6 +179,11 @@ export class Preparation {
       cause: result.error,
     });
   }
+}
+
+function syntaxErrorLine(name: string, script: Script): string {
+  const at = positionIn(script, script.syntaxError?.start ?? 0);
+  return `${at.file === null ? name : `${at.file}:${at.line}:${at.column}`}: ${script.syntaxError?.message} (by the grammar of PostgreSQL ${PARSER_VERSION})`;
 }
 
 function recordOf(migration: Migration, compiled: CompiledMigration): RecordInput {

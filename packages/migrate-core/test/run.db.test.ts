@@ -291,3 +291,19 @@ test('an injected client is left idle and open after a failure', async () => {
   expect(client.getTransactionStatus()).toBe('I');
   expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
 });
+
+test('every file that the parser refuses is told at once', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_a.sql': 'CREATE TABLE a (id int);', '0002_b.sql': 'CREATE TABEL b;', '0003_c.sql': 'SELECT 1;\nSELCT 2;' });
+  const error = await failureOf(migratorOn(db, files.path).migrator.up());
+  expect(error.message).toMatch(/0002_b: syntax error at or near "TABEL"\n.*0003_c\.sql:2:1: syntax error at or near "SELCT"/);
+  expect(error.position).toMatchObject({ line: 1, column: 8 });
+  expect((await migratorOn(db, files.path).migrator.status()).applied).toEqual([]);
+});
+
+test('an error in the SQL of a module names the module', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_a.mjs': `export const up = (pgm) => pgm.sql('SELECT * FROM nowhere');\nexport const down = false;\n` });
+  const error = await failureOf(migratorOn(db, files.path).migrator.up());
+  expect(error.message).toMatch(/relation "nowhere" does not exist, in the SQL that .*0001_a\.mjs makes/);
+});

@@ -53,7 +53,7 @@ async function compileFile(
     const script = (action: CompiledAction): Promise<Script> | LiveScript => {
       const transaction = directives.transaction === 'none' ? 'none' : action.transaction;
       if (action.kind === 'live') return { kind: 'live', file: path, build: action.build, transaction };
-      return compileSql(action.sql, { transaction, parse: directives.parse, origin: null });
+      return compileSql(action.sql, { transaction, parse: directives.parse, origin: null, madeBy: path });
     };
     return { name, up: await script(compiled.up), down: compiled.down === null ? null : await script(compiled.down), irreversible: compiled.irreversible };
   } catch (error) {

@@ -14,6 +14,8 @@ export interface CompileOptions {
   readonly transaction: 'per-migration' | 'none';
   /** Where the text stands in a file; `null` for generated SQL. */
   readonly origin: Script['origin'];
+  /** The module that made the text. */
+  readonly madeBy?: string | undefined;
   /** `off`: never use the parser. Default `on`. */
   readonly parse?: 'on' | 'off' | undefined;
 }
@@ -83,6 +85,7 @@ export async function compileSql(sql: string, options: CompileOptions): Promise<
     statements: keepGroups ? statements : statements.map(withoutGroup),
     isolation: own.isolation,
     origin: options.origin,
+    ...(options.madeBy === undefined ? {} : { madeBy: options.madeBy }),
     transaction: options.transaction,
     ...(settings.length === 0 ? {} : { settings }),
     ...(syntaxError === null ? {} : { syntaxError }),
