@@ -9,6 +9,7 @@ const lines = [
   '--to 7',
   '--to=7 --json',
   '--service a,b --service c',
+  '--service a --service b,c --url x --url y',
   '-s user --steps 2 --wait 30s --order allow',
   '--no-color --verbose --atomic',
   '--url postgres://h/d?a=b=c --lock-timeout 500ms',
@@ -22,6 +23,17 @@ test.each(lines)('"%s" is read the same by the quick reader and by commander', a
   const quick = readPlainWords(command, words);
   expect(quick).not.toBeNull();
   expect(quick).toEqual(await parseCommand(entry, command, words));
+});
+
+test('a list may be given in parts, and of anything else the last one counts', async () => {
+  const { command } = (await commands.find((one) => one.name === 'repair')?.load()) ?? {};
+  if (command === undefined) throw new Error('there is no repair');
+  const words = '3 --mark-undone 1 --service a --mark-undone 2,x --service b --table t --table u --mark-applied 9'.split(' ');
+  expect(readPlainWords(command, words)).toEqual({
+    argument: '3',
+    options: { markUndone: ['1', '2', 'x'], service: ['a', 'b'], table: 'u', markApplied: ['9'] },
+  });
+  expect(readPlainWords(command, ['--yes'])).toEqual({ argument: null, options: { yes: true } });
 });
 
 test.each(['--help', '--stepz 3', '--to', '--to -1', 'word', '--json=yes', '-suser', '--limit 3', '--'])('"%s" is left to commander', async (line) => {

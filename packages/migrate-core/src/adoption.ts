@@ -126,11 +126,12 @@ async function readRows(session: Session, table: Found): Promise<readonly Foreig
 }
 
 function matchRows(table: Found, rows: readonly ForeignRow[], migrations: readonly Migration[]): Pick<Adoption, 'adopted' | 'pending' | 'gaps'> {
+  const names = new Names(migrations);
   const matched = new Map<string, string>();
   const troubles: string[] = [];
   const missing: string[] = [];
   for (const row of rows) {
-    const found = candidates(row, migrations);
+    const found = names.of(row);
     const [migration] = found;
     if (migration === undefined) {
       missing.push(row.label);
@@ -162,24 +163,39 @@ function matchRows(table: Found, rows: readonly ForeignRow[], migrations: readon
   };
 }
 
-/** By full name; else by what the row or its name says as a number. */
-function candidates(row: ForeignRow, migrations: readonly Migration[]): readonly Migration[] {
-  if (row.name !== null) {
-    const { name } = row;
-    const bare = name.replace(/\.(?:sql|[cm]?[jt]s)$/i, '').replace(/\.up$/i, '');
-    const exact = migrations.filter((one) => one.name === name || one.name === bare);
-    if (exact.length > 0) return exact.slice(0, 1);
+/** Migrations by everything that a row may call them: histories have thousands of rows. */
+class Names {
+  readonly #full = new Map<string, Migration>();
+  readonly #versions = new Map<string, Set<Migration>>();
+  readonly #numbers = new Map<string, Set<Migration>>();
+
+  constructor(migrations: readonly Migration[]) {
+    for (const one of migrations) {
+      this.#full.set(one.name, one);
+      add(this.#versions, one.version, one);
+      const { number } = parseName(one.name);
+      if (number === null) continue;
+      add(this.#numbers, number, one);
+      // Of a stamp in parts a tool may keep the digits alone: `2019-02-26-002946` is 20190226002946.
+      add(this.#numbers, plainNumber(one.version.replaceAll(/[-_:T]/g, '')), one);
+    }
   }
-  const wanted = row.version ?? (row.name === null ? null : parseName(row.name).number);
-  if (wanted === null) return [];
-  const same = migrations.filter((one) => one.name === wanted || one.version === wanted);
-  return same.length > 0 ? same : migrations.filter((one) => numbersOf(one).includes(plainNumber(wanted)));
+
+  /** By full name; else by what the row or its name says as a number. Empty: nobody's. */
+  of({ name, version }: ForeignRow): readonly Migration[] {
+    const full = name === null ? undefined : (this.#full.get(name) ?? this.#full.get(name.replace(/\.(?:sql|[cm]?[jt]s)$/i, '').replace(/\.up$/i, '')));
+    if (full !== undefined) return [full];
+    const wanted = version ?? (name === null ? null : parseName(name).number);
+    if (wanted === null) return [];
+    const named = this.#full.get(wanted);
+    return named !== undefined ? [named] : [...(this.#versions.get(wanted) ?? this.#numbers.get(plainNumber(wanted)) ?? [])];
+  }
 }
 
-/** A stamp of which a tool keeps the digits alone: `2019-02-26-002946` is 20190226002946. */
-function numbersOf({ name, version }: Migration): readonly string[] {
-  const { number } = parseName(name);
-  return number === null ? [] : [number, plainNumber(version.replaceAll(/[-_:T]/g, ''))];
+function add(map: Map<string, Set<Migration>>, key: string, migration: Migration): void {
+  const found = map.get(key);
+  if (found === undefined) map.set(key, new Set([migration]));
+  else found.add(migration);
 }
 
 function plainNumber(text: string): string {
