@@ -1,6 +1,6 @@
 /** The way in for taking over another tool's history. Needed once in a database's life: the rest is loaded when it is asked for. */
 
-import type { Adoption, AdoptionOptions } from './adoption.ts';
+import type { Adoption, AdoptionOptions } from './adoption/adoption.ts';
 
 /**
  * What would be marked as applied: give the names of `adopted` to `repair({ markApplied, takenOverFrom })`. Writes nothing.
@@ -9,6 +9,6 @@ import type { Adoption, AdoptionOptions } from './adoption.ts';
  * problems; `planRefused` when a row has no migration, or its migration did not finish.
  */
 export async function planAdoption(options: AdoptionOptions): Promise<Adoption> {
-  const { findAdoption } = await import('./adoption.ts');
+  const { findAdoption } = await import('./adoption/adoption.ts');
   return findAdoption(options);
 }

@@ -2,8 +2,8 @@
 
 import type { Catalog, CatalogOptions, CatalogReader } from './catalog.ts';
 import type { MigrationSource } from './migration.ts';
-import type { RoundTripOptions, RoundTripReport } from './round-trip.ts';
-import type { SourceCheck } from './source-check.ts';
+import type { RoundTripOptions, RoundTripReport } from './check/round-trip.ts';
+import type { SourceCheck } from './check/source-check.ts';
 
 /** See `catalog.ts`: the fingerprint of one schema, equal for equal schemas. */
 export async function readCatalog(reader: CatalogReader, options: CatalogOptions): Promise<Catalog> {
@@ -17,10 +17,10 @@ export async function readDatabaseCatalog(reader: CatalogReader, options: { read
 
 /** See `source-check.ts`: everything that can be said of a source without a server. */
 export async function checkSource(source: MigrationSource): Promise<SourceCheck> {
-  return (await import('./source-check.ts')).checkSource(source);
+  return (await import('./check/source-check.ts')).checkSource(source);
 }
 
 /** See `round-trip.ts`: every migration up, down and up again on a scratch database. */
 export async function checkRoundTrip(options: RoundTripOptions): Promise<RoundTripReport> {
-  return (await import('./round-trip.ts')).checkRoundTrip(options);
+  return (await import('./check/round-trip.ts')).checkRoundTrip(options);
 }

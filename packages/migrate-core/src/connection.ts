@@ -1,6 +1,6 @@
 /** Which connection a run uses: the first source that names anything wins, and sources never mix. Pure. */
 
-import { badSslMode, checked, parseConnectionUrl, parsePort, sslMode, sslSetting, type PartialSettings } from './connection-url.ts';
+import { badSslMode, checked, parseConnectionUrl, parsePort, sslMode, sslSetting, type PartialSettings } from './connection/url.ts';
 import { MigrationError } from './errors.ts';
 
 /** Settings for `pg`; passwords never leave this object except into the driver. */

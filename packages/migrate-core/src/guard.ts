@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 
 import { createTablesBody, type HistorySnapshot, type HistoryTables } from './history.ts';
-import type { Message, Piece } from './message.ts';
+import type { Message, Piece } from './engine/message.ts';
 import type { Script } from './migration.ts';
 import type { Run } from './record.ts';
 import type { ServerError } from './session.ts';

@@ -9,7 +9,7 @@ import { MigrationError } from './errors.ts';
 import { historyTables, readBrief, readHistory, readLog, type BriefHistory, type HistorySnapshot, type HistoryTables } from './history.ts';
 import type { MigrationSource, SourceListing } from './migration.ts';
 import { isCurrent, plan, type AppliedMigration, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
-import type { Preparation, PreparedStep } from './prepare.ts';
+import type { Preparation, PreparedStep } from './engine/prepare.ts';
 import type { Blocker, EventListener, LogEntry, Report, TargetName } from './report.ts';
 import type { Run } from './record.ts';
 import type { RepairReport, RepairRequest } from './repair.ts';
@@ -186,7 +186,7 @@ class TargetMigrator implements Migrator {
       const current = plan(available, snapshot.applied, wanted);
       const outside = await this.#outside(current, snapshot, 0, undefined);
       const preparation = await this.#prepare(listing);
-      const { needsSteps } = await import('./batch.ts');
+      const { needsSteps } = await import('./engine/batch.ts');
       const prepared = await preparation.prepare(session, this.#tables, snapshot, current.steps);
       return {
         target: this.#target(snapshot.database),
@@ -258,7 +258,7 @@ class TargetMigrator implements Migrator {
         const wholeUp = request.direction === 'up' && request.to === undefined && request.steps === undefined;
         if (wholeUp && isCurrent(available, first.rows)) return this.#upToDate(first, available.length, started);
       }
-      const { TargetRun } = await import('./run.ts');
+      const { TargetRun } = await import('./engine/run.ts');
       const run = new TargetRun(
         {
           connect: options.connect,
@@ -316,7 +316,7 @@ class TargetMigrator implements Migrator {
 
   /** Loaded when something is to be done: most starts find nothing pending. */
   #prepare(listing: SourceListing): Promise<Preparation> {
-    this.#preparation ??= import('./prepare.ts').then(({ Preparation: Prepare }) => new Prepare(this.#options.source, listing.migrations));
+    this.#preparation ??= import('./engine/prepare.ts').then(({ Preparation: Prepare }) => new Prepare(this.#options.source, listing.migrations));
     return this.#preparation;
   }
 

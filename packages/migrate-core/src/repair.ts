@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { readLockHolder, readRunning } from './activity.ts';
 import { MigrationError } from './errors.ts';
-import { describeBlocker } from './failure.ts';
+import { describeBlocker } from './engine/failure.ts';
 import { begin, GUARD, guard, tag } from './guard.ts';
 import { readHistory, type HistoryRow, type HistorySnapshot, type HistoryTables } from './history.ts';
 import { findVersion } from './migration.ts';

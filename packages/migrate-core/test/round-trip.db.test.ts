@@ -3,8 +3,8 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 
 import { MigrationError } from '../src/errors.ts';
-import { checkRoundTrip, type RoundTripReport } from '../src/round-trip.ts';
-import { SCRATCH_PREFIX, type ConnectTo } from '../src/scratch.ts';
+import { checkRoundTrip, type RoundTripReport } from '../src/check/round-trip.ts';
+import { SCRATCH_PREFIX, type ConnectTo } from '../src/check/scratch.ts';
 import { sourceOf, type WrittenMigration } from './support/source.ts';
 
 const people = { name: '0001_people', up: 'CREATE TABLE people (id int PRIMARY KEY, name text)', down: 'DROP TABLE people' };

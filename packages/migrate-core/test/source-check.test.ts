@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { checkSource } from '../src/source-check.ts';
+import { checkSource } from '../src/check/source-check.ts';
 import { directorySource } from '../src/source/directory.ts';
 
 async function findingsOf(files: Readonly<Record<string, string>>): Promise<string[]> {

@@ -2,12 +2,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { MigrationError } from './errors.ts';
+import { MigrationError } from '../errors.ts';
 import { describeFailure } from './failure.ts';
-import { begin, GUARD, guard, holdLock, tag } from './guard.ts';
+import { begin, GUARD, guard, holdLock, tag } from '../guard.ts';
 import { Message } from './message.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
-import { Session } from './session.ts';
+import { Session } from '../session.ts';
 
 /** A pooler with one server connection would let us wait for ourselves. */
 const SECOND_CONNECTION_MS = 10_000;

@@ -1,8 +1,8 @@
 /** Settings for a statement that runs by itself: it cannot carry SET LOCAL, so the session carries them, and is put back at once. */
 
-import type { Setting } from './migration.ts';
-import type { Session } from './session.ts';
-import { identifier } from './sql.ts';
+import type { Setting } from '../migration.ts';
+import type { Session } from '../session.ts';
+import { identifier } from '../sql.ts';
 
 export interface SessionSettings {
   /** To be sent before and after the statement, one by one. */

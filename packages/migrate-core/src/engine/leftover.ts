@@ -3,9 +3,9 @@
  * was done. An INVALID unique index rejects the application's inserts, and IF NOT EXISTS "succeeds" on it, so it goes at once.
  */
 
-import type { Leftover, ObjectName } from './migration.ts';
-import type { Session } from './session.ts';
-import { identifier, literal, qualified } from './sql.ts';
+import type { Leftover, ObjectName } from '../migration.ts';
+import type { Session } from '../session.ts';
+import { identifier, literal, qualified } from '../sql.ts';
 
 /** What the catalogue said before a statement was sent, small enough to stand in the history row. */
 export type Before =

@@ -1,7 +1,7 @@
 /** What a run has done so far, and how much of it may be told: only what is on disk. */
 
-import type { HistoryRow } from './history.ts';
-import type { StepReport } from './report.ts';
+import type { HistoryRow } from '../history.ts';
+import type { StepReport } from '../report.ts';
 
 export interface DoneStep {
   readonly step: StepReport;

@@ -1,8 +1,8 @@
 /** Everything that can be said of a source without a server: names, order, directives, syntax. Reads files, and loads modules. */
 
-import { MigrationError, type SourcePosition } from './errors.ts';
-import type { CompiledMigration, LiveScript, MigrationSource, Script, SourceListing } from './migration.ts';
-import { positionIn } from './position.ts';
+import { MigrationError, type SourcePosition } from '../errors.ts';
+import type { CompiledMigration, LiveScript, MigrationSource, Script, SourceListing } from '../migration.ts';
+import { positionIn } from '../position.ts';
 
 export interface SourceFinding {
   /**

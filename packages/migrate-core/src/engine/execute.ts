@@ -3,14 +3,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describeFailure, isRetryable, needsNoTransaction, type StepFailure } from './failure.ts';
-import { guardAnswer, tag } from './guard.ts';
+import { guardAnswer, tag } from '../guard.ts';
 import { Message } from './message.ts';
-import type { LiveDatabase, LiveScript, Script } from './migration.ts';
+import type { LiveDatabase, LiveScript, Script } from '../migration.ts';
 import { FIRST_LOOK_MS } from './monitor.ts';
-import type { Blocker } from './report.ts';
+import type { Blocker } from '../report.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
-import type { Kept, MessageResult, ServerError } from './session.ts';
-import { compileSql } from './source/script.ts';
+import type { Kept, MessageResult, ServerError } from '../session.ts';
+import { compileSql } from '../source/script.ts';
 import { addStatements, messages, type MessageOptions, type Part, type Transaction } from './transaction-message.ts';
 
 /** Statement `index` of a step cannot be in a transaction: found out by the server, everything was rolled back. */

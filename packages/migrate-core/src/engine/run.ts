@@ -2,22 +2,22 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { readLockHolder } from './activity.ts';
+import { readLockHolder } from '../activity.ts';
 import { executeBatch, LARGEST_BATCH, misfits, nextBatch, QUICK_MS } from './batch.ts';
 import { Done } from './done.ts';
-import { MigrationError, type ErrorCode } from './errors.ts';
+import { MigrationError, type ErrorCode } from '../errors.ts';
 import { describeBlocker, failureError, failureOf, type StepFailure } from './failure.ts';
-import { begin, GUARD, lockKey, tag } from './guard.ts';
-import * as history from './history.ts';
+import { begin, GUARD, lockKey, tag } from '../guard.ts';
+import * as history from '../history.ts';
 import { waitForLock } from './lock-wait.ts';
 import { Monitor } from './monitor.ts';
-import { plan, planAgain, type AvailableMigration, type Plan, type PlanRequest, type Problem } from './plan.ts';
+import { plan, planAgain, type AvailableMigration, type Plan, type PlanRequest, type Problem } from '../plan.ts';
 import type { Preparation, PreparedStep } from './prepare.ts';
 import { reconnect } from './reconnect.ts';
-import { recordFailure, type Run } from './record.ts';
-import type { Failure, MigrationEvent, Outcome, Report, TargetName } from './report.ts';
+import { recordFailure, type Run } from '../record.ts';
+import type { Failure, MigrationEvent, Outcome, Report, TargetName } from '../report.ts';
 import type { RunState, StepResult } from './run-state.ts';
-import type { Connect, Session } from './session.ts';
+import type { Connect, Session } from '../session.ts';
 
 export interface RunOptions {
   readonly connect: Connect;

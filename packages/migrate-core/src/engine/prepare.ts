@@ -2,16 +2,16 @@
 
 import { createHash } from 'node:crypto';
 
-import { MigrationError } from './errors.ts';
-import { readScript, type HistoryRow, type HistorySnapshot, type HistoryTables, type StoredScript } from './history.ts';
+import { MigrationError } from '../errors.ts';
+import { readScript, type HistoryRow, type HistorySnapshot, type HistoryTables, type StoredScript } from '../history.ts';
 import { Message } from './message.ts';
-import type { CompiledMigration, LiveScript, Migration, MigrationSource, Script } from './migration.ts';
-import type { Problem, Step } from './plan.ts';
-import { positionIn } from './position.ts';
-import type { RecordInput } from './record.ts';
+import type { CompiledMigration, LiveScript, Migration, MigrationSource, Script } from '../migration.ts';
+import type { Problem, Step } from '../plan.ts';
+import { positionIn } from '../position.ts';
+import type { RecordInput } from '../record.ts';
 import type { ReadyStep } from './run-state.ts';
-import type { Session } from './session.ts';
-import { compileSql } from './source/script.ts';
+import type { Session } from '../session.ts';
+import { compileSql } from '../source/script.ts';
 
 /** A ready step and where its SQL comes from. */
 export interface PreparedStep extends ReadyStep {

@@ -1,13 +1,13 @@
 /** Whether each down undoes its up: up, down and up again on a scratch database, with the whole catalogue compared in between. */
 
-import { type Catalog, type CatalogDifference, describeDifference, diffCatalogs, readDatabaseCatalog } from './catalog.ts';
-import { MigrationError, type SourcePosition } from './errors.ts';
-import type { CompiledMigration, LiveScript, Migration, MigrationSource, Script } from './migration.ts';
-import { positionIn } from './position.ts';
-import { createMigrator, type Migrator, type MigratorOptions } from './migrator.ts';
+import { type Catalog, type CatalogDifference, describeDifference, diffCatalogs, readDatabaseCatalog } from '../catalog.ts';
+import { MigrationError, type SourcePosition } from '../errors.ts';
+import type { CompiledMigration, LiveScript, Migration, MigrationSource, Script } from '../migration.ts';
+import { positionIn } from '../position.ts';
+import { createMigrator, type Migrator, type MigratorOptions } from '../migrator.ts';
 import { type ConnectTo, createScratchDatabase, SCRATCH_PREFIX, type ScratchDatabase } from './scratch.ts';
-import type { DatabaseClient } from './session.ts';
-import { identifier } from './sql.ts';
+import type { DatabaseClient } from '../session.ts';
+import { identifier } from '../sql.ts';
 
 export interface RoundTripOptions {
   readonly service: string;

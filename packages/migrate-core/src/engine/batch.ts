@@ -1,7 +1,7 @@
 /** Runs what is sent together, in the way its statements allow. */
 
 import { executeTransactions, tryTogether } from './execute.ts';
-import type { LiveScript, Script } from './migration.ts';
+import type { LiveScript, Script } from '../migration.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { executeSteps } from './steps.ts';
 import type { Transaction } from './transaction-message.ts';

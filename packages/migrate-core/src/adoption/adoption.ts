@@ -1,11 +1,11 @@
 /** Taking over a database that another tool has migrated: which of our migrations its history table says are applied. Reads only. */
 
-import { MigrationError } from './errors.ts';
+import { MigrationError } from '../errors.ts';
 import { describeForeign, recognise, USUAL_NAMES, type ForeignRow, type ForeignTable, type ForeignTool } from './foreign-history.ts';
-import type { Migration, MigrationSource } from './migration.ts';
-import { Session, type Connect } from './session.ts';
-import { literal, qualified } from './sql.ts';
-import { parseName } from './version.ts';
+import type { Migration, MigrationSource } from '../migration.ts';
+import { Session, type Connect } from '../session.ts';
+import { literal, qualified } from '../sql.ts';
+import { parseName } from '../version.ts';
 
 export interface AdoptionOptions {
   readonly connect: Connect;

@@ -2,9 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { readRunning } from './activity.ts';
-import { readHistory, type HistorySnapshot, type HistoryTables } from './history.ts';
-import { Session, type Connect } from './session.ts';
+import { readRunning } from '../activity.ts';
+import { readHistory, type HistorySnapshot, type HistoryTables } from '../history.ts';
+import { Session, type Connect } from '../session.ts';
 
 const LIMIT_MS = 15_000;
 const ORPHAN_POLL_MS = 200;

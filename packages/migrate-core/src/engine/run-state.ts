@@ -1,12 +1,12 @@
 /** What the steps of one run on one target share. */
 
-import type { HistoryRow, HistorySnapshot, HistoryTables } from './history.ts';
-import type { LiveScript, Script } from './migration.ts';
+import type { HistoryRow, HistorySnapshot, HistoryTables } from '../history.ts';
+import type { LiveScript, Script } from '../migration.ts';
 import type { Monitor } from './monitor.ts';
 import type { StepFailure } from './failure.ts';
-import type { RecordInput, Run } from './record.ts';
-import type { EventListener, TargetName } from './report.ts';
-import type { Connect, Session } from './session.ts';
+import type { RecordInput, Run } from '../record.ts';
+import type { EventListener, TargetName } from '../report.ts';
+import type { Connect, Session } from '../session.ts';
 
 export interface RunState {
   readonly main: Session;

@@ -2,9 +2,9 @@
 
 import { randomBytes } from 'node:crypto';
 
-import { MigrationError } from './errors.ts';
-import { type DatabaseClient, Session, type ServerError } from './session.ts';
-import { identifier } from './sql.ts';
+import { MigrationError } from '../errors.ts';
+import { type DatabaseClient, Session, type ServerError } from '../session.ts';
+import { identifier } from '../sql.ts';
 
 /** Opens a connection to this database of one server; `null`: to the one that the connection's settings name. */
 export type ConnectTo = (database: string | null) => Promise<DatabaseClient>;

@@ -6,22 +6,22 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { readRunning } from './activity.ts';
+import { readRunning } from '../activity.ts';
 import { attend, liveDatabase } from './execute.ts';
 import { describeFailure, isRetryable, type StepFailure } from './failure.ts';
-import { begin, GUARD, tag, transactionSettings } from './guard.ts';
+import { begin, GUARD, tag, transactionSettings } from '../guard.ts';
 import { withGuardian } from './guardian.ts';
-import type { Progress } from './history.ts';
+import type { Progress } from '../history.ts';
 import { cleanUp, clearWay, isValid, judge, lookBefore, type Before, type Sweep } from './leftover.ts';
 import { Message } from './message.ts';
-import type { LiveScript, Script, Statement } from './migration.ts';
-import { positionIn } from './position.ts';
-import * as records from './record.ts';
+import type { LiveScript, Script, Statement } from '../migration.ts';
+import { positionIn } from '../position.ts';
+import * as records from '../record.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
-import type { ServerError, Session } from './session.ts';
+import type { ServerError, Session } from '../session.ts';
 import { sessionSettings, type SessionSettings } from './session-settings.ts';
-import { compileSql } from './source/script.ts';
-import { doBlock, literal } from './sql.ts';
+import { compileSql } from '../source/script.ts';
+import { doBlock, literal } from '../sql.ts';
 import { addStatements, mayChangeRole } from './transaction-message.ts';
 
 const NOTHING: Script = { kind: 'sql', sql: '', statements: [], isolation: 'read committed', origin: null, transaction: 'none' };

@@ -5,9 +5,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { cancelRun, readRunning } from './activity.ts';
-import type { Blocker } from './report.ts';
-import { Session, type Connect, type MessageResult } from './session.ts';
+import { cancelRun, readRunning } from '../activity.ts';
+import type { Blocker } from '../report.ts';
+import { Session, type Connect, type MessageResult } from '../session.ts';
 
 /** A statement that ends before this is watched by nobody, unless it would give up before. */
 export const FIRST_LOOK_MS = 700;

@@ -2,10 +2,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { readLockHolder } from './activity.ts';
-import type { HistoryTables } from './history.ts';
-import type { Blocker } from './report.ts';
-import type { Session } from './session.ts';
+import { readLockHolder } from '../activity.ts';
+import type { HistoryTables } from '../history.ts';
+import type { Blocker } from '../report.ts';
+import type { Session } from '../session.ts';
 
 const FIRST_POLL_MS = 50;
 const LONGEST_POLL_MS = 1_000;

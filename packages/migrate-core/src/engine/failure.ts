@@ -1,10 +1,10 @@
 /** From what the server said to an error that a person can act on, without the data that PostgreSQL puts into it. */
 
-import { MigrationError, type ErrorCode } from './errors.ts';
+import { MigrationError, type ErrorCode } from '../errors.ts';
 import type { Message, Piece } from './message.ts';
-import { positionIn } from './position.ts';
-import type { Blocker, Failure, Report } from './report.ts';
-import type { ServerError } from './session.ts';
+import { positionIn } from '../position.ts';
+import type { Blocker, Failure, Report } from '../report.ts';
+import type { ServerError } from '../session.ts';
 
 /** A step's failure, before it becomes an error with a report. */
 export interface StepFailure {

@@ -1,8 +1,8 @@
 /** History tables of other tools, told by their columns, and what a row of them says. Pure. */
 
-import type { Row } from './session.ts';
-import { identifier } from './sql.ts';
-import { parseName } from './version.ts';
+import type { Row } from '../session.ts';
+import { identifier } from '../sql.ts';
+import { parseName } from '../version.ts';
 
 export type ForeignTool = 'node-pg-migrate' | 'Prisma' | 'golang-migrate' | 'Diesel' | 'dbmate' | 'TypeORM' | 'a home-made runner';
 

@@ -1,12 +1,12 @@
 /** Puts transactions together into messages, and remembers whose each piece is. Pure. */
 
-import { addGuard, begin, tag, transactionSettings } from './guard.ts';
-import type { HistorySnapshot } from './history.ts';
+import { addGuard, begin, tag, transactionSettings } from '../guard.ts';
+import type { HistorySnapshot } from '../history.ts';
 import { Message } from './message.ts';
-import type { LiveScript, Script } from './migration.ts';
-import { insertScripts, recordApplied, recordUndone } from './record.ts';
+import type { LiveScript, Script } from '../migration.ts';
+import { insertScripts, recordApplied, recordUndone } from '../record.ts';
 import type { ReadyStep, RunState } from './run-state.ts';
-import { identifier, literal } from './sql.ts';
+import { identifier, literal } from '../sql.ts';
 
 /** Steps that share a transaction. */
 export type Transaction = readonly ReadyStep[];

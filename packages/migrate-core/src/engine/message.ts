@@ -1,7 +1,7 @@
 /** One message to the server, put together from pieces whose origin is remembered, so that an error finds its line. Pure. */
 
-import type { Script } from './migration.ts';
-import { utf16Offset } from './position.ts';
+import type { Script } from '../migration.ts';
+import { utf16Offset } from '../position.ts';
 
 /** What a piece is for. It matters when the piece fails: at `commit` a deferred constraint does, at `lock` somebody else was first. */
 export type PieceRole = 'begin' | 'guard' | 'lock' | 'generation' | 'settings' | 'statement' | 'record' | 'commit';

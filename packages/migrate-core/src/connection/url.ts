@@ -1,7 +1,7 @@
 /** `postgres://…` to settings, as libpq reads it. Pure. Messages never repeat the URL: it may hold a password. */
 
-import type { ConnectionSettings } from './connection.ts';
-import { MigrationError } from './errors.ts';
+import type { ConnectionSettings } from '../connection.ts';
+import { MigrationError } from '../errors.ts';
 
 /** What a URL said; what it left out is `null`. */
 export interface PartialSettings {
