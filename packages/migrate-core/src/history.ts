@@ -22,7 +22,8 @@ export interface HistoryTables {
 /** PostgreSQL cuts names at 63 bytes; the longest suffix takes eight. */
 const LONGEST_TABLE_NAME = 55;
 
-export function historyTables(schema: string, table: string): HistoryTables {
+/** @param scriptsSchema Where the compiled migrations are kept: targets of one database share theirs. Default `schema`. */
+export function historyTables(schema: string, table: string, scriptsSchema: string = schema): HistoryTables {
   if (table === '' || Buffer.byteLength(table) > LONGEST_TABLE_NAME) {
     throw new MigrationError({
       code: 'invalidOptions',
@@ -34,7 +35,7 @@ export function historyTables(schema: string, table: string): HistoryTables {
     table,
     history: qualified(schema, table),
     log: qualified(schema, `${table}_log`),
-    scripts: qualified(schema, `${table}_scripts`),
+    scripts: qualified(scriptsSchema, `${table}_scripts`),
   };
 }
 
@@ -133,7 +134,8 @@ function readStatement(tables: HistoryTables): string {
   return `/*migrate read*/SELECT s.*, h.name, h.version, h.description, h.checksum, h.seq, h.state,
  pg_catalog.to_char(h.applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS applied_at, h.applied_by, h.duration_ms,
  h.run_id, pg_catalog.array_to_json(h.requires) AS requires, h.progress, h.script, h.reversible
- FROM (SELECT ${SERVER}, COALESCE((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) AS "_generation") s LEFT JOIN ${tables.history} h ON true ORDER BY h.seq`;
+ FROM (SELECT ${SERVER}, COALESCE((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) AS "_generation",
+ pg_catalog.to_regclass(${literal(tables.scripts)}) IS NOT NULL AS "_scripts") s LEFT JOIN ${tables.history} h ON true ORDER BY h.seq`;
 }
 
 function snapshot(rows: readonly Row[], tables: HistorySnapshot['tables']): HistorySnapshot {
@@ -141,7 +143,8 @@ function snapshot(rows: readonly Row[], tables: HistorySnapshot['tables']): Hist
   if (server === undefined) throw new MigrationError({ code: 'internal', message: 'the server answered no row about itself' });
   const applied = rows.filter((row) => row['name'] !== null && row['name'] !== undefined).map(historyRow);
   return {
-    tables,
+    // Without their scripts the tables are not whole: the next guard makes what is gone.
+    tables: server['_scripts'] === 'f' ? 'partial' : tables,
     database: server['_database'] ?? '',
     serverVersion: Number(server['_version']),
     platform: server['_linux'] === 't' ? 'linux' : 'other',

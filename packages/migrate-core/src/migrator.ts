@@ -32,6 +32,8 @@ export interface MigratorOptions {
     readonly table?: string | undefined;
     /** Default: the target's schema. */
     readonly schema?: string | undefined;
+    /** Where the compiled migrations are kept with their downs. Targets of one database may share theirs. Default: the history's schema. */
+    readonly scriptsSchema?: string | undefined;
   };
   /** Where unqualified names of the migrations go. Default `public`, which leaves the search path alone. */
   readonly schema?: string | undefined;
@@ -140,7 +142,24 @@ const TOOL = `migrate-core ${(createRequire(import.meta.url)('../package.json') 
  * @throws MigrationError `invalidOptions` for a name that cannot be one.
  */
 export function createMigrator(options: MigratorOptions): Migrator {
-  return new TargetMigrator(options);
+  return new TargetMigrator(options, { compiled: { preparation: null } });
+}
+
+/** What many targets of one source share. */
+export interface Shared {
+  /** Compiled once, whatever the number of targets. */
+  readonly compiled: { preparation: Promise<Preparation> | null };
+  /** Keys of the scripts that this database has already. */
+  readonly storedScripts?: Set<string>;
+  /** `all`: everything plain that is pending is tried in one transaction at once. Default `adaptive`. */
+  readonly grouping?: 'adaptive' | 'all';
+  /** Somebody else migrates this target: wait (default), or leave it to them, which is `lockTimeout` without a failure in its report. */
+  readonly whenBusy?: 'wait' | 'leave';
+}
+
+/** One target of many. */
+export function createSharingMigrator(options: MigratorOptions, shared: Shared): Migrator {
+  return new TargetMigrator(options, shared);
 }
 
 class TargetMigrator implements Migrator {
@@ -148,13 +167,14 @@ class TargetMigrator implements Migrator {
   readonly #schema: string;
   readonly #tables: HistoryTables;
   #listing: Promise<SourceListing> | null = null;
-  #preparation: Promise<Preparation> | null = null;
+  readonly #shared: Shared;
 
-  constructor(options: MigratorOptions) {
+  constructor(options: MigratorOptions, shared: Shared) {
     this.#options = options;
+    this.#shared = shared;
     this.#schema = options.schema ?? 'public';
-    const { schema = this.#schema, table = `schema_migrations_${options.service}` } = options.history ?? {};
-    this.#tables = historyTables(schema, table);
+    const { schema = this.#schema, table = `schema_migrations_${options.service}`, scriptsSchema = schema } = options.history ?? {};
+    this.#tables = historyTables(schema, table, scriptsSchema);
   }
 
   status(): Promise<Status> {
@@ -276,6 +296,9 @@ class TargetMigrator implements Migrator {
           preparation: await this.#prepare(listing),
           request,
           atomicity,
+          grouping: this.#shared.grouping ?? 'adaptive',
+          lockWaitMs: this.#shared.whenBusy === 'leave' ? 0 : (options.waitLimitMs ?? defaults.waitLimitMs),
+          storedScripts: this.#shared.storedScripts ?? new Set(),
           outside: (current, snapshot, abort) => this.#outside(current, snapshot, options.requirementWaitMs ?? defaults.requirementWaitMs, abort),
         },
         session,
@@ -316,8 +339,10 @@ class TargetMigrator implements Migrator {
 
   /** Loaded when something is to be done: most starts find nothing pending. */
   #prepare(listing: SourceListing): Promise<Preparation> {
-    this.#preparation ??= import('./engine/prepare.ts').then(({ Preparation: Prepare }) => new Prepare(this.#options.source, listing.migrations));
-    return this.#preparation;
+    this.#shared.compiled.preparation ??= import('./engine/prepare.ts').then(
+      ({ Preparation: Prepare }) => new Prepare(this.#options.source, listing.migrations),
+    );
+    return this.#shared.compiled.preparation;
   }
 
   async #running(session: Session): Promise<Status['running']> {

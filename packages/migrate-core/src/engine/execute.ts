@@ -126,6 +126,7 @@ function nothing(end: Attempt['end']): Attempt {
 function note(state: RunState, committed: readonly Transaction[], durability: 'flush' | 'later'): void {
   if (committed.length === 0) return;
   state.generation += committed.flat().length;
+  for (const { record } of committed.flat()) if (record.script !== null) state.storedScripts.add(record.script.key);
   state.durability = durability === 'flush' ? 'flushed' : 'pending';
   if (state.snapshot.tables !== 'present') state.snapshot = { ...state.snapshot, tables: 'present' };
 }

@@ -24,6 +24,8 @@ export interface RunState {
   readonly waitLimitMs: number;
   readonly emit: EventListener;
   readonly signal: AbortSignal | undefined;
+  /** Keys of scripts that are known to be in the table: they need not be sent again. */
+  readonly storedScripts: Set<string>;
   /** What was read at first; its tables are there once something was recorded. */
   snapshot: HistorySnapshot;
   /** The log's newest sequence number: moved by every record of this run. */

@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly lockTimeoutMs: number;
   readonly retryLimitMs: number;
   readonly waitLimitMs: number;
+  /** How long to wait for whoever holds the lock. */
+  readonly lockWaitMs: number;
   readonly signal: AbortSignal | undefined;
   readonly emit: (event: MigrationEvent) => void;
   readonly target: (snapshot: history.HistorySnapshot) => TargetName;
@@ -36,6 +38,8 @@ export interface RunOptions {
   readonly preparation: Preparation;
   readonly request: PlanRequest;
   readonly atomicity: 'per-migration' | 'whole-plan';
+  readonly grouping: 'adaptive' | 'all';
+  readonly storedScripts: Set<string>;
   /** Problems that need more than this target's history: requirements between services. */
   readonly outside: (plan: Plan, snapshot: history.HistorySnapshot, signal: AbortSignal | undefined) => Promise<readonly Problem[]>;
 }
@@ -176,8 +180,9 @@ export class TargetRun {
   }
 
   #state(snapshot: history.HistorySnapshot): RunState {
-    const { connect, tables, run, searchPath, lockTimeoutMs, retryLimitMs, waitLimitMs, signal } = this.#options;
+    const { connect, tables, run, searchPath, lockTimeoutMs, retryLimitMs, waitLimitMs, signal, storedScripts } = this.#options;
     return {
+      storedScripts,
       main: this.#main,
       monitor: this.#monitor,
       connect,
@@ -204,10 +209,10 @@ export class TargetRun {
   }
 
   async #waitForLock(): Promise<void> {
-    const { tables, waitLimitMs, signal } = this.#options;
+    const { tables, lockWaitMs, signal } = this.#options;
     const before = this.#waitedMs;
     const wait = await waitForLock(this.#main, tables, {
-      limitMs: waitLimitMs - before,
+      limitMs: lockWaitMs - before,
       signal,
       onWaiting: (holder, waitedMs) => this.#emit({ type: 'waitingForLock', target: this.#target, holder, waitedMs: before + waitedMs }),
     });

@@ -42,9 +42,10 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
   let owners: { transaction: number; step: ReadyStep }[] = [];
   let durations = new Set<number>();
   let seq = state.generation;
+  const unstored = transactions.flat().flatMap(({ direction, record: { script } }) => (direction === 'up' && script !== null ? [script] : []));
   const scripts = insertScripts(
     state.tables,
-    transactions.flat().flatMap((step) => (step.direction === 'up' && step.record.script !== null ? [step.record.script] : [])),
+    unstored.filter((script) => !state.storedScripts.has(script.key)),
   );
   const own = (transaction: number, step: ReadyStep): void => {
     while (owners.length < message.pieces.length) owners.push({ transaction, step });

@@ -1,0 +1,94 @@
+/** What became of each tenant, and of all of them. */
+
+import { MigrationError } from '../errors.ts';
+import type { Failure, MigrationEvent, Outcome, Report } from '../report.ts';
+import type { FleetTarget } from './target.ts';
+
+export interface TenantResult {
+  readonly tenant: string;
+  readonly schema: string | null;
+  readonly database: string | null;
+  readonly outcome: Outcome;
+  /** Versions. */
+  readonly applied: readonly string[];
+  readonly undone: readonly string[];
+  /** Why it failed: with the migration where one did, else with an empty name (no such schema, no connection). */
+  readonly failed: Failure | null;
+  readonly durationMs: number;
+}
+
+/** Why tenants were left out at the end. */
+export type FleetStop = 'canary' | 'maxFailures' | 'signal';
+
+export interface FleetReport {
+  readonly total: number;
+  readonly counts: Readonly<Record<Outcome, number>>;
+  /** Every tenant that failed or was interrupted. */
+  readonly failures: readonly TenantResult[];
+  readonly stopped: FleetStop | null;
+  readonly durationMs: number;
+}
+
+export type FleetEvent =
+  /** One tenant is done with, whatever the outcome. */
+  | { readonly type: 'result'; readonly result: TenantResult; readonly done: number }
+  /** Something that one tenant's run told. */
+  | { readonly type: 'tenant'; readonly tenant: string; readonly event: MigrationEvent };
+
+export class FleetCount {
+  readonly #emit: (event: FleetEvent) => void;
+  readonly #started = performance.now();
+  readonly #counts: Record<Outcome, number> = { applied: 0, undone: 0, upToDate: 0, failed: 0, interrupted: 0, notRun: 0 };
+  #total = 0;
+  readonly failures: TenantResult[] = [];
+  stopped: FleetStop | null = null;
+
+  constructor(emit: (event: FleetEvent) => void) {
+    this.#emit = emit;
+  }
+
+  add(result: TenantResult): void {
+    this.#total++;
+    this.#counts[result.outcome]++;
+    if (result.outcome === 'failed' || result.outcome === 'interrupted') this.failures.push(result);
+    this.#emit({ type: 'result', result, done: this.#total });
+  }
+
+  report(): FleetReport {
+    return { total: this.#total, counts: { ...this.#counts }, failures: this.failures, stopped: this.stopped, durationMs: performance.now() - this.#started };
+  }
+}
+
+export function resultOf(target: FleetTarget, report: Report): TenantResult {
+  return {
+    tenant: target.tenant,
+    schema: target.schema ?? null,
+    database: target.database ?? null,
+    outcome: report.outcome,
+    applied: report.applied.map((step) => step.version),
+    undone: report.undone.map((step) => step.version),
+    failed: report.failed,
+    durationMs: report.durationMs,
+  };
+}
+
+/** A tenant's error as its result: an exception would be everybody's. */
+export function failureResult(target: FleetTarget, error: unknown): TenantResult {
+  const told = error instanceof MigrationError ? error : null;
+  const { message, code } = error as { message?: string; code?: unknown };
+  const failed: Failure = told?.report?.failed ?? {
+    name: told?.migration ?? '',
+    version: '',
+    code: told?.code ?? 'connection',
+    message: told?.message ?? message ?? String(error),
+    hint: told?.hint ?? null,
+    position: told?.position ?? null,
+    statement: told?.statement ?? null,
+    sqlState: told?.sqlState ?? (typeof code === 'string' ? code : null),
+  };
+  const report = told?.report;
+  const base = { tenant: target.tenant, schema: target.schema ?? null, database: target.database ?? null };
+  if (report === null || report === undefined) return { ...base, outcome: 'failed', applied: [], undone: [], failed, durationMs: 0 };
+  const outcome = report.outcome === 'interrupted' && told?.code === 'aborted' ? 'interrupted' : 'failed';
+  return { ...resultOf(target, report), outcome, failed };
+}
