@@ -107,6 +107,8 @@ export interface Statement {
   readonly strongLock: boolean;
   /** What may be left behind, and how to tell whether it is done; `null` for statements that run in a transaction. */
   readonly leftover: Leftover | null;
+  /** Left out for a statement whose migration must have a transaction of its own. */
+  readonly sharing?: Sharing;
   /**
    * Set where the file's own BEGIN and COMMIT decide: neighbours with the same number share a transaction (also under
    * `transaction=none`), and between different ones a COMMIT is needed, since a new enum value can be used only after it.
@@ -114,6 +116,16 @@ export interface Statement {
   readonly group?: number;
   /** Settings of the same file in force here, in order: to be repeated when an earlier COMMIT has ended them. */
   readonly settings?: readonly Setting[];
+}
+
+/** What has to be known of a statement before another migration may follow in the same transaction. Relations are `schema.name`, or `.name`. */
+export interface Sharing {
+  /** Made by it: nobody else sees them yet, so locking them makes nobody wait. */
+  readonly creates: readonly string[];
+  /** Held until the transaction ends. */
+  readonly locks: readonly string[];
+  /** A deferred constraint may be broken, and has to be checked before the next migration could mend it. */
+  readonly changesRows: boolean;
 }
 
 /** A setting that a migration made for its later statements. */

@@ -186,7 +186,8 @@ async function ensureData(place: Place, account: Account, binaries: Binaries): P
   const draftName = 'data.new-';
   for (const name of await readdir(place.base)) {
     if (name.startsWith(draftName) && !isAlive(Number.parseInt(name.slice(draftName.length), 10))) {
-      await rm(join(place.base, name), { recursive: true, force: true });
+      // A killed starter may have left a program of its own that still writes there for a moment.
+      await rm(join(place.base, name), { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     }
   }
   if (await stat(join(place.data, 'PG_VERSION')).catch(() => null)) {
@@ -203,7 +204,7 @@ async function ensureData(place: Place, account: Account, binaries: Binaries): P
     // Another process's folder is there by now, made with the same password.
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
   } finally {
-    await rm(draft, { recursive: true, force: true });
+    await rm(draft, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
 

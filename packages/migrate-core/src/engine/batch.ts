@@ -1,7 +1,7 @@
 /** Runs what is sent together, in the way its statements allow. */
 
-import { executeTransactions, tryTogether } from './execute.ts';
-import type { LiveScript, Script } from '../migration.ts';
+import { executeTransactions } from './execute.ts';
+import type { LiveScript, Script, Sharing } from '../migration.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { executeSteps } from './steps.ts';
 import type { Transaction } from './transaction-message.ts';
@@ -30,65 +30,66 @@ export function misfits(steps: readonly ReadyStep[]): readonly ReadyStep[] {
   return steps.filter((step) => step.mode === 'resume' || needsSteps(step.script));
 }
 
-/** Kinds of statements that leave nothing behind in their transaction that the next migration could notice: no setting, role, cursor or savepoint. */
-const SELF_CONTAINED = new Set([
-  'AlterDomainStmt',
-  'AlterObjectSchemaStmt',
-  'AlterOwnerStmt',
-  'AlterPolicyStmt',
-  'AlterSeqStmt',
-  'AlterTableStmt',
-  'CommentStmt',
-  'CompositeTypeStmt',
-  'CreateDomainStmt',
-  'CreateEnumStmt',
-  'CreateFunctionStmt',
-  'CreatePolicyStmt',
-  'CreateSchemaStmt',
-  'CreateSeqStmt',
-  'CreateStmt',
-  'CreateTableAsStmt',
-  'CreateTrigStmt',
-  'DeleteStmt',
-  'DropStmt',
-  'GrantStmt',
-  'IndexStmt',
-  'InsertStmt',
-  'RenameStmt',
-  'UpdateStmt',
-  'ViewStmt',
-]);
-
-/** Whether it may share a message, and at first a transaction, with others of its kind. */
-function isPlain(step: ReadyStep): boolean {
-  const { script } = step;
-  if (step.direction === 'down' || script.kind === 'live' || step.lockTimeoutMs !== null || step.statementTimeoutMs !== null) return false;
-  return misfits([step]).length === 0 && script.statements.every((one) => SELF_CONTAINED.has(one.kind));
-}
-
-/** In a message with others, a migration takes no longer than this. */
+/** Sent together while each takes no longer than this. */
 export const QUICK_MS = 30;
 export const LARGEST_BATCH = 16;
 const LARGEST_BATCH_CHARACTERS = 200_000;
 
-/** The first of these, and what may go with it in one message: each in a transaction of its own. */
+/** The first of these, and what may be sent with it, in the transactions that they may share. */
 export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: number): readonly (readonly Step[])[] {
   const batch: Step[] = [];
   let characters = 0;
   for (const step of steps.slice(0, size)) {
-    if (!isPlain(step)) break;
-    characters += step.script.kind === 'sql' ? step.script.sql.length : 0;
-    if (characters > LARGEST_BATCH_CHARACTERS) break;
+    if (step.direction === 'down' || step.script.kind === 'live' || misfits([step]).length > 0) break;
+    characters += step.script.sql.length;
+    if (batch.length > 0 && characters > LARGEST_BATCH_CHARACTERS) break;
     batch.push(step);
   }
-  return (batch.length === 0 ? steps.slice(0, 1) : batch).map((step) => [step]);
+  return batch.length === 0 ? [steps.slice(0, 1)] : transactionsOf(batch);
 }
 
 /**
- * One step, or all of `--atomic` in one transaction, or several plain ones. Those are tried in one transaction first, which is twice as fast; when anything at all
- * goes wrong there, they run with a transaction each.
+ * Neighbours share a transaction as long as nobody can tell: as none of them holds a lock that others wait for, has changed rows, or
+ * left a setting behind. One that does is the last of its transaction.
  */
-export async function executeBatch(state: RunState, batch: readonly Transaction[], durability: 'flush' | 'later'): Promise<BatchResult> {
+function transactionsOf<Step extends ReadyStep>(steps: readonly Step[]): readonly (readonly Step[])[] {
+  const transactions: Step[][] = [];
+  let created = new Set<string>();
+  let open = false;
+  for (const step of steps) {
+    const effects = effectsOf(step);
+    if (!open || effects === null) {
+      transactions.push([]);
+      created = new Set();
+    }
+    transactions.at(-1)?.push(step);
+    open = effects !== null;
+    for (const { creates, locks, changesRows } of effects ?? []) {
+      if (changesRows || locks.some((name) => !created.has(name))) open = false;
+      for (const name of creates) created.add(name);
+    }
+  }
+  return transactions;
+}
+
+/** `null`: it must have a transaction of its own. */
+function effectsOf({ script, lockTimeoutMs, statementTimeoutMs }: ReadyStep): readonly Sharing[] | null {
+  if (script.kind === 'live' || lockTimeoutMs !== null || statementTimeoutMs !== null) return null;
+  const effects: Sharing[] = [];
+  for (const { sharing } of script.statements) {
+    if (sharing === undefined) return null;
+    effects.push(sharing);
+  }
+  return effects;
+}
+
+/** One step; or with `whole-plan` all of them in one transaction; or several in one message, in the transactions of `nextBatch`. */
+export async function executeBatch(
+  state: RunState,
+  batch: readonly Transaction[],
+  atomicity: 'per-migration' | 'whole-plan',
+  durability: 'flush' | 'later',
+): Promise<BatchResult> {
   const began = performance.now();
   const steps = batch.flat();
   const [step] = steps;
@@ -99,14 +100,14 @@ export async function executeBatch(state: RunState, batch: readonly Transaction[
     return { done: end.kind === 'done' ? [{ step, durationMs: performance.now() - began }] : [], end };
   };
   if (steps.length === 1 && misfits(steps).length > 0) return alone(executeSteps(state, step, step.script));
-  const result = (batch.length > 1 ? await tryTogether(state, steps, durability) : null) ?? (await executeTransactions(state, batch, durability));
+  const result = await executeTransactions(state, batch, atomicity, durability);
   // The server's clock where several were sent: when they ended, here only one answer came.
   const done = result.committed.map((one) => ({ step: one.step, durationMs: steps.length > 1 ? (one.durationMs ?? share()) : share() }));
   if (result.end.kind !== 'needsNoTransaction') return { done, end: result.end };
   const { step: culprit, index } = result.end;
   const { script } = culprit;
   const statement = script.kind === 'sql' ? script.statements[index] : undefined;
-  const shared = batch.some((transaction) => transaction.length > 1);
+  const shared = atomicity === 'whole-plan';
   if (shared || script.kind !== 'sql' || statement === undefined) {
     const message = `${culprit.name} cannot be part of one transaction: PostgreSQL refuses ${statement?.summary ?? 'one of its statements'} there`;
     return { done, end: { kind: 'impossible', message, hint: shared ? 'run without --atomic' : 'call pgm.noTransaction() in it' } };

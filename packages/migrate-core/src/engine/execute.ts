@@ -33,30 +33,45 @@ interface Attempt {
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
-/** Locks of all of them are held until the end. */
-const TOGETHER_LOCK_MS = 200;
+/** In a transaction that several migrations share, each lock is held until the last of them is done: no patience there. */
+const SHARED_LOCK_MS = 200;
 const DONE: StepResult = { kind: 'done' };
 
 /**
  * Transactions in one message, each with its own BEGIN, guard, record and COMMIT: when the third fails, the first two stand. What fails is
  * tried again as a whole where that can help, and the rest behind it. A live step has to be in the only transaction.
  *
+ * @param atomicity `per-migration`: steps that share a transaction do so only as long as that goes well. When anything is in the way nothing of it
+ * was done, and one by one they have the outcome and the report that they would have had.
  * @param durability Of the last one; a later flush makes all earlier commits durable with it.
  */
-export async function executeTransactions(state: RunState, transactions: readonly Transaction[], durability: 'flush' | 'later'): Promise<TransactionsResult> {
+export async function executeTransactions(
+  state: RunState,
+  transactions: readonly Transaction[],
+  atomicity: 'per-migration' | 'whole-plan',
+  durability: 'flush' | 'later',
+): Promise<TransactionsResult> {
   const until = performance.now() + state.retryLimitMs;
   const committed: { step: ReadyStep; durationMs: number | null }[] = [];
   let left = transactions;
   for (let tries = 1; ; tries++) {
-    const result = await attempt(state, left, { durability, lockLimitMs: null });
+    const result = await attempt(state, left, { durability, sharedLockLimitMs: atomicity === 'whole-plan' ? null : SHARED_LOCK_MS });
     committed.push(...result.committed);
     left = left.slice(result.count);
     // Others may be stuck where these went through: each one that is tried again has its own patience.
     if (result.count > 0) tries = 1;
     const { end } = result;
+    if (end.kind === 'done' || end.kind === 'lockHeld' || end.kind === 'movedOn' || end.kind === 'lost') return { committed, end };
+    const aborted = state.signal?.aborted === true;
+    const [first = [], ...rest] = left;
+    if (atomicity === 'per-migration' && first.length > 1 && !aborted) {
+      left = [...first.map((step) => [step]), ...rest];
+      tries = 0;
+      continue;
+    }
     if (end.kind !== 'retry') return { committed, end };
     const failed: StepResult = { kind: 'failed', name: end.name, failure: end.failure, extent: 'nothing' };
-    if (performance.now() > until || state.signal?.aborted === true) return { committed, end: failed };
+    if (performance.now() > until || aborted) return { committed, end: failed };
     const delayMs = Math.round(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1)) * (0.5 + Math.random()));
     state.emit({ type: 'retrying', target: state.target, name: end.name, sqlState: end.error.code ?? '', attempt: tries, delayMs });
     try {
@@ -65,15 +80,6 @@ export async function executeTransactions(state: RunState, transactions: readonl
       return { committed, end: failed };
     }
   }
-}
-
-/**
- * All of them in one transaction, tried once and without much patience for locks. `null` when something was in the way: nothing was done then, and
- * one by one they have the outcome and the report that they would have had.
- */
-export async function tryTogether(state: RunState, steps: readonly ReadyStep[], durability: 'flush' | 'later'): Promise<TransactionsResult | null> {
-  const { committed, end } = await attempt(state, [steps], { durability, lockLimitMs: TOGETHER_LOCK_MS });
-  return end.kind === 'done' || end.kind === 'lockHeld' || end.kind === 'movedOn' || end.kind === 'lost' ? { committed, end } : null;
 }
 
 async function attempt(state: RunState, transactions: readonly Transaction[], options: MessageOptions): Promise<Attempt> {

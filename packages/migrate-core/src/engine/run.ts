@@ -127,7 +127,7 @@ export class TargetRun {
       for (const step of left.slice(0, count)) this.#emit({ type: 'started', target: this.#target, name: step.name, direction: step.direction });
       const durability = count === left.length || this.#flushIsDue() ? 'flush' : 'later';
       const began = performance.now();
-      const { done, end } = await executeBatch(state, batch, durability);
+      const { done, end } = await executeBatch(state, batch, options.atomicity, durability);
       for (const { step, durationMs } of done) this.#done.add({ name: step.name, version: step.version, durationMs }, step.direction);
       // Quick ones go together; whoever may take long goes alone, so that what is told of it is exact.
       size = performance.now() - began < count * QUICK_MS ? Math.min(size * 2, LARGEST_BATCH) : 1;

@@ -27,15 +27,16 @@ export type Part =
 export interface MessageOptions {
   /** Of the last transaction. */
   readonly durability: 'flush' | 'later';
-  /** No statement waits longer than this for a lock, whatever its migration allows. Milliseconds; `null` for no such limit. */
-  readonly lockLimitMs: number | null;
+  /** In a transaction of several steps no statement waits longer than this for a lock. Milliseconds; `null`: as long as its migration allows. */
+  readonly sharedLockLimitMs: number | null;
 }
 
 /** One message, cut only where a live migration has to talk to the server in between. */
-export function messages(state: RunState, transactions: readonly Transaction[], { durability, lockLimitMs }: MessageOptions): Part[] {
-  const lockTimeout = (step: ReadyStep): number => {
+export function messages(state: RunState, transactions: readonly Transaction[], { durability, sharedLockLimitMs }: MessageOptions): Part[] {
+  const lockTimeout = (step: ReadyStep, transaction: Transaction): number => {
     const wanted = step.lockTimeoutMs ?? state.lockTimeoutMs;
-    return lockLimitMs === null || (wanted > 0 && wanted < lockLimitMs) ? wanted : lockLimitMs;
+    if (sharedLockLimitMs === null || transaction.length === 1) return wanted;
+    return wanted === 0 ? sharedLockLimitMs : Math.min(wanted, sharedLockLimitMs);
   };
   const parts: Part[] = [];
   let message = new Message();
@@ -62,7 +63,7 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
         const last = transaction === transactions.length - 1;
         const snapshot: HistorySnapshot = transaction === 0 ? state.snapshot : { ...state.snapshot, tables: 'present' };
         const settings = transactionSettings(snapshot, {
-          lockTimeoutMs: lockTimeout(step),
+          lockTimeoutMs: lockTimeout(step, steps),
           statementTimeoutMs: step.statementTimeoutMs,
           searchPath: state.searchPath,
           durability: last ? durability : 'later',
@@ -70,7 +71,7 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
         message.add('begin', `${tag(state.run, step.name)}${begin()}`);
         addGuard(message, { tables: state.tables, snapshot, generation: seq, lock: 'take' }, settings);
       } else {
-        addStepSettings(message, steps[index - 1] as ReadyStep, step, lockTimeout(step), state.searchPath);
+        addStepSettings(message, steps[index - 1] as ReadyStep, step, lockTimeout(step, steps), state.searchPath);
       }
       own(transaction, step);
       if (step.script.kind === 'live') {
@@ -78,7 +79,7 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
         parts.push({ kind: 'live', step, script: step.script });
         message.add('settings', `${tag(state.run, step.name)}SELECT 1`);
       } else {
-        addStatements(message, step.script, lockTimeout(step));
+        addStatements(message, step.script, lockTimeout(step, steps));
       }
       if (mayChangeRole(step.script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(state.snapshot.role)}, true)`);
       seq++;

@@ -1,6 +1,6 @@
 /** What kind of statement it is: may it be in a transaction, what does it lock, what may it leave behind. Pure. */
 
-import type { Leftover, ObjectName } from '../migration.ts';
+import type { Leftover, ObjectName, Sharing } from '../migration.ts';
 import { tokens } from './lexer.ts';
 import type { Node } from './parser.ts';
 import { child, flag, isOn, list, listedName, option, relationName, text } from './tree.ts';
@@ -9,6 +9,7 @@ export interface Classified {
   readonly transaction: 'allowed' | 'forbidden';
   readonly strongLock: boolean;
   readonly leftover: Leftover | null;
+  readonly sharing?: Sharing;
 }
 
 const ALLOWED: Classified = { transaction: 'allowed', strongLock: false, leftover: null };
@@ -36,7 +37,9 @@ export class Classifier {
     if (outside !== null) return outside;
     const locked = lockedRelation(kind, node);
     this.#remember(kind, node);
-    return locked === null || locked.every((name) => this.#created.has(name)) ? ALLOWED : { ...ALLOWED, strongLock: true };
+    const sharing = sharingOf(kind, node, locked ?? []);
+    const strongLock = locked !== null && !locked.every((name) => this.#created.has(name));
+    return { ...ALLOWED, strongLock, ...(sharing === null ? {} : { sharing }) };
   }
 
   #outside(kind: string, node: Node, sql: string): Classified | null {
@@ -94,11 +97,8 @@ export class Classifier {
   }
 
   #remember(kind: string, node: Node): void {
-    if (kind === 'CreateStmt' || kind === 'ViewStmt') {
-      if (!flag(node, 'if_not_exists') && !flag(node, 'replace')) this.#created.add(key(relationName(child(node, kind === 'ViewStmt' ? 'view' : 'relation'))));
-    } else if (kind === 'CreateTableAsStmt') {
-      if (!flag(node, 'if_not_exists')) this.#created.add(key(relationName(child(child(node, 'into'), 'rel'))));
-    }
+    const created = createdRelation(kind, node);
+    if (created !== null && !flag(node, 'if_not_exists') && !flag(node, 'replace')) this.#created.add(key(relationName(created)));
   }
 
   /** Without a tree, by the first words: for statements too large or too new for the parser. */
@@ -117,6 +117,48 @@ export class Classifier {
       ? { ...ALLOWED, strongLock: true }
       : ALLOWED;
   }
+}
+
+/** The RangeVar of what it creates; `null` for none. */
+function createdRelation(kind: string, node: Node): Node | null {
+  if (kind === 'CreateStmt') return child(node, 'relation');
+  if (kind === 'ViewStmt') return child(node, 'view');
+  if (kind === 'CreateSeqStmt') return child(node, 'sequence');
+  return kind === 'CreateTableAsStmt' ? child(child(node, 'into'), 'rel') : null;
+}
+
+/** Kinds that leave nothing in their transaction that the next migration could notice: no setting, no role, no cursor. */
+const SELF_CONTAINED = new Set([
+  'AlterObjectSchemaStmt',
+  'AlterPolicyStmt',
+  'AlterTableStmt',
+  'CommentStmt',
+  'CompositeTypeStmt',
+  'CreateDomainStmt',
+  'CreateEnumStmt',
+  'CreateFunctionStmt',
+  'CreatePolicyStmt',
+  'CreateSchemaStmt',
+  'CreateSeqStmt',
+  'CreateStmt',
+  'CreateTableAsStmt',
+  'CreateTrigStmt',
+  'DropStmt',
+  'GrantStmt',
+  'IndexStmt',
+  'RenameStmt',
+  'ViewStmt',
+]);
+const CHANGES_ROWS = new Set(['DeleteStmt', 'InsertStmt', 'UpdateStmt']);
+
+function sharingOf(kind: string, node: Node, locked: readonly string[]): Sharing | null {
+  if (CHANGES_ROWS.has(kind)) return { creates: [], locks: [key(relationName(child(node, 'relation')))], changesRows: true };
+  if (!SELF_CONTAINED.has(kind)) return null;
+  const created = createdRelation(kind, node);
+  // A temporary table hides the one of that name from whoever comes next in its transaction, or in its session.
+  if (created !== null && text(created, 'relpersistence') === 't') return null;
+  const fresh = created !== null && !flag(node, 'if_not_exists') && !flag(node, 'replace');
+  return { creates: fresh ? [key(relationName(created))] : [], locks: locked, changesRows: false };
 }
 
 function reindex(node: Node): Classified | null {
