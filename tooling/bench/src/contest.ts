@@ -22,8 +22,10 @@ export interface Contest {
   readonly work: string;
   readonly ours: Contestant;
   readonly rivals: readonly Rival[];
-  /** What a person should know beside the figures: what was left out, what was counted. */
-  readonly notes: readonly string[];
+  /** Our own time must not be more, whoever else there is. Milliseconds. Default: no such limit. */
+  readonly limitMs?: number;
+  /** What a person should know beside the figures: what was left out, what was counted. Asked when all rounds are over. */
+  readonly notes: readonly string[] | (() => readonly string[]);
   /** When all rounds are over. Default: nothing. */
   end?(): Promise<void>;
 }
@@ -43,6 +45,8 @@ export interface Measurement {
   /** Our time over this one's: the median of the rounds' own ratios, and the lowest and highest of them. `null` for ourselves. */
   readonly ratio: { readonly median: number; readonly lowest: number; readonly highest: number } | null;
   readonly reach: number | null;
+  /** In milliseconds; `null` for none. */
+  readonly limitMs: number | null;
 }
 
 export interface ContestResult {
@@ -76,7 +80,7 @@ export async function runContest(contest: Contest, rounds: number, postmaster: n
     id: contest.id,
     work: contest.work,
     rounds,
-    notes: contest.notes,
+    notes: typeof contest.notes === 'function' ? contest.notes() : contest.notes,
     measurements: contestants.map((contestant) => {
       const own = samples.get(contestant) as Sample[];
       const ratios = own.map((sample, round) => (ours[round] as Sample).milliseconds / sample.milliseconds);
@@ -87,6 +91,7 @@ export async function runContest(contest: Contest, rounds: number, postmaster: n
         serverSeconds: medianOrNull(own.map((one) => one.server)),
         ratio: contestant === contest.ours ? null : { median: median(ratios), lowest: Math.min(...ratios), highest: Math.max(...ratios) },
         reach: contest.rivals.find((rival) => rival.contestant === contestant)?.reach ?? null,
+        limitMs: contestant === contest.ours ? (contest.limitMs ?? null) : null,
       };
     }),
   };

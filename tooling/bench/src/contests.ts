@@ -12,6 +12,7 @@ import type pg from 'pg';
 import { isInstalled, runCommand } from './command.ts';
 import type { Contest, Contestant, Rival } from './contest.ts';
 import { connect, freshDatabases } from './databases.ts';
+import { fleetPending, fleetStatus } from './fleet-contests.ts';
 import type { Folders } from './migrations.ts';
 
 const require = createRequire(import.meta.url);
@@ -22,6 +23,12 @@ export interface Surroundings {
   readonly server: OwnServer;
   readonly folders: Folders;
   readonly migrations: number;
+  /** For temporary files. */
+  readonly base: string;
+  /** Tenant schemas to be migrated. */
+  readonly tenants: number;
+  /** Tenant schemas to be looked at. */
+  readonly fleet: number;
 }
 
 /** By what `--only` takes. */
@@ -30,6 +37,8 @@ export const contests: Readonly<Record<string, (around: Surroundings) => Promise
   'pending-command': pendingCommand,
   'current-in-process': currentInProcess,
   'current-command': currentCommand,
+  'fleet-pending': fleetPending,
+  'fleet-status': fleetStatus,
 };
 
 function migrator(folder: string, connectTo: Connect): ReturnType<typeof createMigrator> {

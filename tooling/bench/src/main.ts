@@ -1,5 +1,5 @@
 /**
- * The benchmark: `pnpm bench [--rounds N] [--only ID] [--migrations N] [--fsync on|off] [--json]`. A server of its own, with fsync as in production;
+ * The benchmark: `pnpm bench [--rounds N] [--only ID] [--migrations N] [--tenants N] [--fleet N] [--fsync on|off] [--json]`. A server of its own, with fsync as in production;
  * prints what each took, and our time over theirs beside what must be reached. Exits 0 whether or not it was; 1 when it could not be measured.
  */
 
@@ -18,6 +18,8 @@ import { isReached, renderResults } from './render.ts';
 interface Request {
   readonly rounds: number;
   readonly migrations: number;
+  readonly tenants: number;
+  readonly fleet: number;
   readonly only: readonly string[];
   readonly fsync: 'on' | 'off';
   readonly output: 'json' | 'table';
@@ -30,6 +32,8 @@ function readRequest(words: readonly string[]): Request {
     options: {
       rounds: { type: 'string', default: '8' },
       migrations: { type: 'string', default: '100' },
+      tenants: { type: 'string', default: '200' },
+      fleet: { type: 'string', default: '5000' },
       only: { type: 'string', multiple: true, default: [] },
       fsync: { type: 'string', default: 'on' },
       json: { type: 'boolean', default: false },
@@ -41,6 +45,8 @@ function readRequest(words: readonly string[]): Request {
   return {
     rounds: count('--rounds', values.rounds),
     migrations: count('--migrations', values.migrations),
+    tenants: count('--tenants', values.tenants),
+    fleet: count('--fleet', values.fleet),
     only: values.only,
     fsync: values.fsync,
     output: values.json ? 'json' : 'table',
@@ -52,7 +58,7 @@ function count(flag: string, text: string): number {
   return Number(text);
 }
 
-async function bench({ rounds, migrations, only, fsync }: Request): Promise<ContestResult[]> {
+async function bench({ rounds, migrations, tenants, fleet, only, fsync }: Request): Promise<ContestResult[]> {
   const base = await mkdtemp(join(tmpdir(), 'bench-'));
   const results: ContestResult[] = [];
   await using server = await startServer({ fsync, settings: { shared_buffers: '256MB', autovacuum: 'off' } });
@@ -60,7 +66,7 @@ async function bench({ rounds, migrations, only, fsync }: Request): Promise<Cont
     const folders = await writeMigrations(base, migrations);
     for (const [id, make] of Object.entries(contests)) {
       if (only.length > 0 && !only.includes(id)) continue;
-      const contest = await make({ server, folders, migrations });
+      const contest = await make({ server, folders, migrations, base, tenants, fleet });
       const tell = (round: number): void =>
         void process.stderr.write(`${round === 0 ? `${contest.work}: warming up` : ` ${round}`}${round === rounds ? '\n' : ''}`);
       results.push(await runContest(contest, rounds, server.pid, tell));

@@ -11,7 +11,7 @@ export interface Folders {
   readonly psql: string;
 }
 
-interface Written {
+export interface Written {
   readonly name: string;
   readonly up: string;
   readonly down: string;
@@ -19,14 +19,31 @@ interface Written {
 
 /** Writes `count` migrations into a folder of `base` for each tool. */
 export async function writeMigrations(base: string, count: number): Promise<Folders> {
-  const written = Array.from({ length: count }, (_, index) => migration(index));
-  const sections = ({ up, down }: Written): string => `-- Up Migration\n${up}\n-- Down Migration\n${down}\n`;
+  const written = makeMigrations(count);
   const folders = { ours: join(base, 'ours'), dbmate: join(base, 'dbmate'), nodePgMigrate: join(base, 'node-pg-migrate'), psql: join(base, 'all.sql') };
-  await writeAll(folders.ours, written, sections);
-  await writeAll(folders.nodePgMigrate, written, sections);
+  await writeSections(folders.ours, written);
+  await writeSections(folders.nodePgMigrate, written);
   await writeAll(folders.dbmate, written, ({ up, down }) => `-- migrate:up\n${up}\n-- migrate:down\n${down}\n`);
   await writeFile(folders.psql, written.map(({ up }) => `BEGIN;\n${up}\nCOMMIT;\n`).join('\n'));
   return folders;
+}
+
+export function makeMigrations(count: number): Written[] {
+  return Array.from({ length: count }, (_, index) => migration(index));
+}
+
+/** Up and down in one file each: the form that node-pg-migrate and ours have in common. */
+export function writeSections(folder: string, written: readonly Written[]): Promise<void> {
+  return writeAll(folder, written, ({ up, down }) => `-- Up Migration\n${up}\n-- Down Migration\n${down}\n`);
+}
+
+/** A table, and then a column more with each migration: a history as long as the others, of which thousands are made in a minute. */
+export function makeSmallMigrations(count: number): Written[] {
+  return Array.from({ length: count }, (_, index) => ({
+    name: `${1_700_000_000_000 + index}_column_${index}`,
+    up: index === 0 ? 'CREATE TABLE visits (id bigint PRIMARY KEY);' : `ALTER TABLE visits ADD COLUMN column_${index} text;`,
+    down: index === 0 ? 'DROP TABLE visits;' : `ALTER TABLE visits DROP COLUMN column_${index};`,
+  }));
 }
 
 async function writeAll(folder: string, written: readonly Written[], text: (one: Written) => string): Promise<void> {

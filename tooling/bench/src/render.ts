@@ -18,13 +18,14 @@ export function renderResults(results: readonly ContestResult[]): string {
   return [table.toString(), ...notes].join('\n');
 }
 
-/** `true` where every target was reached, and there was somebody to compare with. */
-export function isReached({ ratio, reach }: Measurement): boolean | null {
+/** `true` where its target was reached; `null` where it has none. */
+export function isReached({ milliseconds, ratio, reach, limitMs }: Measurement): boolean | null {
+  if (limitMs !== null) return milliseconds <= limitMs;
   return ratio === null || reach === null ? null : ratio.median <= reach;
 }
 
 function cells(one: Measurement): string[] {
-  const { name, milliseconds, clientSeconds, serverSeconds, ratio, reach } = one;
+  const { name, milliseconds, clientSeconds, serverSeconds, ratio, reach, limitMs } = one;
   const reached = isReached(one);
   return [
     name,
@@ -33,7 +34,7 @@ function cells(one: Measurement): string[] {
     seconds(serverSeconds),
     ratio === null ? '' : `${ratio.median.toFixed(2)}×`,
     ratio === null ? '' : `${ratio.lowest.toFixed(2)} … ${ratio.highest.toFixed(2)}`,
-    reach === null ? '' : `≤ ${reach}×`,
+    reach !== null ? `≤ ${reach}×` : limitMs !== null ? `≤ ${limitMs} ms` : '',
     reached === null ? '' : reached ? 'reached' : 'missed',
   ];
 }

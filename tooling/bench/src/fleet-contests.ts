@@ -1,0 +1,175 @@
+/** Fleets: many tenant schemas of one database, each with a history of its own. */
+
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { createFleet, directorySource, type DatabaseClient } from '@org/migrate-core';
+import type { OwnServer } from '@org/test-postgres';
+import { runner } from 'node-pg-migrate';
+
+import { runCommand, runForOutput } from './command.ts';
+import type { Contest, Contestant } from './contest.ts';
+import type { Surroundings } from './contests.ts';
+import { connect, freshDatabases } from './databases.ts';
+import { makeMigrations, makeSmallMigrations, writeSections, type Written } from './migrations.ts';
+import { median } from './statistics.ts';
+
+/** Behind each tenant. */
+const MIGRATIONS = 20;
+/** With this many tenants memory is compared: the rest must not add to it. */
+const FEW = 1_000;
+
+const statusProgram = fileURLToPath(new URL('fleet-status.ts', import.meta.url));
+
+export async function fleetPending({ server, base, tenants }: Surroundings): Promise<Contest> {
+  const folder = join(base, 'fleet');
+  const written = makeMigrations(MIGRATIONS);
+  await writeSections(folder, written);
+  const names = schemaNames(tenants);
+  const [ours, four] = [2, 4].map((concurrency) =>
+    onSchemas(server, `migrate-core, ${concurrency} at once`, names, (url) => migrateFleet(url, folder, names, concurrency)),
+  );
+  const scripts = [2, 4].map((workers) => onSchemas(server, `a script each, ${workers} at once`, names, (url) => runScripts(url, written, names, workers)));
+  const loop = onSchemas(server, 'node-pg-migrate, runner in a loop', names, (url) => loopRunner(url, folder, names));
+  return {
+    id: 'fleet-pending',
+    work: `${tenants} tenant schemas × ${MIGRATIONS} migrations, in process`,
+    ours: ours as Contestant,
+    rivals: [
+      { contestant: four as Contestant, reach: null },
+      { contestant: loop, reach: 0.25 },
+      // A rate of 0.9: the time is its reciprocal.
+      ...scripts.map((contestant) => ({ contestant, reach: 1.11 })),
+    ],
+    notes: [
+      'node-pg-migrate: one connection for all, as it takes a lock on the whole database and can do one schema at a time',
+      'a script each: one message and one transaction for a tenant, written beforehand, with a tracking table of two columns',
+    ],
+  };
+}
+
+/** A contestant that begins with so many empty schemas each time. */
+function onSchemas(server: OwnServer, name: string, names: readonly string[], run: (url: string) => Promise<void>): Contestant {
+  const database = freshDatabases(server, name.replaceAll(/\W+/g, '_').toLowerCase());
+  return {
+    name,
+    where: 'in process',
+    prepare: async () => {
+      await database.create();
+      await createSchemas(database.url(), names);
+    },
+    run: () => run(database.url()),
+    cleanUp: () => database.drop(),
+  };
+}
+
+async function migrateFleet(url: string, folder: string, names: readonly string[], concurrency: number): Promise<void> {
+  const fleet = createFleet({
+    service: 'bench',
+    source: directorySource(folder),
+    targets: () => names.map((name) => ({ tenant: name, schema: name })),
+    connect: async () => (await connect(url)) as unknown as DatabaseClient,
+  });
+  const { counts, failures } = await fleet.up({ concurrency });
+  if (counts.applied !== names.length)
+    throw new Error(`${names.length} tenants were to be migrated, and ${counts.applied} were: ${JSON.stringify(failures[0])}`);
+}
+
+/** What a person would write who has only this one thing to do. */
+async function runScripts(url: string, written: readonly Written[], names: readonly string[], workers: number): Promise<void> {
+  const steps = written.map(({ name, up }) => `${up}\nINSERT INTO done (name) VALUES ('${name}');`).join('\n');
+  const left = names.values();
+  const work = async (): Promise<void> => {
+    const client = await connect(url);
+    for (const name of left) {
+      await client.query(
+        `BEGIN;\nSET LOCAL search_path = ${name};\nCREATE TABLE done (name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now());\n${steps}\nCOMMIT;`,
+      );
+    }
+    await client.end();
+  };
+  await Promise.all(Array.from({ length: workers }, work));
+}
+
+async function loopRunner(url: string, dir: string, names: readonly string[]): Promise<void> {
+  const client = await connect(url);
+  for (const schema of names) {
+    const done = await runner({
+      dbClient: client,
+      dir,
+      schema,
+      migrationsSchema: schema,
+      direction: 'up',
+      migrationsTable: 'done',
+      log: () => undefined,
+      logger: silent,
+    });
+    if (done.length !== MIGRATIONS) throw new Error(`${MIGRATIONS} migrations were to be applied in ${schema}, and ${done.length} were`);
+  }
+  await client.end();
+}
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export async function fleetStatus({ server, base, fleet }: Surroundings): Promise<Contest> {
+  const folder = join(base, 'fleet-status');
+  await writeSections(folder, makeSmallMigrations(MIGRATIONS));
+  const database = freshDatabases(server, 'fleet_status');
+  await database.create();
+  const names = schemaNames(fleet);
+  await createSchemas(database.url(), names);
+  await migrateFleet(database.url(), folder, names, 2);
+  const peaks = new Map<number, number[]>();
+  const look = (count: number): Contestant => ({
+    name: `migrate-core, ${count.toLocaleString('en')} tenants`,
+    where: 'command',
+    run: async () => {
+      const text = await runForOutput(process.execPath, ['--conditions=@org/source', statusProgram, database.url(), folder, String(count)]);
+      const { current, peakBytes } = JSON.parse(text) as { current: number; peakBytes: number };
+      if (current !== count) throw new Error(`${count} tenants were to be up to date, and ${current} were`);
+      peaks.set(count, [...(peaks.get(count) ?? []), peakBytes / 2 ** 20]);
+    },
+  });
+  const idle: Contestant = { name: 'node that does nothing', where: 'command', run: () => runCommand(process.execPath, ['-e', '0']) };
+  const few = Math.min(FEW, fleet);
+  return {
+    id: 'fleet-status',
+    work: `status of ${fleet.toLocaleString('en')} up-to-date tenant schemas, whole process`,
+    ours: look(fleet),
+    limitMs: 1_000,
+    rivals:
+      few < fleet
+        ? [
+            { contestant: look(few), reach: null },
+            { contestant: idle, reach: null },
+          ]
+        : [{ contestant: idle, reach: null }],
+    notes: () => {
+      const megabytes = (count: number): number => median(peaks.get(count) ?? []);
+      const peak = `peak memory: ${[...peaks.keys()]
+        .toSorted((a, b) => a - b)
+        .map((count) => `${megabytes(count).toFixed(1)} MB for ${count.toLocaleString('en')} tenants`)
+        .join(', ')}`;
+      return few < fleet ? [`${peak}: ${(megabytes(fleet) / megabytes(few)).toFixed(2)}×`] : [peak];
+    },
+    end: () => database.drop(),
+  };
+}
+
+function schemaNames(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `clinic_${String(index + 1).padStart(6, '0')}`);
+}
+
+async function createSchemas(url: string, names: readonly string[]): Promise<void> {
+  const client = await connect(url);
+  // One transaction for a thousand of them would run out of locks.
+  for (let from = 0; from < names.length; from += 100) {
+    await client.query(
+      names
+        .slice(from, from + 100)
+        .map((name) => `CREATE SCHEMA ${name}`)
+        .join(';\n'),
+    );
+  }
+  await client.end();
+}
