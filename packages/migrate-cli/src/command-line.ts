@@ -6,6 +6,7 @@ import { MigrationError } from '@org/migrate-core';
 import { Command, CommanderError, Option } from 'commander';
 
 import { commands, type CommandEntry, type CommandModule } from './commands.ts';
+import { nearestWord } from './nearest-word.ts';
 import { optionDefinitions, type OptionName } from './options.ts';
 import { flagsOf, joinTexts, optionsOf, type CommandLine } from './plain-words.ts';
 
@@ -87,29 +88,6 @@ export function unknownCommand(word: string): MigrationError {
     message: `There is no command "${word}".${near === null ? '' : ` Did you mean ${near}?`}`,
     hint: 'migrate --help lists them',
   });
-}
-
-/** The one that differs least, if by little; `null` otherwise. */
-function nearestWord(word: string, among: readonly string[]): string | null {
-  let best: { readonly word: string; readonly distance: number } | null = null;
-  for (const one of among) {
-    const distance = editDistance(word, one);
-    if (distance <= Math.max(2, Math.floor(one.length / 3)) && distance < (best?.distance ?? Number.POSITIVE_INFINITY)) best = { word: one, distance };
-  }
-  return best?.word ?? among.find((one) => word.length > 2 && one.startsWith(word)) ?? null;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
 
 export function programHelp(): string {

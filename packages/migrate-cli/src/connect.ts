@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ChosenConnection, Connect, DatabaseClient } from '@org/migrate-core';
-import { MigrationError } from '@org/migrate-core';
+import { displayConnection, MigrationError } from '@org/migrate-core';
 import type { ClientConfig } from 'pg';
 
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -52,9 +52,15 @@ export class Connector {
     return begun;
   };
 
-  async #open(): Promise<DatabaseClient> {
+  /** A connection to another database of the same server. */
+  connectTo(database: string): Promise<DatabaseClient> {
+    return this.#open(database);
+  }
+
+  async #open(database: string | null = null): Promise<DatabaseClient> {
     const { waitMs, signal, onWait } = this.#options;
-    const [chosen, { default: pg }] = await Promise.all([this.#choose(), import('pg')]);
+    const [named, { default: pg }] = await Promise.all([this.#choose(), import('pg')]);
+    const chosen = database === null ? named : inDatabase(named, database);
     const until = performance.now() + waitMs;
     for (;;) {
       try {
@@ -72,6 +78,11 @@ export class Connector {
       }
     }
   }
+}
+
+function inDatabase({ source, settings }: ChosenConnection, database: string): ChosenConnection {
+  const there = { ...settings, database };
+  return { source, settings: there, display: displayConnection(there) };
 }
 
 /** A server that does not answer is not waited for once somebody has said stop. */

@@ -10,6 +10,8 @@ import type { Colours } from './render/colour.ts';
 export interface Output {
   /** Standard output: the document with `--json`, the story without. */
   document(text: string): void;
+  /** A part of the document, as it is: for one that is too long to be kept until its end. */
+  piece(text: string): void;
   /** A line for people: standard output, or standard error with `--json`. */
   line(text?: string): void;
   /** A line on standard error. */

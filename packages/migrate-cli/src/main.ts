@@ -125,6 +125,7 @@ async function openOutput(options: Options): Promise<Output> {
   const live = people.isTTY === true && !process.env['CI'] && process.env['TERM'] !== 'dumb';
   return {
     document: (text) => void writeOut(`${text}\n`),
+    piece: (text) => void writeOut(text),
     line: (text = '') => void people.write(`${text}\n`),
     log: (text) => void process.stderr.write(`${text}\n`),
     colours,

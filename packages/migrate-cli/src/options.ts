@@ -16,6 +16,12 @@ export interface Options {
   readonly database?: string;
   readonly envFile?: string;
   readonly wait?: number;
+  readonly tenantSchemas?: string;
+  readonly tenantDatabases?: string;
+  readonly tenant?: readonly string[];
+  readonly concurrency?: number;
+  readonly canary?: number;
+  readonly maxFailures?: number;
   readonly to?: string;
   readonly steps?: number;
   readonly only?: string;
@@ -72,6 +78,21 @@ export const optionDefinitions: { readonly [Name in OptionName]: OptionDefinitio
     description: 'keep trying that long while the server is not up yet, e.g. 30s',
     parse: (text) => duration('--wait', text),
   },
+  tenantSchemas: { flags: '--tenant-schemas <query>', description: 'act on every schema that this query returns; it is run read only' },
+  tenantDatabases: { flags: '--tenant-databases <query>', description: 'act on every database of the server that this query returns' },
+  tenant: {
+    flags: '--tenant <ids>',
+    description: 'of those only these, separated by commas',
+    parse: (text) => listOf('--tenant', text),
+    repeated: 'joined',
+  },
+  concurrency: {
+    flags: '--concurrency <n>',
+    description: 'tenants at once (default: 4; about as many as the server has cores)',
+    parse: (text) => count('--concurrency', text),
+  },
+  canary: { flags: '--canary <n>', description: 'so many tenants first, and the rest only if none of them failed', parse: (text) => count('--canary', text) },
+  maxFailures: { flags: '--max-failures <n>', description: 'begin no further tenant after so many failures', parse: (text) => count('--max-failures', text) },
   to: { flags: '--to <version>', description: 'up: up to and including this version. down: this version stays applied' },
   steps: { flags: '--steps <n>', description: 'how many migrations', parse: (text) => count('--steps', text) },
   only: { flags: '--only <version>', description: 'undo just this one, if nothing above needs it' },
@@ -136,6 +157,10 @@ export const placeOptions: readonly OptionName[] = [
   'envFile',
   'wait',
 ];
+/** Which tenants, where a service has a schema or a database for each. */
+export const tenantOptions: readonly OptionName[] = ['tenantSchemas', 'tenantDatabases', 'tenant'];
+/** How a run goes about them. */
+export const rolloutOptions: readonly OptionName[] = ['concurrency', 'canary', 'maxFailures'];
 export const outputOptions: readonly OptionName[] = ['json', 'color', 'verbose', 'showData'];
 
 export function listOf(flag: string, text: string): string[] {

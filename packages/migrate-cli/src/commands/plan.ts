@@ -1,13 +1,14 @@
 import { MigrationError } from '@org/migrate-core';
 
 import type { CommandModule } from '../commands.ts';
-import { outputOptions, placeOptions } from '../options.ts';
+import { outputOptions, placeOptions, tenantOptions } from '../options.ts';
 import { planServices } from '../plan-services.ts';
 import { selectServices } from '../selection.ts';
+import { tenantsAsked } from '../tenants.ts';
 
 export const command: CommandModule = {
-  help: 'Every pending migration is parsed and shown in the order in which it would run, across services. Writes nothing. --verbose adds the SQL.',
-  options: [...placeOptions, 'down', 'to', 'steps', 'only', 'order', ...outputOptions],
+  help: 'Every pending migration is parsed and shown in the order in which it would run, across services. Writes nothing. --verbose adds the SQL. Tenants with the same history are planned together.',
+  options: [...placeOptions, ...tenantOptions, 'concurrency', 'down', 'to', 'steps', 'only', 'order', ...outputOptions],
   examples: [
     ['migrate plan', 'what migrate up would run'],
     ['migrate plan --verbose', 'and its SQL'],
@@ -26,6 +27,10 @@ export const command: CommandModule = {
     const version = to ?? only;
     if (version !== undefined && selection.services.length > 1) fail(`${version} is a version of one service: add --service to say which.`);
     const request = down === true ? ({ direction: 'down', to, steps, only } as const) : ({ direction: 'up', to, steps, order } as const);
+    if (tenantsAsked(invocation.options)) {
+      const { planTenants } = await import('../fleet/command.ts');
+      return planTenants(invocation, selection, request, verbose === true ? 'whole' : 'none');
+    }
     return planServices(invocation, selection, request, verbose === true ? 'whole' : 'none');
   },
 };

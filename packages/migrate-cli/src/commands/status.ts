@@ -4,24 +4,31 @@ import type { CommandModule } from '../commands.ts';
 import { toMigrationError } from '../connect-error.ts';
 import { exit, exitCodeOf, type ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
-import { outputOptions, placeOptions } from '../options.ts';
+import { outputOptions, placeOptions, tenantOptions } from '../options.ts';
 import type { ServiceStatus } from '../render/document.ts';
 import { selectServices } from '../selection.ts';
 import type { Service } from '../service.ts';
+import { tenantsAsked } from '../tenants.ts';
 import { printable } from '../render/text.ts';
 
 export const command: CommandModule = {
-  help: 'Reads only: no table is created, no lock is taken. With one service, each migration’s state; a migration that runs just now is shown with whom it waits for.',
-  options: [...placeOptions, 'exitCode', ...outputOptions],
+  help: 'Reads only: no table is created, no lock is taken. With one service, each migration’s state; a migration that runs just now is shown with whom it waits for. Of tenants: how many are at which version; --tenant tells each migration of one, --verbose each tenant.',
+  options: [...placeOptions, ...tenantOptions, 'concurrency', 'exitCode', ...outputOptions],
   examples: [
     ['migrate status', 'a table of all services'],
     ['migrate status --service patient', 'each migration of one'],
     ['migrate status --exit-code', 'for scripts: exits 3 where anything is pending'],
+    ['migrate status --tenant-schemas "SELECT schema_name FROM tenants"', 'thousands of tenants in a few lines'],
     ['migrate status --json', 'for programs'],
   ],
   async run(invocation) {
     const { options, output } = invocation;
-    const { services } = await selectServices(invocation);
+    const selection = await selectServices(invocation);
+    if (tenantsAsked(options)) {
+      const { statusOfTenants } = await import('../fleet/command.ts');
+      return statusOfTenants(invocation, selection);
+    }
+    const { services } = selection;
     // One service that cannot be reached is an error; among several the others are still worth seeing.
     const found = await Promise.all(services.map((service) => read(service)));
     if (options.json === true) {

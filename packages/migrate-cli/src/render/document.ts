@@ -58,7 +58,7 @@ function failure(error: MigrationError, version: string | null, cwd: string): ob
   };
 }
 
-function place(position: SourcePosition | null, cwd: string): { file: string | null; line: number | null; column: number | null } {
+export function place(position: SourcePosition | null, cwd: string): { file: string | null; line: number | null; column: number | null } {
   const file = position?.file ?? null;
   return { file: file === null ? null : shown(file, cwd), line: position?.line ?? null, column: position?.column ?? null };
 }
@@ -79,7 +79,7 @@ export function statusDocument(services: readonly ServiceStatus[]): string {
   return json({ services: services.map((one) => ({ service: one.service, targets: [statusTarget(one)] })) });
 }
 
-function statusTarget({ connection, schema, status, error }: ServiceStatus): object {
+export function statusTarget({ connection, schema, status, error }: ServiceStatus): object {
   if (status === null) {
     const database = connection?.settings.database ?? null;
     const target = database === null ? null : schema === 'public' ? database : `${database}.${schema}`;
@@ -120,7 +120,7 @@ export function planDocument(services: readonly ServicePlan[], cwd: string): str
   return json({ services: services.map((one) => ({ service: one.service, targets: [planTarget(one, cwd)] })) });
 }
 
-function planTarget({ direction, connection, plan, error }: ServicePlan, cwd: string): object {
+export function planTarget({ direction, connection, plan, error }: ServicePlan, cwd: string): object {
   const problems = plan?.plan.problems.map(({ code, version, message, severity }) => ({ code, version, message, severity })) ?? [];
   const broken =
     error === null ? [] : [{ code: error.code, version: error.migration, message: error.message, severity: 'error', ...place(error.position, cwd) }];

@@ -48,7 +48,7 @@ function frames(stack: string): string {
     .join('\n');
 }
 
-function excerpt(position: SourcePosition, colours: Colours, cwd: string): string[] {
+export function excerpt(position: SourcePosition, colours: Colours, cwd: string): string[] {
   const place =
     position.file === null ? `line ${position.line}, column ${position.column}` : `${shown(position.file, cwd)}:${position.line}:${position.column}`;
   const characters = Array.from(position.text.replaceAll('\t', ' '));
@@ -66,7 +66,7 @@ function excerpt(position: SourcePosition, colours: Colours, cwd: string): strin
   ];
 }
 
-function firstLines(statement: string): string[] {
+export function firstLines(statement: string): string[] {
   const lines = printable(statement).split('\n');
   return lines.length > 8 ? [...lines.slice(0, 8), '…'] : lines;
 }

@@ -1,6 +1,6 @@
 /** What would run, with its SQL. Pure. */
 
-import type { PlannedStep } from '@org/migrate-core';
+import type { DetailedPlan, PlannedStep } from '@org/migrate-core';
 
 import type { Colours } from './colour.ts';
 import type { ServicePlan } from './document.ts';
@@ -17,11 +17,16 @@ export function renderPlan({ service, direction, connection, plan }: ServicePlan
       ? `  nothing to ${direction === 'up' ? 'apply' : 'undo'} on ${printable(target.name)} (${plural(found, 'migration')} in the source)`
       : `  ${plural(steps.length, 'migration')} to ${direction === 'up' ? 'apply' : 'undo'} on ${printable(target.name)}; nothing is written`,
   ];
-  for (const step of steps) lines.push(...renderStep(step, sql, colours));
-  for (const { path, reason } of plan.ignored) lines.push(`  ${colours.yellow('!')} not a migration: ${printable(path)} (${printable(reason)})`);
-  for (const { severity, message } of plan.plan.problems)
+  return [...lines, ...renderSteps(plan, sql, colours)].join('\n');
+}
+
+/** The steps, and what is wrong with them. */
+export function renderSteps({ steps, ignored, plan }: DetailedPlan, sql: 'whole' | 'none', colours: Colours): string[] {
+  const lines = steps.flatMap((step) => renderStep(step, sql, colours));
+  for (const { path, reason } of ignored) lines.push(`  ${colours.yellow('!')} not a migration: ${printable(path)} (${printable(reason)})`);
+  for (const { severity, message } of plan.problems)
     lines.push(`  ${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${printable(message).replaceAll('\n', '\n    ')}`);
-  return lines.join('\n');
+  return lines;
 }
 
 function renderStep({ name, direction, mode, from, transaction, sql }: PlannedStep, show: 'whole' | 'none', colours: Colours): string[] {

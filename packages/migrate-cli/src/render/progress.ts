@@ -13,7 +13,7 @@ export class Progress {
   readonly #stream: NodeJS.WriteStream | null;
   #update: ReturnType<typeof createLogUpdate> | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #text: string | null = null;
+  #text: (() => string) | null = null;
   #since = 0;
   #frame = 0;
 
@@ -21,10 +21,17 @@ export class Progress {
     this.#stream = stream;
   }
 
+  /** From now on this, and for how long. */
   show(text: string): void {
-    if (this.#stream === null) return;
-    this.#text = text;
     this.#since = performance.now();
+    this.follow(() => text);
+  }
+
+  /** What goes on is asked for at every redraw; the time goes on from the first. */
+  follow(text: () => string): void {
+    if (this.#stream === null) return;
+    if (this.#text === null && this.#since === 0) this.#since = performance.now();
+    this.#text = text;
     if (this.#timer !== null) return;
     this.#timer = setInterval(() => void this.#draw(), REDRAW_MS);
     this.#timer.unref();
@@ -63,6 +70,6 @@ export class Progress {
       this.#update ??= create(stream);
     }
     this.#frame = (this.#frame + 1) % FRAMES.length;
-    this.#update(`  ${FRAMES[this.#frame]} ${fit(`${this.#text}  ${duration(elapsed)}`, Math.max(20, (stream.columns || 80) - 6))}`);
+    this.#update(`  ${FRAMES[this.#frame]} ${fit(`${this.#text()}  ${duration(elapsed)}`, Math.max(20, (stream.columns || 80) - 6))}`);
   }
 }

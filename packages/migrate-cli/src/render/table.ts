@@ -109,7 +109,7 @@ function told(services: readonly ServiceStatus[]): { message: string; hint: stri
   return [...errors.values()];
 }
 
-function state({ pending, problems, running }: Status, colours: Colours): string {
+export function state({ pending, problems, running }: Status, colours: Colours): string {
   if (running !== null) return colours.cyan('running now');
   const errors = problems.filter((one) => one.severity === 'error').length;
   if (errors > 0) return colours.red(plural(errors, 'problem'));
@@ -157,7 +157,7 @@ const MARKS: Readonly<Record<ProblemCode, string>> = {
   unknownVersion: 'unknown',
 };
 
-function renderTroubles(service: string, { problems, running }: Status, colours: Colours): string[] {
+export function renderTroubles(service: string, { problems, running }: Status, colours: Colours): string[] {
   const lines = problems.flatMap(({ severity, message }) => {
     const [first = '', ...more] = printable(message).split('\n');
     return [`${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${printable(service)}: ${first}`, ...more.map((line) => `  ${line}`)];

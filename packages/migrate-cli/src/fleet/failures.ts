@@ -1,0 +1,65 @@
+/** What failed, and for whom: tenants that failed alike are told together. Pure. */
+
+import type { Failure, TenantResult } from '@org/migrate-core';
+
+import type { Colours } from '../render/colour.ts';
+import { excerpt, firstLines } from '../render/error.ts';
+import { plural, printable } from '../render/text.ts';
+
+export interface FailureStyle {
+  readonly colours: Colours;
+  /** Every tenant and every failure; else the first ones, and how many more there are. */
+  readonly extent: 'all' | 'first';
+  readonly cwd: string;
+}
+
+const MOST_TENANTS = 10;
+const FEW_TENANTS = 3;
+const MOST_FAILURES = 10;
+
+interface Alike {
+  readonly failed: Failure | null;
+  readonly tenants: string[];
+}
+
+export function renderFailures(failures: readonly TenantResult[], style: FailureStyle): string[] {
+  const alike = together(failures);
+  const told = style.extent === 'all' ? alike : alike.slice(0, MOST_FAILURES);
+  const lines = told.flatMap((one) => ['', ...renderOne(one, style)]);
+  const rest = alike.slice(told.length).reduce((sum, one) => sum + one.tenants.length, 0);
+  if (rest > 0) lines.push('', `  and ${plural(rest, 'more tenant')} that failed otherwise; --verbose shows all, --json too`);
+  return lines;
+}
+
+/** The most frequent first; of equal ones, as they came. */
+function together(failures: readonly TenantResult[]): readonly Alike[] {
+  const groups = new Map<string, Alike>();
+  for (const { tenant, schema, database, failed } of failures) {
+    // A message that names the tenant's own schema would make each of them another failure.
+    const message = [schema, database].reduce((text: string, name) => (name === null ? text : text.replaceAll(name, '…')), failed?.message ?? '');
+    const key = JSON.stringify([failed?.name, failed?.sqlState, failed?.code, message, failed?.statement]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { failed, tenants: [tenant] });
+    else group.tenants.push(tenant);
+  }
+  return [...groups.values()].toSorted((a, b) => b.tenants.length - a.tenants.length);
+}
+
+function renderOne({ failed, tenants }: Alike, { colours, extent, cwd }: FailureStyle): string[] {
+  const who = tenantNames(tenants, extent);
+  if (failed === null) return [`${colours.red('✗')} ${colours.bold(who)}: stopped half way`];
+  const state = failed.sqlState === null || failed.message.includes(failed.sqlState) ? '' : colours.dim(` (SQLSTATE ${failed.sqlState})`);
+  const [first = '', ...more] = printable(failed.message).split('\n');
+  const lines = [`${colours.red('✗')} ${colours.bold(who)}: ${first}${state}`, ...more.map((line) => `  ${line}`)];
+  if (failed.position !== null) lines.push(...excerpt(failed.position, colours, cwd));
+  else if (failed.statement !== null) lines.push('', ...firstLines(failed.statement).map((line) => `  ${colours.dim('|')} ${line}`), '');
+  if (failed.hint !== null) lines.push(`  ${colours.cyan('→')} ${printable(failed.hint)}`);
+  return lines;
+}
+
+/** `a, b, c and 1,994 more`. */
+export function tenantNames(tenants: readonly string[], extent: FailureStyle['extent'] | 'few'): string {
+  const sorted = tenants.toSorted();
+  const named = extent === 'all' ? sorted : sorted.slice(0, extent === 'few' ? FEW_TENANTS : MOST_TENANTS);
+  return `${printable(named.join(', '))}${named.length < sorted.length ? ` and ${sorted.length - named.length} more` : ''}`;
+}

@@ -1,0 +1,114 @@
+/** Where the tenants of a service stand: how many at which version, which are behind, which failed and why. Reads only. */
+
+import { MigrationError, type ChosenConnection, type FleetGroup, type FleetStatus, type FleetTarget, type Status } from '@org/migrate-core';
+
+import { toMigrationError } from '../connect-error.ts';
+import { exit, type ExitCode } from '../exit.ts';
+import type { Invocation } from '../invocation.ts';
+import { statusTarget, type ServiceStatus } from '../render/document.ts';
+import { renderStatus } from '../render/table.ts';
+import { FleetDocument, targetName } from './document.ts';
+import { targetsOf } from './groups.ts';
+import type { ServiceFleet } from './service-fleet.ts';
+import { renderFleetStatus, type LastFailure } from './status-table.ts';
+
+/** Of more tenants that are behind, the last failure is not looked for: each is a query. */
+const MOST_ASKED = 500;
+
+export async function showFleetStatus(invocation: Invocation, tenants: ServiceFleet): Promise<ExitCode> {
+  const { options, output, cwd } = invocation;
+  const { service } = tenants;
+  const connection = await service.connection();
+  if (options.tenant !== undefined) return showTenants(invocation, tenants, connection);
+  const status = await tenants.fleet().status({ concurrency: options.concurrency });
+  if (options.json === true) writeDocument(invocation, tenants, status, connection);
+  else {
+    const extent = options.verbose === true ? 'all' : 'first';
+    const failures = await lastFailures(tenants, status);
+    output.line(renderFleetStatus({ service: service.name, connection, status, lastFailures: failures }, { colours: output.colours, extent, cwd }));
+  }
+  return exitCode(invocation, status);
+}
+
+/** Named ones are looked at one by one, with each migration’s state. */
+async function showTenants(invocation: Invocation, tenants: ServiceFleet, connection: ChosenConnection): Promise<ExitCode> {
+  const { options, output } = invocation;
+  const { service, targets } = tenants;
+  const names = (await service.source.list()).migrations.map((one) => one.name);
+  const known = await tenants.fleet().status({ concurrency: options.concurrency });
+  const found = await tenants.each(targets, async (migrator, target): Promise<ServiceStatus> => {
+    const { tenant, schema = 'public' } = target;
+    const base = { service: tenant, connection, schema, names };
+    const failed = known.failures.find((one) => one.tenant === tenant)?.failed ?? null;
+    try {
+      if (failed === null) return { ...base, status: await migrator.status(), error: null };
+    } catch (error) {
+      return { ...base, status: null, error: toMigrationError(error) };
+    }
+    return { ...base, status: null, error: new MigrationError({ code: failed.code, message: failed.message, hint: failed.hint ?? undefined }) };
+  });
+  if (options.json === true) {
+    const document = new FleetDocument(output, service.name);
+    for (const [index, one] of found.entries()) document.add({ ...statusTarget(one), ...placeOf(targets[index], connection) });
+    document.end();
+  } else {
+    for (const [index, one] of found.entries()) {
+      if (index > 0) output.line();
+      output.line(renderStatus(one, output.colours));
+      if (one.error !== null) output.line(`  ${output.colours.red('✗')} ${one.error.message}`);
+    }
+  }
+  return exitCode(invocation, known);
+}
+
+function placeOf(target: FleetTarget | undefined, { settings }: ChosenConnection): object {
+  const { tenant = null, schema = 'public', database = settings.database } = target ?? {};
+  return { target: targetName({ schema, database }, database), database, schema, tenant };
+}
+
+/** The newest line of the log of those that are behind, where it is a failure: the next run may fail at the same place. */
+async function lastFailures(tenants: ServiceFleet, { groups }: FleetStatus): Promise<readonly LastFailure[]> {
+  const behind = groups.filter(({ status }) => isBehind(status)).flatMap((group) => group.tenants);
+  const found = await tenants.each(targetsOf(tenants, behind.slice(0, MOST_ASKED)), async (migrator, { tenant }) => {
+    const [entry] = await migrator.log(1).catch(() => []);
+    return entry?.action === 'failed' ? [{ tenant, entry }] : [];
+  });
+  return found.flat();
+}
+
+function writeDocument({ output }: Invocation, tenants: ServiceFleet, { groups, failures }: FleetStatus, connection: ChosenConnection): void {
+  const document = new FleetDocument(output, tenants.service.name);
+  const targets = new Map(tenants.targets.map((target) => [target.tenant, target]));
+  for (const { tenants: ids, status } of groups) {
+    const shared = statusTarget({ service: '', connection, schema: '', names: [], status, error: null }) as SharedTarget;
+    for (const tenant of ids)
+      document.add({ ...(tenant === status.target.tenant ? shared : withoutTimes(shared)), ...placeOf(targets.get(tenant), connection) });
+  }
+  for (const { tenant, failed } of failures) {
+    const problem = { code: failed?.code ?? 'internal', version: null, message: failed?.message ?? '' };
+    document.add({ ...placeOf(targets.get(tenant), connection), current: null, applied: [], pending: [], problems: [problem] });
+  }
+  document.end();
+}
+
+interface SharedTarget {
+  readonly applied: readonly object[];
+  readonly running?: unknown;
+}
+
+/** When each was applied is in each tenant’s own history, which is read for those that are named. */
+function withoutTimes({ running: _, applied, ...shared }: SharedTarget): object {
+  return { ...shared, applied: applied.map((one) => ({ ...one, appliedAt: null, durationMs: null })) };
+}
+
+function isBehind(status: Status): boolean {
+  return status.pending.length > 0 || status.applied.some((row) => row.state !== 'applied');
+}
+
+function exitCode({ options }: Invocation, { groups, failures, total }: FleetStatus): ExitCode {
+  if (failures.length > 0) return failures.length === total ? exit.failed : exit.someTenantsFailed;
+  if (options.exitCode !== true) return exit.done;
+  const broken = ({ status }: FleetGroup): boolean => status.problems.some((one) => one.severity === 'error' && one.code !== 'outOfOrder');
+  if (groups.some(broken)) return groups.every(broken) ? exit.failed : exit.someTenantsFailed;
+  return groups.some((group) => isBehind(group.status)) ? exit.pending : exit.done;
+}

@@ -1,0 +1,142 @@
+/** The story of a fleet's run: a line that moves on a terminal, and a summary. */
+
+import type { ChosenConnection, FleetEvent, FleetReport, MigrationEvent, Outcome, TenantResult } from '@org/migrate-core';
+
+import type { Invocation } from '../invocation.ts';
+import { Progress } from '../render/progress.ts';
+import { describe } from '../render/story.ts';
+import { duration, heading, plural, printable } from '../render/text.ts';
+import { renderFailures } from './failures.ts';
+
+/** More lines about waiting than that help nobody. */
+const MOST_WAITS = 20;
+
+export class FleetStory {
+  readonly #invocation: Invocation;
+  readonly #progress: Progress;
+  readonly #total: number;
+  readonly #started = performance.now();
+  #done = 0;
+  #failed = 0;
+  /** Those that were visited: the others are told from together, and say nothing about the rate. */
+  #visited = 0;
+  readonly #waits = new Set<string>();
+
+  constructor(invocation: Invocation, total: number) {
+    this.#invocation = invocation;
+    this.#total = total;
+    this.#progress = new Progress(invocation.output.live);
+  }
+
+  connected(service: string, connection: ChosenConnection, direction: 'up' | 'down'): void {
+    const { output } = this.#invocation;
+    output.line(heading(service, connection, output.colours));
+    output.line(`  ${plural(this.#total, 'tenant')} to ${direction === 'up' ? 'bring up to date' : 'look at'}`);
+    this.#progress.follow(() => this.#now());
+  }
+
+  hear(event: FleetEvent): void {
+    if (event.type === 'tenant') return this.#hearTenant(event.tenant, event.event);
+    const { result, done } = event;
+    this.#done = done;
+    if (result.outcome !== 'upToDate' && result.outcome !== 'notRun') this.#visited++;
+    if (result.outcome === 'failed' || result.outcome === 'interrupted') this.#failed++;
+    if (this.#invocation.options.verbose === true) this.#say(this.#line(result));
+  }
+
+  #now(): string {
+    const seconds = (performance.now() - this.#started) / 1_000;
+    const rate = this.#visited / seconds;
+    const left = this.#total - this.#done;
+    const parts = [
+      `${this.#done}/${this.#total} tenants`,
+      ...(this.#failed > 0 ? [`${this.#failed} failed`] : []),
+      ...(this.#visited > 0 ? [`${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`, `about ${duration((left / rate) * 1_000)} left`] : []),
+    ];
+    return parts.join(', ');
+  }
+
+  #line({ tenant, outcome, applied, undone, durationMs }: TenantResult): string {
+    const { colours } = this.#invocation.output;
+    const mark: Readonly<Record<Outcome, string>> = {
+      applied: colours.green('✓'),
+      undone: colours.green('↶'),
+      upToDate: colours.dim('-'),
+      failed: colours.red('✗'),
+      interrupted: colours.red('✗'),
+      notRun: colours.yellow('·'),
+    };
+    const word: Partial<Record<Outcome, string>> = { upToDate: 'nothing to do', failed: 'failed', interrupted: 'stopped', notRun: 'not run' };
+    const did = [
+      ...(undone.length > 0 ? [`undone ${undone.join(', ')}`] : []),
+      ...(applied.length > 0 ? [`applied ${applied.join(', ')}`] : []),
+      ...(word[outcome] === undefined ? [] : [word[outcome]]),
+    ];
+    return `  ${mark[outcome]} ${printable(tenant)}  ${printable(did.join('; '))}${durationMs > 0 ? `  ${colours.dim(duration(durationMs))}` : ''}`;
+  }
+
+  /** What makes a run stand still is told as it happens. */
+  #hearTenant(tenant: string, event: MigrationEvent): void {
+    const { colours } = this.#invocation.output;
+    const told = (text: string, key: string): void => {
+      if (this.#waits.has(key) || this.#waits.size >= MOST_WAITS) return;
+      this.#waits.add(key);
+      this.#say(`  ${colours.yellow('…')} ${printable(tenant)}: ${text}`);
+    };
+    switch (event.type) {
+      case 'waitingForLock':
+        return told(`waiting for another migration run: ${event.holder === null ? 'who it is, is not known' : describe(event.holder)}`, tenant);
+      case 'blocked':
+        return told(
+          `${printable(event.name)} waits for a lock held by ${event.blockers.map(describe).join('; ') || 'another session'}`,
+          `${tenant} ${event.name}`,
+        );
+      case 'notice':
+        if (this.#invocation.options.verbose === true) this.#say(`  ${colours.cyan('i')} ${printable(tenant)}: ${printable(event.message)}`);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** What became of all of them. */
+  ended(report: FleetReport): void {
+    this.#progress.clear();
+    const { output, options, cwd } = this.#invocation;
+    const { colours } = output;
+    const { counts, total, failures, stopped, durationMs } = report;
+    for (const line of renderFailures(failures, { colours, extent: options.verbose === true ? 'all' : 'first', cwd })) output.log(line);
+    const visited = counts.applied + counts.undone + counts.failed + counts.interrupted;
+    const parts = [
+      ...(counts.applied > 0 ? [colours.green(`${counts.applied} applied`)] : []),
+      ...(counts.undone > 0 ? [colours.green(`${counts.undone} undone`)] : []),
+      ...(counts.upToDate > 0 ? [`${counts.upToDate} had nothing to do`] : []),
+      ...(counts.failed > 0 ? [colours.red(`${counts.failed} failed`)] : []),
+      ...(counts.interrupted > 0 ? [colours.red(`${counts.interrupted} stopped half way`)] : []),
+      ...(counts.notRun > 0 ? [colours.yellow(`${counts.notRun} not run`)] : []),
+    ];
+    const rate = visited > 1 && durationMs > 0 ? `, ${perSecond((visited * 1_000) / durationMs)}` : '';
+    if (failures.length > 0) output.line();
+    output.line(`  ${plural(total, 'tenant')}: ${parts.join(', ')}, in ${duration(durationMs)}${rate}.`);
+    const why = stopped === null ? null : WHY_STOPPED[stopped];
+    if (why !== null) output.line(`  ${colours.yellow('!')} ${why}`);
+  }
+
+  broken(): void {
+    this.#progress.clear();
+  }
+
+  #say(text: string): void {
+    this.#progress.above(() => this.#invocation.output.line(text));
+  }
+}
+
+const WHY_STOPPED: Readonly<Record<NonNullable<FleetReport['stopped']>, string>> = {
+  canary: 'Among the first tenants (--canary) one failed, so the others were not begun.',
+  maxFailures: 'As many failed as --max-failures allows, so no further tenant was begun.',
+  signal: 'It was told to stop; what is not done is done by the next run.',
+};
+
+function perSecond(rate: number): string {
+  return `${rate < 10 ? rate.toFixed(1) : Math.round(rate)} tenants/s`;
+}
