@@ -12,7 +12,7 @@ import type pg from 'pg';
 import { isInstalled, runCommand } from './command.ts';
 import type { Contest, Contestant, Rival } from './contest.ts';
 import { connect, freshDatabases } from './databases.ts';
-import { fleetPending, fleetStatus } from './fleet-contests.ts';
+import { fleetPending, fleetSmall, fleetStatus } from './fleet-contests.ts';
 import type { Folders } from './migrations.ts';
 
 const require = createRequire(import.meta.url);
@@ -38,6 +38,7 @@ export const contests: Readonly<Record<string, (around: Surroundings) => Promise
   'current-in-process': currentInProcess,
   'current-command': currentCommand,
   'fleet-pending': fleetPending,
+  'fleet-small': fleetSmall,
   'fleet-status': fleetStatus,
 };
 

@@ -21,9 +21,21 @@ const FEW = 1_000;
 
 const statusProgram = fileURLToPath(new URL('fleet-status.ts', import.meta.url));
 
-export async function fleetPending({ server, base, tenants }: Surroundings): Promise<Contest> {
-  const folder = join(base, 'fleet');
-  const written = makeMigrations(MIGRATIONS);
+/** Tables with indexes, functions and triggers: most of the time is PostgreSQL's own work, whoever sends the statements. */
+export function fleetPending(around: Surroundings): Promise<Contest> {
+  return pendingContest(around, { id: 'fleet-pending', label: 'migrations', written: makeMigrations(MIGRATIONS) });
+}
+
+/** A table, and a column with each further migration: shows what each tenant costs beside its statements. */
+export function fleetSmall(around: Surroundings): Promise<Contest> {
+  return pendingContest(around, { id: 'fleet-small', label: 'small migrations', written: makeSmallMigrations(MIGRATIONS) });
+}
+
+async function pendingContest(
+  { server, base, tenants }: Surroundings,
+  { id, label, written }: { readonly id: string; readonly label: string; readonly written: readonly Written[] },
+): Promise<Contest> {
+  const folder = join(base, id);
   await writeSections(folder, written);
   const names = schemaNames(tenants);
   const [ours, four] = [2, 4].map((concurrency) =>
@@ -32,8 +44,8 @@ export async function fleetPending({ server, base, tenants }: Surroundings): Pro
   const scripts = [2, 4].map((workers) => onSchemas(server, `a script each, ${workers} at once`, names, (url) => runScripts(url, written, names, workers)));
   const loop = onSchemas(server, 'node-pg-migrate, runner in a loop', names, (url) => loopRunner(url, folder, names));
   return {
-    id: 'fleet-pending',
-    work: `${tenants} tenant schemas × ${MIGRATIONS} migrations, in process`,
+    id,
+    work: `${tenants} tenant schemas × ${MIGRATIONS} ${label}, in process`,
     ours: ours as Contestant,
     rivals: [
       { contestant: four as Contestant, reach: null },
