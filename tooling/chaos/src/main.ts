@@ -4,6 +4,7 @@ import { testServer } from '@org/test-postgres';
 import { Command, InvalidArgumentError } from 'commander';
 
 import { crowd } from './crowd.ts';
+import { fleetCrowd, fleetKill } from './fleet.ts';
 import { kill } from './kill.ts';
 
 const say = (line: string): void => {
@@ -36,5 +37,23 @@ program
       1,
       await crowd({ rounds: options.rounds, processes: options.processes, through: options.pgbouncer === true ? 'pgbouncer' : 'direct', say }),
     );
+  });
+program
+  .command('fleet')
+  .description('SIGKILL of processes that migrate the same tenant schemas, then a plain up')
+  .option('--kills <n>', 'kills in all', count, 100)
+  .option('--together <n>', 'processes at once', count, 4)
+  .option('--tenants <n>', 'tenant schemas', count, 40)
+  .action(async (options: { kills: number; together: number; tenants: number }) => {
+    process.exitCode = Math.min(1, await fleetKill({ ...options, say }));
+  });
+program
+  .command('fleet-crowd')
+  .description('many processes share a fleet that is one version behind; timed against one process alone')
+  .option('--rounds <n>', 'how many times', count, 3)
+  .option('--processes <n>', 'how many at once', count, 20)
+  .option('--tenants <n>', 'tenant schemas', count, 500)
+  .action(async (options: { rounds: number; processes: number; tenants: number }) => {
+    process.exitCode = Math.min(1, await fleetCrowd({ ...options, say }));
   });
 await program.parseAsync();

@@ -8,17 +8,19 @@ export interface Folder extends AsyncDisposable {
   readonly path: string;
   /** In order. */
   readonly names: readonly string[];
+  /** Tables t1, t2, …, each with a few migrations. */
+  readonly tables: number;
   /** Indexes that must be there and valid in the end. */
   readonly indexes: number;
 }
 
 /** Tables with rows, concurrent builds with and without neighbours, a unique one, a drop, new enum values, a directive. */
-export async function writeMigrations(): Promise<Folder> {
+export async function writeMigrations(tables = 4): Promise<Folder> {
   const files: Record<string, string> = {};
   const add = (name: string, sql: string): void => {
     files[`${String(Object.keys(files).length + 1).padStart(4, '0')}_${name}`] = sql;
   };
-  for (let n = 1; n <= 4; n++) {
+  for (let n = 1; n <= tables; n++) {
     add(
       `table_${n}.sql`,
       `CREATE TABLE t${n} (id int PRIMARY KEY, a int, note text);\nINSERT INTO t${n} SELECT g, g, 'row ' || g FROM generate_series(1, 3000) g;\n-- Down Migration\nDROP TABLE t${n};\n`,
@@ -37,6 +39,21 @@ export async function writeMigrations(): Promise<Folder> {
       `CREATE TYPE e${n} AS ENUM ('a');\nBEGIN;\nALTER TYPE e${n} ADD VALUE 'b';\nCOMMIT;\nBEGIN;\nCREATE TABLE u${n} (v e${n} DEFAULT 'b');\nINSERT INTO u${n} VALUES ('b');\nCOMMIT;\n`,
     );
   }
+  return writeFolder(files, tables);
+}
+
+/** Plain migrations, quick to have in hundreds of schemas: a table, then a column each. */
+export function writePlainMigrations(count: number): Promise<Folder> {
+  const files = Object.fromEntries(
+    Array.from({ length: count }, (_, index) => [
+      `${String(index + 1).padStart(4, '0')}_visit_${index}.sql`,
+      index === 0 ? 'CREATE TABLE visit (id int PRIMARY KEY);\n' : `ALTER TABLE visit ADD column_${index} int;\n`,
+    ]),
+  );
+  return writeFolder(files, 0);
+}
+
+async function writeFolder(files: Readonly<Record<string, string>>, tables: number): Promise<Folder> {
   const path = await mkdtemp(join(tmpdir(), 'chaos-'));
   for (const [name, sql] of Object.entries(files)) {
     await mkdir(dirname(join(path, name)), { recursive: true });
@@ -45,7 +62,8 @@ export async function writeMigrations(): Promise<Folder> {
   return {
     path,
     names: Object.keys(files).map((name) => name.replace(/\.sql$/, '')),
-    indexes: 4 * 3,
+    tables,
+    indexes: tables * 3,
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
   };
 }

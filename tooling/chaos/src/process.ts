@@ -1,10 +1,13 @@
-/** `migrate up` as a process of its own. */
+/** Migrating as a process of its own: `migrate up` for one database, the library for a fleet. */
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const program = join(dirname(createRequire(import.meta.url).resolve('@org/migrate-cli/package.json')), 'bin/migrate.js');
+
+const fleetProgram = fileURLToPath(new URL('fleet-up.ts', import.meta.url));
 
 export interface Ended {
   /** `null` when a signal ended it. */
@@ -18,7 +21,16 @@ export interface Migrating {
 }
 
 export function startMigrating(folder: string, url: string): Migrating {
-  const child = spawn(process.execPath, [program, 'up', '--dir', folder, '--url', url, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return start([program, 'up', '--dir', folder, '--url', url, '--json']);
+}
+
+/** Of the first `tenants` schemas that `tenantSchemas` names. */
+export function startFleet(folder: string, url: string, tenants: number, concurrency: number): Migrating {
+  return start(['--conditions=@org/source', fleetProgram, url, folder, String(tenants), String(concurrency)]);
+}
+
+function start(words: readonly string[]): Migrating {
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   const collect = (chunk: Buffer): void => {
     output += chunk.toString();

@@ -1,0 +1,128 @@
+/** A fleet of schemas that several processes migrate at once: killed at random, and shared among many. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { testDatabase } from '@org/test-postgres';
+
+import { writeMigrations, writePlainMigrations } from './migrations.ts';
+import { startFleet, type Ended } from './process.ts';
+import { createTenantSchemas, tenantSchemas } from './tenants.ts';
+import { faults } from './truth.ts';
+
+export interface FleetKillOptions {
+  /** Kills in all. */
+  readonly kills: number;
+  /** Processes at once. */
+  readonly together: number;
+  readonly tenants: number;
+  readonly say: (line: string) => void;
+}
+
+/** Tenants at once within a process. */
+const CONCURRENCY = 2;
+
+/** Answers the number of databases in which something was wrong. */
+export async function fleetKill({ kills, together, tenants, say }: FleetKillOptions): Promise<number> {
+  await using folder = await writeMigrations(1);
+  const schemas = tenantSchemas(tenants);
+  let killed = 0;
+  let wrong = 0;
+  for (let round = 1; killed < kills; round++) {
+    await using db = await testDatabase();
+    await createTenantSchemas(db.url, schemas);
+    const before = killed;
+    const bad: string[] = [];
+    for (let complete = false; !complete && killed < kills;) {
+      const running = Array.from({ length: together }, () => startFleet(folder.path, db.url, tenants, CONCURRENCY));
+      const ends = await Promise.all(
+        running.map(async (one) => {
+          // Some die while Node still starts: the work lies behind that.
+          void sleep(250 + Math.random() * 1_250).then(() => one.process.kill('SIGKILL'));
+          return one.ended;
+        }),
+      );
+      killed += ends.filter((end) => end.code === null).length;
+      bad.push(...complaints(ends));
+      complete = ends.some((end) => end.code === 0);
+    }
+    bad.push(...complaints([await startFleet(folder.path, db.url, tenants, CONCURRENCY).ended]));
+    bad.push(...(await faults(db.url, folder, schemas)));
+    if (bad.length > 0) wrong++;
+    say(`database ${round}: ${killed - before} killed, ${bad.length === 0 ? `${tenants} tenants complete and true` : bad.slice(0, 10).join('; ')}`);
+  }
+  return wrong;
+}
+
+/** Of those that were left alone and did not end well. */
+function complaints(ends: readonly Ended[]): string[] {
+  return ends.filter((end) => end.code !== null && end.code !== 0).map((end) => `exit ${end.code}: ${end.output.slice(0, 2_000)}`);
+}
+
+export interface FleetCrowdOptions {
+  readonly rounds: number;
+  readonly processes: number;
+  readonly tenants: number;
+  readonly say: (line: string) => void;
+}
+
+/**
+ * Replicas that start together on a fleet one version behind, against one replica alone on another such fleet. Answers the number of rounds in which
+ * something was wrong; the times are told, and not judged.
+ */
+export async function fleetCrowd({ rounds, processes, tenants, say }: FleetCrowdOptions): Promise<number> {
+  let wrong = 0;
+  for (let round = 1; round <= rounds; round++) {
+    const alone = await crowdOf(1, tenants);
+    const crowd = await crowdOf(processes, tenants);
+    if (alone.wrong.length + crowd.wrong.length > 0) wrong++;
+    for (const fault of [...alone.wrong, ...crowd.wrong].slice(0, 10)) say(`  ${fault}`);
+    say(
+      `round ${round}: ${tenants} tenants one version behind: one process ${seconds(alone.ms)}, ${processes} processes ${seconds(crowd.ms)} ` +
+        `(the first was ready after ${seconds(crowd.firstMs)}), shared among ${crowd.sharing} (${crowd.shares.join(', ')})`,
+    );
+  }
+  return wrong;
+}
+
+interface Crowd {
+  /** Until the last one ended, the start of Node included. */
+  readonly ms: number;
+  readonly firstMs: number;
+  /** Processes that migrated a tenant at least. */
+  readonly sharing: number;
+  /** How many tenants each of them migrated, the most first. */
+  readonly shares: readonly number[];
+  readonly wrong: readonly string[];
+}
+
+async function crowdOf(processes: number, tenants: number): Promise<Crowd> {
+  await using older = await writePlainMigrations(5);
+  await using folder = await writePlainMigrations(6);
+  await using db = await testDatabase();
+  const schemas = tenantSchemas(tenants);
+  await createTenantSchemas(db.url, schemas);
+  const wrong = complaints([await startFleet(older.path, db.url, tenants, CONCURRENCY).ended]);
+  const began = performance.now();
+  let firstMs = Infinity;
+  const ends = await Promise.all(
+    Array.from({ length: processes }, async () => {
+      const end = await startFleet(folder.path, db.url, tenants, CONCURRENCY).ended;
+      firstMs = Math.min(firstMs, performance.now() - began);
+      return end;
+    }),
+  );
+  const ms = performance.now() - began;
+  wrong.push(...complaints(ends));
+  const migrated = ends.filter((end) => end.code === 0).map((end) => (JSON.parse(end.output) as { migrated: string[] }).migrated);
+  const all = migrated.flat();
+  if (all.length !== tenants || new Set(all).size !== tenants) {
+    wrong.push(`${all.length} were migrated, ${new Set(all).size} of them different, instead of ${tenants}`);
+  }
+  wrong.push(...(await faults(db.url, folder, schemas)));
+  const shares = migrated.map((names) => names.length).toSorted((a, b) => b - a);
+  return { ms, firstMs, sharing: shares.filter((share) => share > 0).length, shares, wrong };
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
