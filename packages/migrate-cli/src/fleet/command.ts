@@ -35,8 +35,8 @@ export async function downTenants(invocation: Invocation, selection: Selection, 
     refuseUnknownVersion(plan);
     const touched = plan.groups.filter((group) => (group.plan?.steps.length ?? 0) > 0).reduce((sum, group) => sum + group.tenants.length, 0);
     if (touched > 0) {
-      const how = `${what} of ${touched === 1 ? 'one tenant' : plural(touched, 'tenant')}`;
-      output.line(`This will ${how}${touched < tenants.targets.length ? `; ${tenants.targets.length} were named` : ''}.`);
+      const how = `${what} in ${touched === 1 ? 'one tenant' : plural(touched, 'tenant')}`;
+      output.line(`This will ${how}${touched < tenants.targets.length ? ` of ${tenants.targets.length}` : ''}.`);
       await confirm(invocation, selection, touched > 1 ? 'always' : 'severalOnly', how);
     }
     const atomicity = atomic === true ? 'whole-plan' : 'per-migration';

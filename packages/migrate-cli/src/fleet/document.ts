@@ -5,10 +5,14 @@ import type { Failure, MigrationError, TargetName, TenantResult } from '@org/mig
 import type { Output } from '../invocation.ts';
 import { place } from '../render/document.ts';
 
+/** Characters: a write for each target would take longer than what it tells. */
+const AT_ONCE = 65_536;
+
 export class FleetDocument {
   readonly #output: Output;
   readonly #service: string;
   #begun = false;
+  #waiting = '';
 
   constructor(output: Output, service: string) {
     this.#output = output;
@@ -23,7 +27,8 @@ export class FleetDocument {
   add(target: object): void {
     const separator = this.#begun ? ',' : this.#head();
     this.#begun = true;
-    this.#output.piece(`${separator}\n        ${JSON.stringify(target)}`);
+    this.#waiting += `${separator}\n        ${JSON.stringify(target)}`;
+    if (this.#waiting.length >= AT_ONCE) this.#flush();
   }
 
   /** @param more Further keys of the service. */
@@ -31,7 +36,13 @@ export class FleetDocument {
     const head = this.#begun ? '' : this.#head();
     this.#begun = true;
     const keys = Object.entries(more).map(([key, value]) => `,\n      ${JSON.stringify(key)}: ${JSON.stringify(value)}`);
-    this.#output.piece(`${head}\n      ]${keys.join('')}\n    }\n  ]\n}\n`);
+    this.#waiting += `${head}\n      ]${keys.join('')}\n    }\n  ]\n}\n`;
+    this.#flush();
+  }
+
+  #flush(): void {
+    this.#output.piece(this.#waiting);
+    this.#waiting = '';
   }
 
   #head(): string {
@@ -60,7 +71,12 @@ export function targetName({ schema, database }: Pick<TenantResult, 'schema' | '
 
 function failure({ name, version, code, message, position, statement, sqlState }: Failure, cwd: string): object {
   // Without a version it is not about a migration: no such schema, no connection.
-  return { version: version || name || null, code, message, ...place(position, cwd), statement, sqlState };
+  return { version: version || name || null, code, message, ...place(position, cwd), statement, sqlState: stateOf(sqlState) };
+}
+
+/** What is no SQLSTATE is an error of another kind, whose code says it already. */
+export function stateOf(sqlState: string | null): string | null {
+  return sqlState !== null && /^[\dA-Z]{5}$/.test(sqlState) ? sqlState : null;
 }
 
 export function errorKeys({ code, message, hint, sqlState }: MigrationError): object {

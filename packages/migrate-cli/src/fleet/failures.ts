@@ -5,6 +5,7 @@ import type { Failure, TenantResult } from '@org/migrate-core';
 import type { Colours } from '../render/colour.ts';
 import { excerpt, firstLines } from '../render/error.ts';
 import { plural, printable } from '../render/text.ts';
+import { stateOf } from './document.ts';
 
 export interface FailureStyle {
   readonly colours: Colours;
@@ -25,10 +26,15 @@ interface Alike {
 export function renderFailures(failures: readonly TenantResult[], style: FailureStyle): string[] {
   const alike = together(failures);
   const told = style.extent === 'all' ? alike : alike.slice(0, MOST_FAILURES);
-  const lines = told.flatMap((one) => ['', ...renderOne(one, style)]);
+  const lines = told.flatMap((one) => ['', ...withoutEnd(renderOne(one, style))]);
   const rest = alike.slice(told.length).reduce((sum, one) => sum + one.tenants.length, 0);
   if (rest > 0) lines.push('', `  and ${plural(rest, 'more tenant')} that failed otherwise; --verbose shows all, --json too`);
   return lines;
+}
+
+/** An excerpt ends with an empty line, and so does what comes next begin. */
+function withoutEnd(lines: readonly string[]): readonly string[] {
+  return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
 }
 
 /** The most frequent first; of equal ones, as they came. */
@@ -48,7 +54,8 @@ function together(failures: readonly TenantResult[]): readonly Alike[] {
 function renderOne({ failed, tenants }: Alike, { colours, extent, cwd }: FailureStyle): string[] {
   const who = tenantNames(tenants, extent);
   if (failed === null) return [`${colours.red('✗')} ${colours.bold(who)}: stopped half way`];
-  const state = failed.sqlState === null || failed.message.includes(failed.sqlState) ? '' : colours.dim(` (SQLSTATE ${failed.sqlState})`);
+  const sqlState = stateOf(failed.sqlState);
+  const state = sqlState === null || failed.message.includes(sqlState) ? '' : colours.dim(` (SQLSTATE ${sqlState})`);
   const [first = '', ...more] = printable(failed.message).split('\n');
   const lines = [`${colours.red('✗')} ${colours.bold(who)}: ${first}${state}`, ...more.map((line) => `  ${line}`)];
   if (failed.position !== null) lines.push(...excerpt(failed.position, colours, cwd));

@@ -25,7 +25,9 @@ export async function showFleetPlan(invocation: Invocation, tenants: ServiceFlee
     output.line(heading(service.name, connection, output.colours));
     output.line(`  ${plural(targets.length, 'tenant')}; nothing is written`);
     for (const group of groups) {
-      output.line(`  ${output.colours.bold(plural(group.tenants.length, 'tenant'))}: ${what(group, request)} (${tenantNames(group.tenants, style.extent)})`);
+      output.line(
+        `  ${output.colours.bold(plural(group.tenants.length, 'tenant'))}: ${what(group, request)} (${tenantNames(group.tenants, options.verbose === true ? 'all' : 'few')})`,
+      );
       if (group.plan !== null) for (const line of renderSteps(group.plan, sql, output.colours)) output.line(line);
     }
   }

@@ -1,7 +1,8 @@
 /** Thousands of tenants in a few lines. */
 
-import type { ChosenConnection, FleetStatus, LogEntry } from '@org/migrate-core';
+import type { ChosenConnection, FleetGroup, FleetStatus, LogEntry } from '@org/migrate-core';
 
+import type { Colours } from '../render/colour.ts';
 import { renderTroubles, state, table } from '../render/table.ts';
 import { heading, plural, printable } from '../render/text.ts';
 import { renderFailures, tenantNames, type FailureStyle } from './failures.ts';
@@ -22,20 +23,7 @@ export function renderFleetStatus({ service, connection, status, lastFailures }:
   const { colours, extent } = style;
   const { groups, failures, total } = status;
   const lines = [heading(service, connection, colours)];
-  const one = ({ status: each }: FleetStatus['groups'][number]): string[] => [
-    printable(each.current?.version ?? '–'),
-    String(each.applied.length),
-    each.pending.length === 0 ? '0' : colours.yellow(String(each.pending.length)),
-    state(each, colours),
-  ];
-  if (groups.length > 0) {
-    const rows =
-      extent === 'all'
-        ? groups.flatMap((group) => group.tenants.toSorted().map((tenant) => [printable(tenant), ...one(group)]))
-        : groups.map((group) => [String(group.tenants.length), ...one(group), tenantNames(group.tenants, 'few')]);
-    const last = extent === 'all' ? [] : ['which'];
-    lines.push(table([extent === 'all' ? 'tenant' : 'tenants', 'version', 'applied', 'pending', 'state', ...last], rows, colours), '');
-  }
+  if (groups.length > 0) lines.push(...(extent === 'all' ? eachTenant(groups, colours) : [eachGroup(groups, colours)]), '');
   const behind = groups.filter((group) => group.status.pending.length > 0).reduce((sum, group) => sum + group.tenants.length, 0);
   const parts = [
     ...(behind > 0 ? [colours.yellow(`${behind} behind`)] : []),
@@ -47,6 +35,28 @@ export function renderFleetStatus({ service, connection, status, lastFailures }:
     if (each.problems.length > 0 || each.running !== null) lines.push('', ...renderTroubles(tenantNames(tenants, 'few'), each, colours));
   lines.push(...renderLast(lastFailures, style), ...renderFailures(failures, style));
   return lines.join('\n');
+}
+
+function eachGroup(groups: readonly FleetGroup[], colours: Colours): string {
+  const rows = groups.map(({ tenants, status }) => [
+    String(tenants.length),
+    printable(status.current?.version ?? '–'),
+    String(status.applied.length),
+    status.pending.length === 0 ? '0' : colours.yellow(String(status.pending.length)),
+    state(status, colours),
+    tenantNames(tenants, 'few'),
+  ]);
+  return table(['tenants', 'version', 'applied', 'pending', 'state', 'which'], rows, colours);
+}
+
+/** By hand: thousands of rows would keep the maker of tables busy for seconds. */
+function eachTenant(groups: readonly FleetGroup[], colours: Colours): readonly string[] {
+  const width = groups.reduce((most, { tenants }) => tenants.reduce((more, tenant) => Math.max(more, printable(tenant).length), most), 0);
+  return groups.flatMap(({ tenants, status }) => {
+    const at = status.current === null ? 'nothing applied' : `version ${printable(status.current.version)}`;
+    const rest = `${at}, ${status.applied.length} applied, ${status.pending.length} pending: ${state(status, colours)}`;
+    return tenants.toSorted().map((tenant) => `  ${printable(tenant).padEnd(width)}  ${rest}`);
+  });
 }
 
 /** Those whose last run failed alike are told together. */

@@ -115,11 +115,13 @@ export class FleetStory {
       ...(counts.interrupted > 0 ? [colours.red(`${counts.interrupted} stopped half way`)] : []),
       ...(counts.notRun > 0 ? [colours.yellow(`${counts.notRun} not run`)] : []),
     ];
-    const rate = visited > 1 && durationMs > 0 ? `, ${perSecond((visited * 1_000) / durationMs)}` : '';
+    const rate = visited >= 10 && durationMs > 0 ? `, ${perSecond((visited * 1_000) / durationMs)}` : '';
     if (failures.length > 0) output.line();
     output.line(`  ${plural(total, 'tenant')}: ${parts.join(', ')}, in ${duration(durationMs)}${rate}.`);
     const why = stopped === null ? null : WHY_STOPPED[stopped];
     if (why !== null) output.line(`  ${colours.yellow('!')} ${why}`);
+    if (failures.length > 0 && stopped !== 'signal')
+      output.line(`  ${colours.cyan('→')} when that is put right, run the same again: it touches only the tenants that are not done`);
   }
 
   broken(): void {
