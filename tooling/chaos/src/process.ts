@@ -18,24 +18,27 @@ export interface Ended {
 export interface Migrating {
   readonly process: ChildProcess;
   readonly ended: Promise<Ended>;
+  /** Its first words on standard output; never, when it ends without any. */
+  readonly spoke: Promise<void>;
 }
 
 export function startMigrating(folder: string, url: string): Migrating {
-  return start([program, 'up', '--dir', folder, '--url', url, '--json']);
+  return start([program, 'up', '--dir', folder, '--url', url, '--json'], 'ignore');
 }
 
 /** Of the first `tenants` schemas that `tenantSchemas` names. */
-export function startFleet(folder: string, url: string, tenants: number, concurrency: number): Migrating {
-  return start(['--conditions=@org/source', fleetProgram, url, folder, String(tenants), String(concurrency)]);
+export function startFleet(folder: string, url: string, tenants: number, concurrency: number, begin: 'at-once' | 'when-told' = 'at-once'): Migrating {
+  return start(['--conditions=@org/source', fleetProgram, url, folder, String(tenants), String(concurrency), begin], 'pipe');
 }
 
-function start(words: readonly string[]): Migrating {
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+function start(words: readonly string[], input: 'pipe' | 'ignore'): Migrating {
+  const child = spawn(process.execPath, words, { stdio: [input, 'pipe', 'pipe'] });
   let output = '';
   const collect = (chunk: Buffer): void => {
     output += chunk.toString();
   };
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
-  return { process: child, ended: new Promise((resolve) => child.on('close', (code) => resolve({ code, output }))) };
+  const spoke = new Promise<void>((resolve) => child.stdout.once('data', () => resolve()));
+  return { process: child, spoke, ended: new Promise((resolve) => child.on('close', (code) => resolve({ code, output }))) };
 }
