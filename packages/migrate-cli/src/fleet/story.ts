@@ -15,7 +15,8 @@ export class FleetStory {
   readonly #invocation: Invocation;
   readonly #progress: Progress;
   readonly #total: number;
-  readonly #started = performance.now();
+  /** When the first one was done: what comes before it, such as reading the files, is no part of the rate. */
+  #firstAt = 0;
   #done = 0;
   #failed = 0;
   /** Those that were visited: the others are told from together, and say nothing about the rate. */
@@ -39,19 +40,21 @@ export class FleetStory {
     if (event.type === 'tenant') return this.#hearTenant(event.tenant, event.event);
     const { result, done } = event;
     this.#done = done;
-    if (result.outcome !== 'upToDate' && result.outcome !== 'notRun') this.#visited++;
+    if (result.outcome !== 'upToDate' && result.outcome !== 'notRun') {
+      if (this.#visited === 0) this.#firstAt = performance.now();
+      this.#visited++;
+    }
     if (result.outcome === 'failed' || result.outcome === 'interrupted') this.#failed++;
     if (this.#invocation.options.verbose === true) this.#say(this.#line(result));
   }
 
   #now(): string {
-    const seconds = (performance.now() - this.#started) / 1_000;
-    const rate = this.#visited / seconds;
+    const rate = ((this.#visited - 1) * 1_000) / (performance.now() - this.#firstAt);
     const left = this.#total - this.#done;
     const parts = [
       `${this.#done}/${this.#total} tenants`,
       ...(this.#failed > 0 ? [`${this.#failed} failed`] : []),
-      ...(this.#visited > 0 ? [`${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`, `about ${duration((left / rate) * 1_000)} left`] : []),
+      ...(this.#visited > 1 ? [perSecond(rate), `about ${duration((left / rate) * 1_000)} left`] : []),
     ];
     return parts.join(', ');
   }

@@ -23,11 +23,12 @@ export class Progress {
 
   /** From now on this, and for how long. */
   show(text: string): void {
-    this.#since = performance.now();
-    this.follow(() => text);
+    const since = performance.now();
+    this.#since = since;
+    this.follow(() => `${text}  ${duration(performance.now() - since)}`);
   }
 
-  /** What goes on is asked for at every redraw; the time goes on from the first. */
+  /** What goes on is asked for at every redraw. */
   follow(text: () => string): void {
     if (this.#stream === null) return;
     if (this.#text === null && this.#since === 0) this.#since = performance.now();
@@ -70,6 +71,6 @@ export class Progress {
       this.#update ??= create(stream);
     }
     this.#frame = (this.#frame + 1) % FRAMES.length;
-    this.#update(`  ${FRAMES[this.#frame]} ${fit(`${this.#text()}  ${duration(elapsed)}`, Math.max(20, (stream.columns || 80) - 6))}`);
+    this.#update(`  ${FRAMES[this.#frame]} ${fit(this.#text(), Math.max(20, (stream.columns || 80) - 6))}`);
   }
 }

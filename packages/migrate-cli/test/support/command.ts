@@ -66,6 +66,8 @@ export function normalised(text: string, replace: Readonly<Record<string, string
     .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/g, 'TIME')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replaceAll(/\d+(?:\.\d+)? (?:ms|s)\b/g, 'DURATION')
+    .replaceAll(/\d+(?:\.\d+)? tenants\/s/g, 'RATE')
+    .replaceAll(/"durationMs":\d+/g, '"durationMs":0')
     .replaceAll(/"durationMs": \d+/g, '"durationMs": 0')
     .replaceAll(/"runId": "[0-9a-f]+"/g, '"runId": "RUN"')
     .replaceAll(/pid \d+/g, 'pid PID')
