@@ -37,8 +37,8 @@ function start(words: readonly string[], input: 'pipe' | 'ignore'): Migrating {
   const collect = (chunk: Buffer): void => {
     output += chunk.toString();
   };
-  child.stdout.on('data', collect);
-  child.stderr.on('data', collect);
-  const spoke = new Promise<void>((resolve) => child.stdout.once('data', () => resolve()));
+  child.stdout?.on('data', collect);
+  child.stderr?.on('data', collect);
+  const spoke = new Promise<void>((resolve) => child.stdout?.once('data', () => resolve()));
   return { process: child, spoke, ended: new Promise((resolve) => child.on('close', (code) => resolve({ code, output }))) };
 }
