@@ -4,10 +4,11 @@ import { lockKey } from './guard.ts';
 import type { HistoryTables } from './history.ts';
 import type { Blocker } from './report.ts';
 import type { Row, Session } from './session.ts';
+import { tokens } from './source/lexer.ts';
 import { literal } from './sql.ts';
 
 const COLUMNS = `a.pid, a.usename, a.application_name, a.state,
- (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - COALESCE(a.xact_start, a.query_start)) * 1000)::bigint AS age_ms, a.query`;
+ (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - COALESCE(a.xact_start, a.query_start)) * 1000::numeric)::bigint AS age_ms, a.query`;
 
 /** Who holds the migration lock of these tables; `null` when nobody does. */
 export async function readLockHolder(
@@ -16,12 +17,14 @@ export async function readLockHolder(
 ): Promise<(Blocker & { readonly runId: string | null; readonly migration: string | null }) | null> {
   const key = BigInt.asUintN(64, lockKey(tables));
   const rows = await session.read(
-    `SELECT ${COLUMNS} FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
- WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = ${key >> 32n} AND l.objid = ${key & 0xffffffffn}
+    `SELECT ${COLUMNS} FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = ${key >> 32n}::pg_catalog.oid AND l.objid = ${key & 0xffffffffn}::pg_catalog.oid
  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`,
   );
   const row = rows[0];
   if (row === undefined) return null;
+  // A prepared transaction holds its locks without a process.
+  if (row['pid'] == null) return { ...blocker({ ...row, query: 'a prepared transaction (pg_prepared_xacts)' }), runId: null, migration: null };
   const mark = TAG.exec(row['query'] ?? '');
   return { ...blocker(row), runId: mark?.[1] ?? null, migration: mark?.[2] ?? null };
 }
@@ -73,14 +76,17 @@ function blocker(row: Row): Blocker {
   };
 }
 
-const LITERALS = /\/\*[\s\S]*?\*\/|--[^\n]*|(\$[A-Za-z_\d]*\$)[\s\S]*?(?:\1|$)|[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)|(?<![\w"$])\d[\d.]*/g;
-
 /** A query as people may see it: no strings, no numbers (they are patients' data), one line, at most 200 characters. */
 export function withoutLiterals(query: string): string {
-  const text = query.replaceAll(LITERALS, (found) => {
-    if (found.startsWith('/*') || found.startsWith('--')) return ' ';
-    return /^\d/.test(found) ? '?' : "'…'";
-  });
+  let text = '';
+  let end = 0;
+  for (const token of tokens(query)) {
+    if (token.start > end) text += ' ';
+    end = token.end;
+    if (token.kind === 'lineComment' || token.kind === 'blockComment') text += ' ';
+    else if (token.kind === 'string') text += "'…'";
+    else text += token.kind === 'number' ? '?' : query.slice(token.start, token.end);
+  }
   const line = text.replaceAll(/\s+/g, ' ').trim();
   return line.length > 200 ? `${line.slice(0, 199)}…` : line;
 }

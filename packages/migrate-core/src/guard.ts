@@ -63,7 +63,7 @@ export function guard(input: GuardInput, settings: Settings): string {
       ? `IF NOT pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.lockHeld}', MESSAGE = 'migrate: the lock is held'; END IF;`
       : '',
     input.snapshot.tables === 'present' ? '' : createTablesBody(tables),
-    `IF COALESCE((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) <> ${generation} THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.movedOn}', MESSAGE = 'migrate: the history has moved on'; END IF;`,
+    `IF GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) <> ${generation} THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.movedOn}', MESSAGE = 'migrate: the history has moved on'; END IF;`,
     'END',
   ];
   return doBlock(body.filter((line) => line !== '').join('\n'));
@@ -83,7 +83,7 @@ export function addGuard(message: Message, input: GuardInput, settings: Settings
   const apply = Object.entries(settings).map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`);
   const lock = `(CASE WHEN pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN '1' ELSE 'migrate: the lock is held' END)::int`;
   message.add('lock', `SELECT ${[...apply, lock].join(', ')}`);
-  const newest = `COALESCE((SELECT seq FROM ${tables.log} ORDER BY seq DESC LIMIT 1), (SELECT seq FROM ${tables.history} ORDER BY seq DESC LIMIT 1), 0)`;
+  const newest = `GREATEST((SELECT seq FROM ${tables.log} ORDER BY seq DESC LIMIT 1), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0)`;
   message.add('generation', `SELECT (CASE WHEN ${newest} = ${generation} THEN '1' ELSE 'migrate: the history has moved on' END)::int`);
 }
 

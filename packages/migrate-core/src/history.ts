@@ -19,6 +19,7 @@ export interface HistoryTables {
   readonly scripts: string;
 }
 
+const LONGEST_NAME = 63;
 /** PostgreSQL cuts names at 63 bytes; the longest suffix takes eight. */
 const LONGEST_TABLE_NAME = 55;
 
@@ -29,6 +30,15 @@ export function historyTables(schema: string, table: string, scriptsSchema: stri
       code: 'invalidOptions',
       message: `"${table}" cannot be the name of a history table: it must have 1 to ${LONGEST_TABLE_NAME} bytes, since its log and its scripts get longer names`,
     });
+  }
+  // PostgreSQL would cut it, and two schemas could become one.
+  for (const name of [schema, scriptsSchema]) {
+    if (name === '' || Buffer.byteLength(name) > LONGEST_NAME) {
+      throw new MigrationError({
+        code: 'invalidOptions',
+        message: `${JSON.stringify(name)} cannot be the name of a schema: it must have 1 to ${LONGEST_NAME} bytes`,
+      });
+    }
   }
   return {
     schema,
@@ -65,6 +75,8 @@ export interface HistorySnapshot {
   readonly synchronousCommit: string;
   /** The log's newest sequence number: every change of the history moves it. */
   readonly generation: number;
+  /** Tables of the history whose owner is not to be trusted, for people; `null` for none. */
+  readonly strangers: string | null;
   /** In history order. */
   readonly applied: readonly HistoryRow[];
 }
@@ -129,18 +141,49 @@ async function readAfter(session: Session, tables: HistoryTables, error: unknown
   throw error;
 }
 
+/**
+ * Owners of these tables whom nobody has to trust: a table made before us can have defaults and triggers of its own, which would run as us. Trusted are
+ * this role, one that it is a member of, the database's owner and superusers.
+ */
+function strangers(tables: HistoryTables): string {
+  const all = [tables.history, tables.log, tables.scripts].map((name) => `pg_catalog.to_regclass(${literal(name)})::pg_catalog.oid`);
+  return `(SELECT pg_catalog.string_agg(DISTINCT c.relname::text || ' of ' || o.rolname::text, ', ') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
+  WHERE c.oid IN (${all.join(', ')}) AND NOT o.rolsuper AND o.rolname <> CURRENT_USER
+   AND o.oid <> (SELECT d.datdba FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+   AND ((SELECT m.rolsuper FROM pg_catalog.pg_roles m WHERE m.rolname = CURRENT_USER) OR NOT pg_catalog.pg_has_role(CURRENT_USER, o.oid, 'MEMBER')))`;
+}
+
+/** Refuses to write where `strangers` found any. */
+export function refuseStrangers({ strangers: found }: HistorySnapshot): void {
+  if (found === null) return;
+  throw new MigrationError({
+    code: 'connection',
+    message: `the history's tables are not all this role's (${found}): what their owner put on them would run with this role's rights. Nothing was written`,
+    hint: 'connect as their owner, or look at them and then: ALTER TABLE … OWNER TO this role',
+  });
+}
+
 function readStatement(tables: HistoryTables): string {
   // `to_char` fixes the form of the timestamp whatever DateStyle and TimeZone say.
   return `/*migrate read*/SELECT s.*, h.name, h.version, h.description, h.checksum, h.seq, h.state,
  pg_catalog.to_char(h.applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS applied_at, h.applied_by, h.duration_ms,
  h.run_id, pg_catalog.array_to_json(h.requires) AS requires, h.progress, h.script, h.reversible
- FROM (SELECT ${SERVER}, COALESCE((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) AS "_generation",
- pg_catalog.to_regclass(${literal(tables.scripts)}) IS NOT NULL AS "_scripts") s LEFT JOIN ${tables.history} h ON true ORDER BY h.seq`;
+ FROM (SELECT ${SERVER}, GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) AS "_generation",
+ pg_catalog.to_regclass(${literal(tables.scripts)}) IS NOT NULL AS "_scripts",
+ pg_catalog.row_security_active(${literal(tables.history)}::pg_catalog.regclass) AS "_hidden",
+ ${strangers(tables)} AS "_strangers") s LEFT JOIN ${tables.history} h ON true ORDER BY h.seq`;
 }
 
 function snapshot(rows: readonly Row[], tables: HistorySnapshot['tables']): HistorySnapshot {
   const server = rows[0];
   if (server === undefined) throw new MigrationError({ code: 'internal', message: 'the server answered no row about itself' });
+  if (server['_hidden'] === 't') {
+    throw new MigrationError({
+      code: 'connection',
+      message: 'the history table is under row-level security, which hides its rows from this role',
+      hint: 'take the policy off the history table, or connect as a role that may bypass it',
+    });
+  }
   const applied = rows.filter((row) => row['name'] !== null && row['name'] !== undefined).map(historyRow);
   return {
     // Without their scripts the tables are not whole: the next guard makes what is gone.
@@ -152,6 +195,7 @@ function snapshot(rows: readonly Row[], tables: HistorySnapshot['tables']): Hist
     role: server['_role'] ?? 'none',
     synchronousCommit: server['_sync'] ?? 'on',
     generation: Number(server['_generation'] ?? 0),
+    strangers: server['_strangers'] ?? null,
     applied,
   };
 }
@@ -187,7 +231,7 @@ async function readWithoutTables(session: Session, tables: HistoryTables): Promi
  WHERE n.nspname = ${literal(tables.schema)} AND c.relname IN (${[tables.table, `${tables.table}_log`, `${tables.table}_scripts`].map(literal).join(', ')})`,
   );
   const names = new Set(present.map((row) => row['relname']));
-  if (!names.has(tables.table)) return snapshot(await session.read(`SELECT ${SERVER}, 0 AS "_generation"`), 'absent');
+  if (!names.has(tables.table)) return snapshot(await session.read(`SELECT ${SERVER}, 0 AS "_generation", ${strangers(tables)} AS "_strangers"`), 'absent');
   try {
     const withoutLog = readStatement(tables).replace(`FROM ${tables.log})`, `FROM ${tables.history})`);
     return snapshot(await session.read(withoutLog), 'partial');
@@ -228,9 +272,9 @@ CREATE TABLE IF NOT EXISTS ${tables.log} (
   by text NOT NULL DEFAULT SESSION_USER, "from" text NOT NULL, run_id text NOT NULL, duration_ms bigint, detail text);
 CREATE TABLE IF NOT EXISTS ${tables.scripts} (
   key text PRIMARY KEY, up text, down text, down_checksum text, down_transaction text, down_parse text);
-FOR r IN SELECT c.oid::pg_catalog.regclass AS relation, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS grantee
+FOR r IN SELECT c.oid::pg_catalog.regclass AS relation, CASE WHEN a.grantee = 0::pg_catalog.oid THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS grantee
   FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
-  WHERE c.oid IN (${[tables.history, tables.log, tables.scripts].map((name) => `${literal(name)}::pg_catalog.regclass`).join(', ')}) AND a.grantee <> c.relowner
+  WHERE c.oid IN (${[tables.history, tables.log, tables.scripts].map((name) => `${literal(name)}::pg_catalog.regclass::pg_catalog.oid`).join(', ')}) AND a.grantee <> c.relowner
 LOOP EXECUTE 'REVOKE ALL ON TABLE ' || r.relation || ' FROM ' || r.grantee; END LOOP;`;
 }
 
@@ -250,11 +294,18 @@ export async function readScript(
   tables: HistoryTables,
   key: string,
 ): Promise<(StoredScript & { readonly writers: readonly string[] }) | null> {
+  const both = `${literal(tables.scripts)}::pg_catalog.regclass::pg_catalog.oid, ${literal(tables.history)}::pg_catalog.regclass::pg_catalog.oid`;
   const rows = await session.read(
     `SELECT s.key, s.up, s.down, s.down_checksum, s.down_transaction, s.down_parse,
- (SELECT pg_catalog.json_agg(DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END)
-  FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
-  WHERE c.oid IN (${literal(tables.scripts)}::pg_catalog.regclass, ${literal(tables.history)}::pg_catalog.regclass) AND a.grantee <> c.relowner AND a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')) AS writers
+ (SELECT pg_catalog.json_agg(DISTINCT w.name) FROM (
+  SELECT CASE WHEN a.grantee = 0::pg_catalog.oid THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END AS name
+  FROM pg_catalog.pg_class c, LATERAL (
+   SELECT * FROM pg_catalog.aclexplode(c.relacl)
+   UNION ALL SELECT x.* FROM pg_catalog.pg_attribute t, pg_catalog.aclexplode(t.attacl) x WHERE t.attrelid = c.oid) a
+  WHERE c.oid IN (${both}) AND a.grantee <> c.relowner AND a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')
+  UNION ALL SELECT o.rolname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
+  WHERE c.oid IN (${both}) AND NOT o.rolsuper AND o.rolname <> SESSION_USER
+   AND ((SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = SESSION_USER) OR NOT pg_catalog.pg_has_role(SESSION_USER, c.relowner, 'MEMBER'))) w) AS writers
  FROM ${tables.scripts} s WHERE s.key = ${literal(key)}`,
   );
   const row = rows[0];

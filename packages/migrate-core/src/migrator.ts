@@ -129,6 +129,8 @@ export interface Migrator {
 /** Defaults of `MigratorOptions`, in milliseconds. */
 export const defaults = { waitLimitMs: 300_000, lockTimeoutMs: 3_000, retryLimitMs: 600_000, requirementWaitMs: 0 } as const;
 
+const ABANDON_MS = 3_000;
+
 const TOOL = `migrate-core ${(createRequire(import.meta.url)('../package.json') as { version: string }).version}`;
 
 /**
@@ -273,7 +275,7 @@ class TargetMigrator implements Migrator {
           migration: broken[0]?.name,
         });
       }
-      const first = await readBrief(session, this.#tables);
+      const first = await orAbandon(session, stop, () => readBrief(session, this.#tables));
       if ('rows' in first) {
         const wholeUp = request.direction === 'up' && request.to === undefined && request.steps === undefined;
         if (wholeUp && isCurrent(available, first.rows)) return this.#upToDate(first, available.length, started);
@@ -377,6 +379,30 @@ class TargetMigrator implements Migrator {
     } finally {
       await session.close();
     }
+  }
+}
+
+/** A read may wait for a lock for as long as somebody holds it: after an abort the connection is given up. */
+async function orAbandon<T>(session: Session, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  const ended = new AbortController();
+  const onAbort = (): void => {
+    const timer = setTimeout(() => void session.abandon(), ABANDON_MS);
+    ended.signal.addEventListener('abort', () => clearTimeout(timer));
+  };
+  if (signal?.aborted === true) onAbort();
+  else signal?.addEventListener('abort', onAbort, { signal: ended.signal });
+  try {
+    return await work();
+  } catch (error) {
+    if (signal?.aborted !== true || error instanceof MigrationError) throw error;
+    throw new MigrationError({
+      code: 'aborted',
+      message: 'stopped on request before anything was done',
+      hint: 'run `migrate up` again to go on',
+      cause: error,
+    });
+  } finally {
+    ended.abort();
   }
 }
 

@@ -24,7 +24,7 @@ export interface Run {
   readonly tool: string;
 }
 
-const ELAPSED = `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()) * 1000)::bigint`;
+const ELAPSED = `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()) * 1000::numeric)::bigint`;
 
 /** The record of an up, but for its script. The last statement answers its duration in milliseconds. */
 export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number, since: 'transaction' | 'previous'): readonly string[] {
@@ -32,7 +32,7 @@ export function recordApplied(tables: HistoryTables, run: Run, input: RecordInpu
   const elapsed =
     since === 'transaction'
       ? ELAPSED
-      : `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - (SELECT at FROM ${tables.log} WHERE seq = ${seq - 1})) * 1000)::bigint`;
+      : `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - (SELECT at FROM ${tables.log} WHERE seq = ${seq - 1})) * 1000::numeric)::bigint`;
   return [
     insertLog(tables, run, seq, 'up', input.name, elapsed),
     `${insertRow(tables, run, input, seq, 'applied', `(SELECT duration_ms FROM ${tables.log} WHERE seq = ${seq})`)} RETURNING duration_ms`,
@@ -128,7 +128,7 @@ export function recordGivenUp(tables: HistoryTables, run: Run, name: string, dir
 /** A line in the log for a failure, under the lock; MG001 when somebody else holds it. `create` makes the tables where there are none. */
 export function recordFailure(tables: HistoryTables, run: Run, name: string, detail: string, create: string, lockKey: bigint): string {
   // The caller does not know the newest number: somebody may have been at work since. Under the lock this one is right.
-  const next = `(SELECT COALESCE(pg_catalog.max(seq), 0) + 1 FROM ${tables.log})`;
+  const next = `(GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) + 1)`;
   return doBlock(
     `DECLARE r record; BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock(${lockKey}) THEN RAISE EXCEPTION USING ERRCODE = 'MG001', MESSAGE = 'migrate: the lock is held'; END IF; ${create} ${insertLog(tables, run, next, 'failed', name, 'NULL', detail)}; END`,
   );

@@ -72,6 +72,9 @@ export class Session {
     if (this.#notices.length < 100) this.#notices.push(notice);
   };
 
+  /** A comment in front of every read, by which it can be found and cancelled. */
+  tag = '';
+
   constructor(client: DatabaseClient, ownership: 'owned' | 'borrowed' = 'owned') {
     this.#client = client;
     this.#ownership = ownership;
@@ -82,6 +85,11 @@ export class Session {
 
   static async open(connect: Connect): Promise<Session> {
     return new Session(await connect());
+  }
+
+  /** Whether it was opened here: then nobody else has settings on it. */
+  get isOwned(): boolean {
+    return this.#ownership === 'owned';
   }
 
   /** The connection's death, once noticed. */
@@ -97,7 +105,7 @@ export class Session {
   /** Rows of one query, every value as PostgreSQL's text. Throws the server's error, after leaving any transaction it broke. */
   async read(text: string): Promise<Row[]> {
     const rows: Row[] = [];
-    const result = await this.#submit(text, rows);
+    const result = await this.#submit(`${this.tag}${text}`, rows);
     if (result.kind === 'done') return rows;
     if (result.kind === 'failed') await this.#leaveTransaction();
     throw result.error;
@@ -129,6 +137,15 @@ export class Session {
     if (told == null) return true;
     const [row] = await this.read('SELECT pg_catalog.pg_backend_pid() AS pid');
     return Number(row?.['pid']) === told;
+  }
+
+  /** The last resort: the connection is ended whoever opened it, and what is under way on it is lost. */
+  async abandon(): Promise<void> {
+    try {
+      await this.#client.end();
+    } catch {
+      // It was dead already.
+    }
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,7 @@ import { executeTransactions } from './execute.ts';
 import type { LiveScript, Script, Sharing } from '../migration.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { executeSteps } from './steps.ts';
-import type { Transaction } from './transaction-message.ts';
+import { outsideTransaction, type Transaction } from './transaction-message.ts';
 
 /** What was done, in order, and what became of the first transaction that was not. */
 export interface BatchResult {
@@ -119,8 +119,7 @@ export async function executeBatch(
     name: culprit.name,
     message: `PostgreSQL refuses ${statement.summary} in a transaction; it was rolled back, and that statement runs by itself`,
   });
-  const leftover = { kind: /^(Reindex|Cluster|Vacuum)/.test(statement.kind) ? ('repeatable' as const) : ('undecidable' as const) };
-  const statements = script.statements.map((one, place) => (place === index ? { ...one, transaction: 'forbidden' as const, leftover } : one));
+  const statements = script.statements.map((one, place) => (place === index ? outsideTransaction(one) : one));
   const again = performance.now();
   const end = await executeSteps(state, culprit, { ...script, statements });
   return end.kind === 'done' ? { done: [...done, { step: culprit, durationMs: performance.now() - again }], end } : { done, end };

@@ -177,7 +177,8 @@ interface LiveFailure {
 async function runLive(state: RunState, step: ReadyStep, live: LiveScript): Promise<LiveFailure | null> {
   let script: Script;
   try {
-    script = await compileSql(await live.build(liveDatabase(state, step.name)), { transaction: live.transaction, origin: null });
+    const sql = await state.monitor.during(state.main, () => live.build(liveDatabase(state, step.name, 'inside')), state.signal);
+    script = await compileSql(sql, { transaction: live.transaction, origin: null });
   } catch (error) {
     return { error: error as ServerError, message: null, completed: 0 };
   }
@@ -188,15 +189,23 @@ async function runLive(state: RunState, step: ReadyStep, live: LiveScript): Prom
   return { error: result.error as ServerError, message, completed: result.completed };
 }
 
-/** The connection as a live migration sees it: its statements carry the run's tag like all others. */
-export function liveDatabase(state: RunState, name: string): LiveDatabase {
+/**
+ * The connection as a live migration sees it: its statements carry the run's tag like all others. Inside our transaction it may not end it: what it did
+ * would be committed without its record.
+ */
+export function liveDatabase(state: RunState, name: string, where: 'inside' | 'alone'): LiveDatabase {
   const prefix = tag(state.run, name);
   return {
-    query: (text, values) => {
+    query: async (text, values) => {
       const config: Record<string, unknown> = typeof text === 'string' ? { text } : { ...text };
-      return state.main.query({ ...config, text: `${prefix}${String(config['text'])}`, values: values ?? config['values'] }) as ReturnType<
-        LiveDatabase['query']
-      >;
+      const query = { ...config, text: `${prefix}${String(config['text'])}`, values: values ?? config['values'] };
+      const result = await (state.main.query(query) as ReturnType<LiveDatabase['query']>);
+      if (where === 'inside' && state.main.transactionStatus === 'I') {
+        throw new Error(
+          'it ended the transaction that it runs in, so that what it had done was committed without its record: look at the schema before it runs again, and take its COMMIT or ROLLBACK out',
+        );
+      }
+      return result;
     },
   };
 }

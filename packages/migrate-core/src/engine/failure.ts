@@ -39,7 +39,10 @@ export function needsNoTransaction(error: ServerError): boolean {
 
 /** The server's message without values of rows. Class 22 (data exception) quotes the value that did not fit. */
 export function withoutData(error: ServerError): string {
-  return error.code?.startsWith('22') === true ? error.message.replaceAll(/"[^"]*"/g, '"…"') : error.message;
+  // From the first quote to the last: the value may hold quotes itself.
+  // A query that a function put together may have a value where a name should be.
+  const mayQuote = error.code?.startsWith('22') === true || error.internalQuery !== undefined;
+  return mayQuote ? error.message.replace(/"[^]*"/, '"…"') : error.message;
 }
 
 function dataOf(error: ServerError): string | undefined {

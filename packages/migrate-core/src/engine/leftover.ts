@@ -122,7 +122,7 @@ export async function judge(session: Session, leftover: Leftover, before: Before
 export async function isValid(session: Session, leftover: Leftover): Promise<boolean> {
   if (leftover.kind !== 'createIndex' || leftover.index === null) return true;
   const index = (await indexesOf(session, leftover.table)).find((one) => one.name === leftover.index?.name);
-  return index?.valid !== false;
+  return index?.valid === true;
 }
 
 const INDEX = `SELECT i.indexrelid::text AS oid, n.nspname AS schema, c.relname AS name, i.indisvalid AND i.indisready AS valid,
@@ -130,11 +130,11 @@ const INDEX = `SELECT i.indexrelid::text AS oid, n.nspname AS schema, c.relname 
  FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace`;
 
 async function indexesOf(session: Session, table: ObjectName): Promise<IndexState[]> {
-  return readIndexes(session, `i.indrelid = pg_catalog.to_regclass(${literal(named(table))})`);
+  return readIndexes(session, `i.indrelid = pg_catalog.to_regclass(${literal(named(table))})::pg_catalog.oid`);
 }
 
 async function indexNamed(session: Session, index: ObjectName): Promise<IndexState | null> {
-  return (await readIndexes(session, `i.indexrelid = pg_catalog.to_regclass(${literal(named(index))})`))[0] ?? null;
+  return (await readIndexes(session, `i.indexrelid = pg_catalog.to_regclass(${literal(named(index))})::pg_catalog.oid`))[0] ?? null;
 }
 
 /** The indexes that a REINDEX touches: of one table, of the table of one index, of a schema, or all. */
@@ -144,13 +144,16 @@ async function indexesInReach(
   target: 'index' | 'table' | 'schema' | 'database' | 'system',
 ): Promise<IndexState[]> {
   const name = object === null ? 'NULL' : literal(named(object));
-  const suffix = `c.relname ~ '_cc(new|old)[0-9]*$' AND `;
+  const suffix = `c.relname::pg_catalog.text ~ '_cc(new|old)[0-9]*$' AND `;
   switch (target) {
     case 'index':
-      return readIndexes(session, `${suffix}i.indrelid = (SELECT x.indrelid FROM pg_catalog.pg_index x WHERE x.indexrelid = pg_catalog.to_regclass(${name}))`);
+      return readIndexes(
+        session,
+        `${suffix}i.indrelid = (SELECT x.indrelid FROM pg_catalog.pg_index x WHERE x.indexrelid = pg_catalog.to_regclass(${name})::pg_catalog.oid)`,
+      );
     case 'table': {
       // The table's TOAST index is rebuilt with it.
-      const table = `pg_catalog.to_regclass(${name})`;
+      const table = `pg_catalog.to_regclass(${name})::pg_catalog.oid`;
       return readIndexes(session, `${suffix}i.indrelid IN (${table}, (SELECT t.reltoastrelid FROM pg_catalog.pg_class t WHERE t.oid = ${table}))`);
     }
     case 'schema':
@@ -183,7 +186,7 @@ async function dropIndexes(indexes: readonly IndexState[], run: Sweep): Promise<
 
 async function detachState(session: Session, leftover: Extract<Leftover, { kind: 'detachPartition' }>): Promise<'attached' | 'pending' | 'detached'> {
   const rows = await session.read(
-    `SELECT inhdetachpending AS pending FROM pg_catalog.pg_inherits WHERE inhrelid = pg_catalog.to_regclass(${literal(named(leftover.partition))}) AND inhparent = pg_catalog.to_regclass(${literal(named(leftover.table))})`,
+    `SELECT inhdetachpending AS pending FROM pg_catalog.pg_inherits WHERE inhrelid = pg_catalog.to_regclass(${literal(named(leftover.partition))})::pg_catalog.oid AND inhparent = pg_catalog.to_regclass(${literal(named(leftover.table))})::pg_catalog.oid`,
   );
   if (rows[0] === undefined) return 'detached';
   return rows[0]['pending'] === 't' ? 'pending' : 'attached';

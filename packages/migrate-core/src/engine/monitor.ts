@@ -12,7 +12,11 @@ import { Session, type Connect, type MessageResult } from '../session.ts';
 /** A statement that ends before this is watched by nobody, unless it would give up before. */
 export const FIRST_LOOK_MS = 700;
 const NEXT_LOOK_MS = 1_000;
+const CLOSE_MS = 500;
 const CANCEL_AGAIN_MS = 250;
+const CANCEL_ANSWER_MS = 1_500;
+const CANCEL_LATE_MS = 5_000;
+const CANCEL_LATE_LIMIT_MS = 2_500;
 /** A server that does not answer a cancel for this long is left; it notices the closed socket by itself. */
 const CANCEL_LIMIT_MS = 6_000;
 
@@ -47,6 +51,18 @@ export class Monitor {
     return result;
   }
 
+  /** Any other work on `main`, cancelled in the server when the signal says so. */
+  async during<T>(main: Session, work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const done = new AbortController();
+    const cancelling = this.#cancelOnAbort(main, signal, done.signal);
+    try {
+      return await work();
+    } finally {
+      done.abort();
+      await cancelling;
+    }
+  }
+
   /** The connection, for reading what other sessions do. Throws when it cannot be had. */
   async session(): Promise<Session> {
     const current = this.#session === null ? null : await this.#session.catch(() => null);
@@ -61,8 +77,12 @@ export class Monitor {
   }
 
   async close(): Promise<void> {
-    const session = await this.#session?.catch(() => null);
-    await session?.close();
+    // One that is still being opened closes itself when it comes.
+    const opening = this.#session?.then(
+      (session) => session.close(),
+      () => undefined,
+    );
+    await Promise.race([opening, sleep(CLOSE_MS, undefined, { ref: false })]);
   }
 
   async #watch(watch: Watch, done: AbortSignal): Promise<void> {
@@ -72,8 +92,8 @@ export class Monitor {
     while (await passed(delay, done)) {
       delay = NEXT_LOOK_MS;
       try {
-        const session = await this.session();
-        if (done.aborted) return;
+        const session = await until(this.session(), done);
+        if (session === null) return;
         const running = await readRunning(session, this.#runId);
         if (running === null || running.blockers.length === 0) {
           blockedSince = null;
@@ -94,20 +114,36 @@ export class Monitor {
   async #cancelOnAbort(main: Session, signal: AbortSignal | undefined, done: AbortSignal): Promise<void> {
     if (signal === undefined) return;
     await aborted(signal, done);
-    const until = performance.now() + CANCEL_LIMIT_MS;
+    await this.#cancelUntil(main, done);
+  }
+
+  /**
+   * For what nobody attends to, such as a read that waits for a lock: some seconds after the abort, whatever still runs of this run is
+   * cancelled. Cleaning up has that long.
+   */
+  async cancelLate(main: () => Session, signal: AbortSignal | undefined, done: AbortSignal): Promise<void> {
+    if (signal === undefined) return;
+    await aborted(signal, done);
+    if (await passed(CANCEL_LATE_MS, done)) await this.#cancelUntil(main(), done, CANCEL_LATE_LIMIT_MS);
+  }
+
+  async #cancelUntil(main: Session, done: AbortSignal, limitMs = CANCEL_LIMIT_MS): Promise<void> {
+    const until = performance.now() + limitMs;
     while (!done.aborted) {
       if (performance.now() > until) {
-        await main.close();
+        await main.abandon();
         return;
       }
-      try {
-        await cancelRun(await this.session(), this.#runId);
-      } catch {
-        // Tried again until the limit.
-      }
+      // There may be no second connection to be had: that must not keep us from the limit.
+      await Promise.race([this.cancel().catch(() => undefined), passed(CANCEL_ANSWER_MS, done)]);
       await passed(CANCEL_AGAIN_MS, done);
     }
   }
+}
+
+/** `null` when `done` came first: a connection may never be had. */
+function until<T>(work: Promise<T>, done: AbortSignal): Promise<T | null> {
+  return Promise.race([work, aborted(done, done).then(() => null)]);
 }
 
 /** `false` when `done` came first. */

@@ -96,7 +96,7 @@ export class Preparation {
       );
     if (stored.writers.length > 0) {
       return problem(
-        `the stored down of ${step.name} was not used: ${stored.writers.join(', ')} could have written it. Take the right back with: REVOKE ALL ON ${tables.scripts}, ${tables.history} FROM ${stored.writers.join(', ')}`,
+        `the stored down of ${step.name} was not used: ${stored.writers.join(', ')} could have written it. Take the right back with: REVOKE ALL ON ${tables.scripts}, ${tables.history} FROM ${stored.writers.join(', ')}; where it is their owner, connect as it or change the owner`,
       );
     }
     if (sha256(stored.down) !== stored.downChecksum) {

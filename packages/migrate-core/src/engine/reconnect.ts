@@ -7,6 +7,8 @@ import { readHistory, type HistorySnapshot, type HistoryTables } from '../histor
 import { Session, type Connect } from '../session.ts';
 
 const LIMIT_MS = 15_000;
+/** Whoever was told to stop cannot wait that long. */
+const LIMIT_AFTER_ABORT_MS = 2_000;
 const ORPHAN_POLL_MS = 200;
 
 export interface Reconnected {
@@ -21,7 +23,7 @@ export async function reconnect(
   runId: string,
   options: { readonly signal: AbortSignal | undefined; readonly cancel: () => Promise<unknown> },
 ): Promise<Reconnected | null> {
-  const until = performance.now() + LIMIT_MS;
+  const began = performance.now();
   for (let delay = 200; ; delay = Math.min(2_000, delay * 2)) {
     let session: Session | null = null;
     try {
@@ -33,7 +35,7 @@ export async function reconnect(
       return { session, snapshot: await readHistory(session, tables) };
     } catch {
       await session?.close();
-      if (performance.now() > until) return null;
+      if (performance.now() - began > (options.signal?.aborted === true ? LIMIT_AFTER_ABORT_MS : LIMIT_MS)) return null;
       await sleep(delay);
     }
   }

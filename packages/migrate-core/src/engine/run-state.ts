@@ -26,6 +26,8 @@ export interface RunState {
   readonly signal: AbortSignal | undefined;
   /** Keys of scripts that are known to be in the table: they need not be sent again. */
   readonly storedScripts: Set<string>;
+  /** What the session had been set to before any migration, by name; `null` when no migration can set anything. */
+  ownSettings: ReadonlyMap<string, string> | null;
   /** What was read at first; its tables are there once something was recorded. */
   snapshot: HistorySnapshot;
   /** The log's newest sequence number: moved by every record of this run. */

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readLockHolder } from '../activity.ts';
 import { executeBatch, LARGEST_BATCH, misfits, nextBatch, QUICK_MS } from './batch.ts';
 import { Done } from './done.ts';
-import { MigrationError, type ErrorCode } from '../errors.ts';
+import { MigrationError, type ErrorCode, type MigrationErrorOptions } from '../errors.ts';
 import { describeBlocker, failureError, failureOf, type StepFailure } from './failure.ts';
 import { begin, GUARD, lockKey, tag } from '../guard.ts';
 import * as history from '../history.ts';
@@ -18,6 +18,8 @@ import { recordFailure, type Run } from '../record.ts';
 import type { Failure, MigrationEvent, Outcome, Report, TargetName } from '../report.ts';
 import type { RunState, StepResult } from './run-state.ts';
 import type { Connect, Session } from '../session.ts';
+import { readOwnSettings } from './session-settings.ts';
+import { mayChangeRole } from './transaction-message.ts';
 
 export interface RunOptions {
   readonly connect: Connect;
@@ -65,20 +67,58 @@ export class TargetRun {
   constructor(options: RunOptions, main: Session) {
     this.#options = options;
     this.#main = main;
+    main.tag = tag(options.run, 'read');
     this.#initial = options.initial;
     this.#monitor = new Monitor(options.connect, options.run.id);
     this.#target = { name: options.tables.schema, database: '', schema: options.tables.schema, tenant: null };
   }
 
   async run(): Promise<Report> {
+    const ended = new AbortController();
+    void this.#monitor.cancelLate(() => this.#main, this.#options.signal, ended.signal);
     try {
       for (;;) {
-        const report = await this.#round();
+        const report = await this.#look();
         if (report !== null) return report;
       }
     } finally {
+      ended.abort();
       await this.#monitor.close();
     }
+  }
+
+  /** A connection that dies while it reads is opened again, as one that dies in a migration is. */
+  async #look(): Promise<Report | null> {
+    try {
+      return await this.#round();
+    } catch (error) {
+      // What was done before is told, whatever ended the run.
+      await this.#flush(null);
+      if (error instanceof MigrationError) throw this.#withReport(error);
+      const rest = this.#unknown();
+      if (this.#options.signal?.aborted === true) throw this.#stopped(rest);
+      if (this.#main.lost !== null) {
+        await this.#recover(this.#main.lost);
+        return null;
+      }
+      const { message, code } = error as { message?: string; code?: unknown };
+      if (typeof code !== 'string') throw error;
+      throw this.#error({ code: 'connection', message: `${this.#target.name}: ${message ?? String(error)}`, sqlState: code, cause: error }, rest);
+    }
+  }
+
+  /** Whatever ends a run says what was done before. */
+  #withReport(error: MigrationError): MigrationError {
+    if (error.report !== null) return error;
+    const { code, message, hint, migration, sqlState, problems, position, statement, cause } = error;
+    const more = {
+      hint: hint ?? undefined,
+      migration: migration ?? undefined,
+      sqlState: sqlState ?? undefined,
+      position: position ?? undefined,
+      statement: statement ?? undefined,
+    };
+    return this.#error({ code, message, ...more, problems, cause }, this.#unknown());
   }
 
   /** The connection in use: another one than at first after a loss. */
@@ -106,6 +146,7 @@ export class TargetRun {
         target: this.#target.name,
       });
     }
+    history.refuseStrangers(snapshot);
     this.#chosen ??= current.steps.map((step) => step.name);
     this.#refuse(await this.#options.outside(current, snapshot, signal), current);
     const prepared = await this.#options.preparation.prepare(this.#main, tables, snapshot, current.steps);
@@ -116,6 +157,7 @@ export class TargetRun {
   async #execute(snapshot: history.HistorySnapshot, steps: readonly PreparedStep[]): Promise<Report | null> {
     const { options, state } = { options: this.#options, state: this.#state(snapshot) };
     if (await this.#lockIsHeld()) return null;
+    if (steps.some((step) => mayChangeRole(step.script))) state.ownSettings = await readOwnSettings(this.#main);
     let left = steps;
     for (let size = 1; left.length > 0;) {
       if (options.signal?.aborted === true) {
@@ -195,6 +237,7 @@ export class TargetRun {
       waitLimitMs,
       signal,
       snapshot,
+      ownSettings: null,
       emit: (event) => this.#emit(event),
       generation: snapshot.generation,
       durability: this.#done.allTold ? 'flushed' : 'pending',
@@ -236,11 +279,16 @@ export class TargetRun {
     this.#losses++;
     await this.#main.close();
     const again = await reconnect(connect, tables, run.id, { signal, cancel: () => this.#monitor.cancel() });
+    if (again === null && signal?.aborted === true) {
+      const message = `stopped on request; ${lost} as well (${cause.message}): whether the running migration was applied is not known`;
+      throw this.#error({ code: 'aborted', message, hint: 'look with: migrate status, and run again', cause }, this.#unknown(), 'interrupted');
+    }
     if (again === null) {
       const message = `${lost} (${cause.message}) and the server cannot be reached again: whether the running migration was applied is not known`;
       throw this.#error({ code: 'connection', message, hint: 'when the server is back, look with: migrate status, and run again', cause }, this.#unknown());
     }
     this.#main = again.session;
+    this.#main.tag = tag(run, 'read');
     this.#done.correct(again.snapshot.applied, run.id, request.direction === 'down' ? (this.#chosen ?? []) : []);
     await this.#flush(this.#state(again.snapshot));
     if (this.#losses > MOST_LOSSES) {
@@ -256,13 +304,13 @@ export class TargetRun {
   }
 
   /** Makes everything committed so far durable, then tells it. The transaction must write: an empty one flushes nothing. */
-  async #flush(state: RunState): Promise<void> {
-    if (this.#done.allTold) return;
+  async #flush(state: RunState | null): Promise<void> {
+    if (this.#done.allTold || this.#main.lost !== null) return;
     const result = await this.#main.run(
-      `${tag(state.run, 'flush')}${begin()};\nSET LOCAL synchronous_commit = on;\nSELECT pg_catalog.pg_logical_emit_message(true, 'migrate', '');\nCOMMIT`,
+      `${tag(this.#options.run, 'flush')}${begin()};\nSET LOCAL synchronous_commit = on;\nSELECT pg_catalog.pg_logical_emit_message(true, 'migrate', '');\nCOMMIT`,
     );
     if (result.kind === 'done') {
-      state.durability = 'flushed';
+      if (state !== null) state.durability = 'flushed';
       this.#tell();
     }
   }
@@ -348,11 +396,7 @@ export class TargetRun {
     );
   }
 
-  #error(
-    options: { code: ErrorCode; message: string; hint?: string; migration?: string; cause?: unknown; problems?: readonly Problem[] },
-    notRun: readonly string[],
-    outcome: Outcome = 'notRun',
-  ): MigrationError {
+  #error(options: Omit<MigrationErrorOptions, 'target' | 'report'>, notRun: readonly string[], outcome: Outcome = 'notRun'): MigrationError {
     const done = this.#done.told('up').length + this.#done.told('down').length > 0;
     const report = this.#report(null, notRun, outcome === 'notRun' && done ? 'interrupted' : outcome);
     return new MigrationError({ ...options, target: this.#target.name, report });

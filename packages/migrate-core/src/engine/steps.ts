@@ -8,26 +8,27 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { readRunning } from '../activity.ts';
 import { attend, liveDatabase } from './execute.ts';
-import { describeFailure, isRetryable, type StepFailure } from './failure.ts';
+import { describeFailure, isRetryable, needsNoTransaction, type StepFailure } from './failure.ts';
 import { begin, GUARD, tag, transactionSettings } from '../guard.ts';
 import { withGuardian } from './guardian.ts';
 import type { Progress } from '../history.ts';
 import { cleanUp, clearWay, isValid, judge, lookBefore, type Before, type Sweep } from './leftover.ts';
 import { Message } from './message.ts';
-import type { LiveScript, Script, Statement } from '../migration.ts';
+import type { Leftover, LiveScript, Script, Statement } from '../migration.ts';
 import { positionIn } from '../position.ts';
 import * as records from '../record.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import type { ServerError, Session } from '../session.ts';
-import { sessionSettings, type SessionSettings } from './session-settings.ts';
+import { sessionSettings, type SessionSettings, type Swap } from './session-settings.ts';
 import { compileSql } from '../source/script.ts';
 import { doBlock, literal } from '../sql.ts';
-import { addStatements, mayChangeRole } from './transaction-message.ts';
+import { addEnd, addStatements, mayChangeRole, outsideTransaction } from './transaction-message.ts';
 
 const NOTHING: Script = { kind: 'sql', sql: '', statements: [], isolation: 'read committed', origin: null, transaction: 'none' };
 
 const ORPHAN_POLL_MS = 300;
-const SWEEP_AFTER_ABORT_MS = 4_000;
+const SWEEP_MS = 60_000;
+const SWEEP_AFTER_ABORT_MS = 3_000;
 
 export async function executeSteps(state: RunState, step: ReadyStep, script: Script | LiveScript): Promise<StepResult> {
   return withGuardian(state, step, (guardian) => new Steps(state, step, script, guardian).run());
@@ -35,6 +36,11 @@ export async function executeSteps(state: RunState, step: ReadyStep, script: Scr
 
 function failed(step: ReadyStep, failure: StepFailure, extent: 'nothing' | 'partly'): StepResult {
   return { kind: 'failed', name: step.name, failure, extent };
+}
+
+/** VACUUM FULL, CLUSTER, REINDEX without CONCURRENTLY: readers queue behind them while they wait. */
+function locksStrongly(leftover: Leftover): boolean {
+  return leftover.kind === 'repeatable' || (leftover.kind === 'reindex' && !leftover.concurrently);
 }
 
 /** Ends the loop over the segments. */
@@ -73,15 +79,14 @@ class Steps {
       await this.#begin();
       if (this.#live !== null) await this.#build(this.#live);
       await this.#settleUnknown();
-      const { statements } = this.#script;
-      while (this.#done < statements.length) {
-        const statement = statements[this.#done] as Statement;
+      while (this.#done < this.#script.statements.length) {
+        const statement = this.#script.statements[this.#done] as Statement;
         this.#checkGuardian();
         if (this.#state.signal?.aborted === true) throw this.#stopped('stopped before its next statement');
         if (statement.transaction === 'forbidden') await this.#single(statement);
         else await this.#transaction(this.#segmentEnd());
       }
-      if (statements.length === 0 || !this.#finished) await this.#finish();
+      if (!this.#finished) await this.#finish();
       this.#state.durability = 'flushed';
       return { kind: 'done' };
     } catch (error) {
@@ -99,7 +104,8 @@ class Steps {
     } else {
       if (row !== null) await this.#waitForOrphan(row.runId);
       await this.#write(records.recordTakenOver(tables, run, name, seq, direction === 'up' ? record : null));
-      const progress = row?.progress ?? null;
+      // What the earlier run still committed while it was being taken over is in the row, not in what was read before.
+      const progress = await this.#readProgress();
       if (progress !== null && progress.prefix !== this.#prefix(progress.done)) {
         throw this.#stopped(
           `it was interrupted after ${progress.done} of its statements, and those have been changed in the file since: what is done and what is left cannot be told apart. Restore the file, or look at the schema and type: migrate repair --mark-applied ${name} (or --mark-undone ${name})`,
@@ -112,6 +118,12 @@ class Steps {
     this.#state.generation = seq;
   }
 
+  async #readProgress(): Promise<Progress | null> {
+    const [row] = await this.#state.main.read(`SELECT progress FROM ${this.#state.tables.history} WHERE name = ${literal(this.#step.name)}`);
+    const progress = row?.['progress'] ?? null;
+    return progress === null ? null : (JSON.parse(progress) as Progress);
+  }
+
   /** Its own queries commit one by one, and only it knows what they were. */
   async #build(live: LiveScript): Promise<void> {
     const { name, mode } = this.#step;
@@ -121,7 +133,13 @@ class Steps {
       );
     }
     try {
-      this.#script = await compileSql(await live.build(liveDatabase(this.#state, name)), { transaction: 'none', origin: null });
+      this.#script = await compileSql(
+        await this.#state.monitor.during(this.#state.main, () => live.build(liveDatabase(this.#state, name, 'alone')), this.#state.signal),
+        {
+          transaction: 'none',
+          origin: null,
+        },
+      );
     } catch (error) {
       throw new Stop(failed(this.#step, describeFailure(error as ServerError, new Message(), null, this.#state.monitor.blockers), 'partly'));
     }
@@ -150,8 +168,11 @@ class Steps {
     const before = this.#before;
     const statement = this.#script.statements[this.#done];
     if (before === null || statement?.leftover == null) return;
+    const { path } = await this.#sessionSettings(statement);
+    await this.#apply(path.set);
     for (const what of await cleanUp(this.#state.main, statement.leftover, before, this.#sweep)) this.#notice(what);
     const verdict = await judge(this.#state.main, statement.leftover, before);
+    await this.#apply(path.reset);
     if (verdict.kind === 'undecidable') {
       throw this.#stopped(
         `it was interrupted in statement ${this.#done + 1} (${statement.summary}), and ${verdict.reason}. Look at the schema, then type: migrate repair --mark-applied ${this.#step.name} or --mark-undone ${this.#step.name}`,
@@ -188,14 +209,16 @@ class Steps {
     const last = end === this.#script.statements.length;
     const seq = this.#state.generation + 1;
     message.add('record', last ? this.#ending(seq) : records.recordProgress(tables, run, this.#step.name, this.#progress(end, null)));
-    message.add('commit', 'COMMIT');
+    addEnd(message, this.#state, [{ script: this.#script }], 'flush');
 
     const until = performance.now() + this.#state.retryLimitMs;
     for (let attempt = 1; ; attempt++) {
       const result = await attend(this.#state, this.#step.name, () => this.#state.main.run(message.text));
       if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
       if (result.kind === 'done') break;
-      const failure = describeFailure(result.error, message, message.pieceAfter(result.completed), this.#state.monitor.blockers);
+      const piece = message.pieceAfter(result.completed);
+      if (needsNoTransaction(result.error) && piece?.origin != null) return this.#alsoAlone(piece.origin.index);
+      const failure = describeFailure(result.error, message, piece, this.#state.monitor.blockers);
       if (!isRetryable(result.error) || performance.now() > until || this.#state.signal?.aborted === true) await this.#fail(failure);
       const delayMs = Math.round(Math.min(5_000, 100 * 2 ** attempt) * (0.5 + Math.random()));
       this.#state.emit({ type: 'retrying', target: this.#state.target, name: this.#step.name, sqlState: result.error.code ?? '', attempt, delayMs });
@@ -208,12 +231,29 @@ class Steps {
     }
   }
 
+  /** Only the state of the database tells that this statement cannot be in a transaction: everything was rolled back. */
+  #alsoAlone(index: number): void {
+    const statements = this.#script.statements.map((one, place) => (place === index ? outsideTransaction(one) : one));
+    this.#notice(`PostgreSQL refuses ${statements[index]?.summary ?? 'a statement'} in a transaction; it was rolled back, and that statement runs by itself`);
+    this.#script = { ...this.#script, statements };
+  }
+
+  /** One statement by itself, with everything done for it under the search path that it has. */
   async #single(statement: Statement): Promise<void> {
+    const settings = await this.#sessionSettings(statement);
+    await this.#apply(settings.path.set);
+    try {
+      await this.#alone(statement, settings.rest);
+    } finally {
+      if (this.#state.main.lost === null) for (const sql of settings.path.reset) await this.#state.main.run(sql);
+    }
+  }
+
+  async #alone(statement: Statement, settings: Swap): Promise<void> {
     const { main, target, waitLimitMs } = this.#state;
     const leftover = statement.leftover ?? { kind: 'undecidable' as const };
     const index = this.#done;
-    for (const what of await clearWay(main, leftover, this.#sweep)) this.#notice(`${what}, which somebody's failed build had left`);
-    const settings = await this.#sessionSettings(statement);
+    await this.#clearWay(leftover);
     const before = await lookBefore(main, leftover);
     await this.#write(records.recordProgress(this.#state.tables, this.#state.run, this.#step.name, this.#progress(index, before)));
     this.#state.emit({ type: 'statement', target, name: this.#step.name, index, count: this.#script.statements.length, summary: statement.summary });
@@ -229,8 +269,8 @@ class Steps {
       if (result.kind === 'done') break;
       const failure = this.#describeSingle(result.error, statement);
       for (const what of await this.#tryCleanUp(leftover, before)) this.#notice(`after the failure, ${what}`);
-      if (!isRetryable(result.error) || result.error.code === '55P03' || performance.now() > until || this.#state.signal?.aborted === true)
-        await this.#fail(failure);
+      const gaveUp = result.error.code === '55P03' && !locksStrongly(leftover);
+      if (!isRetryable(result.error) || gaveUp || performance.now() > until || this.#state.signal?.aborted === true) await this.#fail(failure);
       const delayMs = Math.round(500 * attempt * (0.5 + Math.random()));
       this.#state.emit({ type: 'retrying', target, name: this.#step.name, sqlState: result.error.code ?? '', attempt, delayMs });
       await sleep(delayMs, undefined, { signal: this.#state.signal }).catch(() => undefined);
@@ -253,6 +293,16 @@ class Steps {
     }
   }
 
+  async #clearWay(leftover: NonNullable<Statement['leftover']>): Promise<void> {
+    try {
+      for (const what of await clearWay(this.#state.main, leftover, this.#sweep)) this.#notice(`${what}, which somebody's failed build had left`);
+    } catch (error) {
+      if (this.#state.main.lost !== null) throw new Stop({ kind: 'lost', error: this.#state.main.lost });
+      const failure = describeFailure(error as ServerError, new Message(), null, this.#state.monitor.blockers);
+      await this.#fail({ ...failure, message: `an INVALID index is in the way and cannot be dropped: ${failure.message}` });
+    }
+  }
+
   #describeSingle(error: ServerError, statement: Statement): StepFailure {
     const prefix = tag(this.#state.run, this.#step.name).length;
     const message = new Message().add('statement', statement.text, { script: this.#script, index: this.#done });
@@ -262,7 +312,16 @@ class Steps {
 
   async #sessionSettings(statement: Statement): Promise<SessionSettings> {
     const { searchPath, main, target } = this.#state;
-    const settings = await sessionSettings(main, { searchPath, statementTimeoutMs: this.#step.statementTimeoutMs }, statement.settings ?? []);
+    const settings = await sessionSettings(
+      main,
+      {
+        searchPath,
+        statementTimeoutMs: this.#step.statementTimeoutMs,
+        // None for CONCURRENTLY, where it also hits the wait for old snapshots, whatever the role has; what locks the table as long as it works needs one.
+        lockTimeoutMs: statement.leftover !== null && locksStrongly(statement.leftover) ? (this.#step.lockTimeoutMs ?? this.#state.lockTimeoutMs) : 0,
+      },
+      statement.settings ?? [],
+    );
     if (settings.refused !== null) {
       await this.#fail({
         code: 'migrationFailed',
@@ -329,17 +388,19 @@ class Steps {
     }
   }
 
+  /** Dropping an INVALID index waits for readers, and may not take for ever; whoever runs next goes on. */
   readonly #sweep: Sweep = async (sql) => {
-    const text = `${tag(this.#state.run, this.#step.name)}${sql}`;
-    const sent = this.#state.main.run(text);
-    const limit = new AbortController();
-    const ended = sent.finally(() => limit.abort());
-    if (this.#state.signal?.aborted === true) {
-      // A stop may not take long; whoever runs next cleans up.
-      const slow = await sleep(SWEEP_AFTER_ABORT_MS, true, { signal: limit.signal }).catch(() => false);
-      if (slow) await this.#state.monitor.cancel();
+    const { main, monitor, signal, run, waitLimitMs } = this.#state;
+    const ended = new AbortController();
+    const sent = main.run(`${tag(run, this.#step.name)}${sql}`).finally(() => ended.abort());
+    const limit = AbortSignal.any([ended.signal, ...(signal === undefined ? [] : [signal])]);
+    await sleep(Math.min(waitLimitMs, SWEEP_MS), undefined, { signal: limit }).catch(() => undefined);
+    if (!ended.signal.aborted && signal?.aborted === true) await sleep(SWEEP_AFTER_ABORT_MS, undefined, { signal: ended.signal }).catch(() => undefined);
+    while (!ended.signal.aborted) {
+      await monitor.cancel().catch(() => undefined);
+      await sleep(250, undefined, { signal: ended.signal }).catch(() => undefined);
     }
-    const result = await ended;
+    const result = await sent;
     if (result.kind !== 'done') throw result.error;
   };
 

@@ -3,9 +3,10 @@
 import { addGuard, begin, tag, transactionSettings } from '../guard.ts';
 import type { HistorySnapshot } from '../history.ts';
 import { Message } from './message.ts';
-import type { LiveScript, Script } from '../migration.ts';
+import type { LiveScript, Script, Statement } from '../migration.ts';
 import { insertScripts, recordApplied, recordUndone } from '../record.ts';
 import type { ReadyStep, RunState } from './run-state.ts';
+import { restoreSettings } from './session-settings.ts';
 import { identifier, literal } from '../sql.ts';
 
 /** Steps that share a transaction. */
@@ -92,7 +93,7 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
       if (step.direction === 'up') durations.add(message.pieces.length - 1);
       own(transaction, step);
     }
-    message.add('commit', 'COMMIT');
+    addEnd(message, state, steps, transaction === transactions.length - 1 ? durability : 'later');
     own(transaction, steps.at(-1) as ReadyStep);
   }
   endPart();
@@ -123,16 +124,16 @@ function addStepSettings(message: Message, before: ReadyStep, step: ReadyStep, l
  * strong lock would wait for all of them. Later statements get what is left of the first one's time, at least 100 ms.
  */
 export function addStatements(message: Message, script: Script, lockTimeoutMs: number, from = 0, to: number = script.statements.length): void {
-  const last = script.statements.findLastIndex((statement) => statement.strongLock);
+  const last = to - 1;
   const own = lockTimeoutMs === 0 || script.statements.some((statement) => /lock_timeout/i.test(statement.text) && /Set|Unparsed|Select/.test(statement.kind));
   let locked = false;
   for (let index = from; index < to; index++) {
     const statement = script.statements[index];
     if (statement === undefined) continue;
-    if (statement.strongLock && locked && !own) {
+    if (locked && !own) {
       message.add(
         'settings',
-        `SELECT pg_catalog.set_config('lock_timeout', GREATEST(100, ${lockTimeoutMs} - EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.current_setting('migrate.locked_at')::timestamptz) * 1000)::int::text || 'ms', true)`,
+        `SELECT pg_catalog.set_config('lock_timeout', GREATEST(100::numeric, ${lockTimeoutMs}::numeric - EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.current_setting('migrate.locked_at')::timestamptz) * 1000::numeric)::int::text || 'ms', true)`,
       );
     }
     message.add('statement', statement.text, { script, index });
@@ -143,8 +144,31 @@ export function addStatements(message: Message, script: Script, lockTimeoutMs: n
   }
 }
 
+/**
+ * What a DO block or a function set for the session would outlive COMMIT, and meet the next migration or whoever gets the connection from the
+ * pooler next. What whoever opened the session had set comes back. The commit is durable whatever was set.
+ */
+export function addEnd(message: Message, state: RunState, steps: readonly { readonly script: Script | LiveScript }[], durability: 'flush' | 'later'): void {
+  if (steps.some(({ script }) => mayChangeRole(script))) {
+    // Deferred checks of foreign keys have to see the rows that a policy hides: they run before row_security is what it was.
+    message.add('commit', 'SET CONSTRAINTS ALL IMMEDIATE');
+    message.add('settings', restoreSettings(state.ownSettings ?? new Map()));
+    message.add(
+      'settings',
+      `SET LOCAL synchronous_commit = ${durability === 'later' ? 'off' : state.snapshot.synchronousCommit === 'off' ? 'on' : literal(state.snapshot.synchronousCommit)}`,
+    );
+  }
+  message.add('commit', 'COMMIT');
+}
+
 const ROLE_CHANGERS = new Set(['VariableSetStmt', 'DoStmt', 'CallStmt', 'SelectStmt', 'Unparsed']);
 
 export function mayChangeRole(script: Script | LiveScript): boolean {
   return script.kind === 'live' || script.statements.some((statement) => ROLE_CHANGERS.has(statement.kind));
+}
+
+/** A statement that turned out to be refused in a transaction, which the parse could not tell. */
+export function outsideTransaction(statement: Statement): Statement {
+  const leftover = { kind: /^(Reindex|Cluster|Vacuum)/.test(statement.kind) ? ('repeatable' as const) : ('undecidable' as const) };
+  return { ...statement, transaction: 'forbidden', leftover };
 }

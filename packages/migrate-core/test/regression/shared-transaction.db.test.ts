@@ -60,19 +60,3 @@ test('a deferred constraint that one migration breaks is not mended by the next'
   const error = await failureOf(migratorOn(db, files.path).migrator.up());
   expect(error.migration).toBe('0009_child');
 });
-
-test('after an abort no further migration is sent', async () => {
-  await using db = await testDatabase();
-  await using files = await folder({
-    ...quick(1, 9),
-    '0010_big.sql': 'CREATE TABLE big AS SELECT sum(a) FROM generate_series(1, 50000000) a;\n',
-  });
-  const stop = new AbortController();
-  const run = failureOf(migratorOn(db, files.path, { signal: stop.signal }).migrator.up());
-  await sleep(600);
-  const before = await rows<{ n: number }>(db, 'SELECT count(*)::int AS n FROM schema_migrations_test');
-  stop.abort();
-  await run;
-  const after = await rows<{ n: number }>(db, 'SELECT count(*)::int AS n FROM schema_migrations_test');
-  expect(after[0]?.n).toBe(before[0]?.n);
-});
