@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { testDatabase } from '@org/test-postgres';
+import pg from 'pg';
 
 import { writeMigrations, writePlainMigrations } from './migrations.ts';
 import { startFleet, type Ended } from './process.ts';
@@ -62,6 +63,8 @@ export interface FleetCrowdOptions {
   readonly rounds: number;
   readonly processes: number;
   readonly tenants: number;
+  /** What the pending migration takes besides the change of a small table: milliseconds of waiting in the server. */
+  readonly workMs: number;
   readonly say: (line: string) => void;
 }
 
@@ -69,16 +72,18 @@ export interface FleetCrowdOptions {
  * Replicas that begin together on a fleet one version behind, against one replica alone on another such fleet. Answers the number of rounds in which
  * something was wrong; the times are told, and not judged.
  */
-export async function fleetCrowd({ rounds, processes, tenants, say }: FleetCrowdOptions): Promise<number> {
+export async function fleetCrowd({ rounds, processes, tenants, workMs, say }: FleetCrowdOptions): Promise<number> {
   let wrong = 0;
   for (let round = 1; round <= rounds; round++) {
-    const alone = await crowdOf(1, tenants);
-    const crowd = await crowdOf(processes, tenants);
+    const alone = await crowdOf(1, tenants, workMs);
+    const crowd = await crowdOf(processes, tenants, workMs);
     if (alone.wrong.length + crowd.wrong.length > 0) wrong++;
     for (const fault of [...alone.wrong, ...crowd.wrong].slice(0, 10)) say(`  ${fault}`);
+    const compare = (what: string, one: number, many: number): string => `${what} ${seconds(many)} against ${seconds(one)} (${(many / one).toFixed(2)}×)`;
     say(
-      `round ${round}: ${tenants} tenants one version behind: one process ${seconds(alone.ms)}, ${processes} processes ${seconds(crowd.ms)} ` +
-        `(${(crowd.ms / alone.ms).toFixed(2)}×), shared among ${crowd.sharing} (${crowd.shares.join(', ')})`,
+      `round ${round}: ${tenants} tenants one version behind, ${processes} processes against one: ` +
+        `${compare('the last tenant was migrated after', alone.migratedMs, crowd.migratedMs)}, ${compare('the last process ended after', alone.ms, crowd.ms)}; ` +
+        `shared among ${crowd.sharing} (${crowd.shares.join(', ')})`,
     );
   }
   return wrong;
@@ -87,6 +92,8 @@ export async function fleetCrowd({ rounds, processes, tenants, say }: FleetCrowd
 interface Crowd {
   /** From the word until the last one ended. */
   readonly ms: number;
+  /** From the word until nothing was pending any more. */
+  readonly migratedMs: number;
   /** Processes that migrated a tenant at least. */
   readonly sharing: number;
   /** How many tenants each of them migrated, the most first. */
@@ -94,9 +101,9 @@ interface Crowd {
   readonly wrong: readonly string[];
 }
 
-async function crowdOf(processes: number, tenants: number): Promise<Crowd> {
+async function crowdOf(processes: number, tenants: number, workMs: number): Promise<Crowd> {
   await using older = await writePlainMigrations(5);
-  await using folder = await writePlainMigrations(6);
+  await using folder = await writePlainMigrations(6, workMs);
   await using db = await testDatabase();
   const schemas = tenantSchemas(tenants);
   await createTenantSchemas(db.url, schemas);
@@ -105,9 +112,11 @@ async function crowdOf(processes: number, tenants: number): Promise<Crowd> {
   // Loading Node twenty times on a few cores would be most of what is measured.
   await Promise.all(running.map((one) => Promise.race([one.spoke, one.ended])));
   const began = performance.now();
+  const beganAt = Date.now();
   for (const one of running) one.process.stdin?.end();
   const ends = await Promise.all(running.map((one) => one.ended));
   const ms = performance.now() - began;
+  const migratedMs = (await lastMigrated(db.url, schemas)) - beganAt;
   wrong.push(...complaints(ends));
   const migrated = ends
     .filter((end) => end.code === 0)
@@ -118,7 +127,20 @@ async function crowdOf(processes: number, tenants: number): Promise<Crowd> {
   }
   wrong.push(...(await faults(db.url, folder, schemas)));
   const shares = migrated.map((names) => names.length).toSorted((a, b) => b - a);
-  return { ms, sharing: shares.filter((share) => share > 0).length, shares, wrong };
+  return { ms, migratedMs, sharing: shares.filter((share) => share > 0).length, shares, wrong };
+}
+
+/** When the log got its last row, by the clock that this machine and its server share. */
+async function lastMigrated(url: string, schemas: readonly string[]): Promise<number> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  let last = 0;
+  for (const schema of schemas) {
+    const { rows } = await client.query<{ at: Date }>(`SELECT max(at) AS at FROM ${schema}.schema_migrations_log`);
+    last = Math.max(last, rows[0]?.at.getTime() ?? 0);
+  }
+  await client.end();
+  return last;
 }
 
 function seconds(ms: number): string {

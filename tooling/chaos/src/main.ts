@@ -53,7 +53,8 @@ program
   .option('--rounds <n>', 'how many times', count, 3)
   .option('--processes <n>', 'how many at once', count, 20)
   .option('--tenants <n>', 'tenant schemas', count, 500)
-  .action(async (options: { rounds: number; processes: number; tenants: number }) => {
+  .option('--work-ms <n>', 'what the pending migration takes in each', count, 20)
+  .action(async (options: { rounds: number; processes: number; tenants: number; workMs: number }) => {
     process.exitCode = Math.min(1, await fleetCrowd({ ...options, say }));
   });
 await program.parseAsync();

@@ -42,13 +42,16 @@ export async function writeMigrations(tables = 4): Promise<Folder> {
   return writeFolder(files, tables);
 }
 
-/** Plain migrations, quick to have in hundreds of schemas: a table, then a column each. */
-export function writePlainMigrations(count: number): Promise<Folder> {
+/** Plain migrations, quick to have in hundreds of schemas: a table, then a column each. `workMs`: what the last one takes besides. */
+export function writePlainMigrations(count: number, workMs = 0): Promise<Folder> {
   const files = Object.fromEntries(
-    Array.from({ length: count }, (_, index) => [
-      `${String(index + 1).padStart(4, '0')}_visit_${index}.sql`,
-      index === 0 ? 'CREATE TABLE visit (id int PRIMARY KEY);\n' : `ALTER TABLE visit ADD column_${index} int;\n`,
-    ]),
+    Array.from({ length: count }, (_, index) => {
+      const work = workMs > 0 && index === count - 1 ? `SELECT pg_sleep(${workMs / 1_000});\n` : '';
+      return [
+        `${String(index + 1).padStart(4, '0')}_visit_${index}.sql`,
+        `${index === 0 ? 'CREATE TABLE visit (id int PRIMARY KEY);' : `ALTER TABLE visit ADD column_${index} int;`}\n${work}`,
+      ];
+    }),
   );
   return writeFolder(files, 0);
 }
