@@ -80,8 +80,10 @@ export class Connector {
   }
 }
 
-function inDatabase({ source, settings }: ChosenConnection, database: string): ChosenConnection {
-  const there = { ...settings, database };
+/** The same server, another database. */
+export function inDatabase({ source, settings }: ChosenConnection, database: string): ChosenConnection {
+  // The password is hidden from whatever lists properties, and has to stay so.
+  const there = Object.defineProperty({ ...settings, database }, 'password', { value: settings.password, enumerable: false });
   return { source, settings: there, display: displayConnection(there) };
 }
 

@@ -59,7 +59,7 @@ test('--json has one target for each tenant, and tells when of all only for the 
   const up = await migrate(['up', '--json', ...SCHEMAS], at);
   expect(up).toMatchObject({ code: 0 });
   const targets = targetsOf(up.stdout);
-  expect(targets.map((one) => one['tenant']).toSorted()).toEqual(names);
+  expect(targets.map((one) => String(one['tenant'])).toSorted()).toEqual(names);
   expect(targets[0]).toEqual({
     target: `${db.name}.${String(targets[0]?.['tenant'])}`,
     tenant: expect.any(String) as string,
@@ -102,6 +102,9 @@ test('a database for each tenant: one that does not exist fails alone, with what
   const status = await migrate(['status', ...where], at);
   expect(status.code).toBe(4);
   expect(status.stdout).toContain('3 tenants, 1 cannot be read');
+  const named = await migrate(['status', ...where, '--tenant', `${second.name},no_such_clinic`], at);
+  expect(named).toMatchObject({ code: 4, stdout: expect.stringContaining(`${second.name}: version 0003, 3 applied, 0 pending`) as string });
+  expect(named.stdout).toContain('there is no database "no_such_clinic" on this server');
   const one = [...where, '--tenant', second.name];
   expect(await migrate(['down', ...one], at)).toMatchObject({
     code: 0,

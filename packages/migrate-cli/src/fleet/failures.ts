@@ -19,6 +19,8 @@ const FEW_TENANTS = 3;
 const MOST_FAILURES = 10;
 
 interface Alike {
+  /** Whose own name stands in the message that is told of all of them; `null` when it names none. */
+  readonly example: string | null;
   readonly failed: Failure | null;
   readonly tenants: string[];
 }
@@ -45,14 +47,14 @@ function together(failures: readonly TenantResult[]): readonly Alike[] {
     const message = [schema, database].reduce((text: string, name) => (name === null ? text : text.replaceAll(name, '…')), failed?.message ?? '');
     const key = JSON.stringify([failed?.name, failed?.sqlState, failed?.code, message, failed?.statement]);
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { failed, tenants: [tenant] });
+    if (group === undefined) groups.set(key, { failed, tenants: [tenant], example: message === failed?.message ? null : tenant });
     else group.tenants.push(tenant);
   }
   return [...groups.values()].toSorted((a, b) => b.tenants.length - a.tenants.length);
 }
 
-function renderOne({ failed, tenants }: Alike, { colours, extent, cwd }: FailureStyle): string[] {
-  const who = tenantNames(tenants, extent);
+function renderOne({ failed, tenants, example }: Alike, { colours, extent, cwd }: FailureStyle): string[] {
+  const who = `${tenantNames(tenants, extent)}${example === null || tenants.length === 1 ? '' : ` (told of ${printable(example)})`}`;
   if (failed === null) return [`${colours.red('✗')} ${colours.bold(who)}: stopped half way`];
   const sqlState = stateOf(failed.sqlState);
   const state = sqlState === null || failed.message.includes(sqlState) ? '' : colours.dim(` (SQLSTATE ${sqlState})`);

@@ -52,7 +52,12 @@ function writeDocument(
 ): void {
   const document = new FleetDocument(output, service.name);
   for (const { tenants, plan, error } of groups)
-    document.add({ ...planTarget({ service: service.name, direction, connection, plan, error }, cwd), target: null, tenants });
+    document.add({
+      ...planTarget({ service: service.name, direction, connection, plan, error }, cwd),
+      target: null,
+      tenant: null,
+      tenants: tenants.toSorted(),
+    });
   document.end();
 }
 

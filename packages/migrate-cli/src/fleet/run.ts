@@ -16,8 +16,8 @@ export async function runFleet(invocation: Invocation, tenants: ServiceFleet, di
   const { service, targets } = tenants;
   const connection = await service.connection();
   const document = options.json === true ? new FleetDocument(output, service.name) : null;
-  const story = new FleetStory(invocation, targets.length);
-  story.connected(service.name, connection, direction);
+  const story = new FleetStory(invocation, targets.length, direction);
+  story.connected(service.name, connection);
   const hear = (event: FleetEvent): void => {
     story.hear(event);
     if (event.type === 'result') document?.add(resultTarget(event.result, connection.settings.database, cwd));

@@ -60,7 +60,7 @@ function eachTenant(groups: readonly FleetGroup[], colours: Colours): readonly s
 }
 
 /** Those whose last run failed alike are told together. */
-function renderLast(failures: readonly LastFailure[], { colours, extent }: FailureStyle): string[] {
+export function renderLast(failures: readonly LastFailure[], { colours, extent }: Pick<FailureStyle, 'colours' | 'extent'>): string[] {
   const alike = new Map<string, { readonly entry: LogEntry; readonly tenants: string[] }>();
   for (const { tenant, entry } of failures) {
     const key = `${entry.name}\n${entry.detail}`;

@@ -2,15 +2,16 @@
 
 import { MigrationError, type ChosenConnection, type FleetGroup, type FleetStatus, type FleetTarget, type Status } from '@org/migrate-core';
 
-import { toMigrationError } from '../connect-error.ts';
+import { inDatabase } from '../connect.ts';
 import { exit, type ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { statusTarget, type ServiceStatus } from '../render/document.ts';
 import { renderStatus } from '../render/table.ts';
+import { printable } from '../render/text.ts';
 import { FleetDocument, targetName } from './document.ts';
 import { targetsOf } from './groups.ts';
 import type { ServiceFleet } from './service-fleet.ts';
-import { renderFleetStatus, type LastFailure } from './status-table.ts';
+import { renderFleetStatus, renderLast, type LastFailure } from './status-table.ts';
 
 /** Of more tenants that are behind, the last failure is not looked for: each is a query. */
 const MOST_ASKED = 500;
@@ -21,10 +22,10 @@ export async function showFleetStatus(invocation: Invocation, tenants: ServiceFl
   const connection = await service.connection();
   if (options.tenant !== undefined) return showTenants(invocation, tenants, connection);
   const status = await tenants.fleet().status({ concurrency: options.concurrency });
-  if (options.json === true) writeDocument(invocation, tenants, status, connection);
+  const failures = await lastFailures(tenants, status);
+  if (options.json === true) writeDocument(invocation, tenants, status, connection, failures);
   else {
     const extent = options.verbose === true ? 'all' : 'first';
-    const failures = await lastFailures(tenants, status);
     output.line(renderFleetStatus({ service: service.name, connection, status, lastFailures: failures }, { colours: output.colours, extent, cwd }));
   }
   return exitCode(invocation, status);
@@ -36,26 +37,29 @@ async function showTenants(invocation: Invocation, tenants: ServiceFleet, connec
   const { service, targets } = tenants;
   const names = (await service.source.list()).migrations.map((one) => one.name);
   const known = await tenants.fleet().status({ concurrency: options.concurrency });
-  const found = await tenants.each(targets, async (migrator, target): Promise<ServiceStatus> => {
-    const { tenant, schema = 'public' } = target;
-    const base = { service: tenant, connection, schema, names };
-    const failed = known.failures.find((one) => one.tenant === tenant)?.failed ?? null;
-    try {
-      if (failed === null) return { ...base, status: await migrator.status(), error: null };
-    } catch (error) {
-      return { ...base, status: null, error: toMigrationError(error) };
-    }
-    return { ...base, status: null, error: new MigrationError({ code: failed.code, message: failed.message, hint: failed.hint ?? undefined }) };
+  const last = await lastFailures(tenants, known);
+  const failed = new Map(known.failures.map((one) => [one.tenant, one.failed]));
+  const readable = targets.filter((one) => !failed.has(one.tenant));
+  const read = new Map(await tenants.each(readable, async (migrator, { tenant }) => [tenant, await migrator.status()] as const));
+  const found = targets.map(({ tenant, schema = 'public', database }): ServiceStatus => {
+    const base = { service: tenant, connection: database === undefined ? connection : inDatabase(connection, database), schema, names };
+    const status = read.get(tenant) ?? null;
+    if (status !== null) return { ...base, status, error: null };
+    const { code = 'internal', message = '', hint = null } = failed.get(tenant) ?? {};
+    return { ...base, status, error: new MigrationError({ code, message, hint: hint ?? undefined }) };
   });
   if (options.json === true) {
     const document = new FleetDocument(output, service.name);
-    for (const [index, one] of found.entries()) document.add({ ...statusTarget(one), ...placeOf(targets[index], connection) });
+    for (const [index, one] of found.entries())
+      document.add({ ...statusTarget(one), ...placeOf(targets[index], connection), ...failureKey(last, one.service) });
     document.end();
   } else {
     for (const [index, one] of found.entries()) {
       if (index > 0) output.line();
       output.line(renderStatus(one, output.colours));
-      if (one.error !== null) output.line(`  ${output.colours.red('✗')} ${one.error.message}`);
+      if (one.error !== null) output.line(`  ${output.colours.red('✗')} ${printable(one.error.message)}`);
+      const mine = last.filter((each) => each.tenant === one.service);
+      for (const line of renderLast(mine, { colours: output.colours, extent: 'all' })) output.line(line);
     }
   }
   return exitCode(invocation, known);
@@ -76,19 +80,35 @@ async function lastFailures(tenants: ServiceFleet, { groups }: FleetStatus): Pro
   return found.flat();
 }
 
-function writeDocument({ output }: Invocation, tenants: ServiceFleet, { groups, failures }: FleetStatus, connection: ChosenConnection): void {
+function writeDocument(
+  { output }: Invocation,
+  tenants: ServiceFleet,
+  { groups, failures }: FleetStatus,
+  connection: ChosenConnection,
+  last: readonly LastFailure[],
+): void {
   const document = new FleetDocument(output, tenants.service.name);
   const targets = new Map(tenants.targets.map((target) => [target.tenant, target]));
   for (const { tenants: ids, status } of groups) {
     const shared = statusTarget({ service: '', connection, schema: '', names: [], status, error: null }) as SharedTarget;
     for (const tenant of ids)
-      document.add({ ...(tenant === status.target.tenant ? shared : withoutTimes(shared)), ...placeOf(targets.get(tenant), connection) });
+      document.add({
+        ...(tenant === status.target.tenant ? shared : withoutTimes(shared)),
+        ...placeOf(targets.get(tenant), connection),
+        ...failureKey(last, tenant),
+      });
   }
   for (const { tenant, failed } of failures) {
     const problem = { code: failed?.code ?? 'internal', version: null, message: failed?.message ?? '' };
     document.add({ ...placeOf(targets.get(tenant), connection), current: null, applied: [], pending: [], problems: [problem] });
   }
   document.end();
+}
+
+/** There only when the newest line of the tenant’s log is a failure. */
+function failureKey(last: readonly LastFailure[], tenant: string): object {
+  const entry = last.find((one) => one.tenant === tenant)?.entry;
+  return entry === undefined ? {} : { lastFailure: { name: entry.name, message: entry.detail, at: entry.at } };
 }
 
 interface SharedTarget {

@@ -15,6 +15,7 @@ export class FleetStory {
   readonly #invocation: Invocation;
   readonly #progress: Progress;
   readonly #total: number;
+  readonly #direction: 'up' | 'down';
   /** When the first one was done: what comes before it, such as reading the files, is no part of the rate. */
   #firstAt = 0;
   #done = 0;
@@ -23,16 +24,17 @@ export class FleetStory {
   #visited = 0;
   readonly #waits = new Set<string>();
 
-  constructor(invocation: Invocation, total: number) {
+  constructor(invocation: Invocation, total: number, direction: 'up' | 'down') {
+    this.#direction = direction;
     this.#invocation = invocation;
     this.#total = total;
     this.#progress = new Progress(invocation.output.live);
   }
 
-  connected(service: string, connection: ChosenConnection, direction: 'up' | 'down'): void {
+  connected(service: string, connection: ChosenConnection): void {
     const { output } = this.#invocation;
     output.line(heading(service, connection, output.colours));
-    output.line(`  ${plural(this.#total, 'tenant')} to ${direction === 'up' ? 'bring up to date' : 'look at'}`);
+    output.line(`  ${plural(this.#total, 'tenant')} to ${this.#direction === 'up' ? 'bring up to date' : 'look at'}`);
     this.#progress.follow(() => this.#now());
   }
 
@@ -123,7 +125,7 @@ export class FleetStory {
     output.line(`  ${plural(total, 'tenant')}: ${parts.join(', ')}, in ${duration(durationMs)}${rate}.`);
     const why = stopped === null ? null : WHY_STOPPED[stopped];
     if (why !== null) output.line(`  ${colours.yellow('!')} ${why}`);
-    if (failures.length > 0 && stopped !== 'signal')
+    if (failures.length > 0 && stopped !== 'signal' && this.#direction === 'up')
       output.line(`  ${colours.cyan('→')} when that is put right, run the same again: it touches only the tenants that are not done`);
   }
 
