@@ -26,8 +26,8 @@ const LINES = files.flatMap((file) =>
     .replaceAll(/\/\*\*[\s\S]*?\*\//g, '')
     .split('\n')
     .filter((line) => !/^\s*(?:\/\/|\*)/.test(line))
-    // A value inside of a message stands for one word.
-    .map((line) => ({ file, line: line.replaceAll(/\$\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}/g, '0001_a') })),
+    // A value inside of a message, or in quotes behind a flag, stands for one word.
+    .map((line) => ({ file, line: line.replaceAll(/\$\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}/g, '0001_a').replaceAll(/(--[a-z-]+) "[^"]*"/g, '$1 0001_a') })),
 );
 const hints: readonly Hint[] = LINES.flatMap(({ file, line }) =>
   [...line.matchAll(HINT)].map((match) => ({ where: `${file}: ${line.trim()}`, name: match[1] ?? '', words: wordsOf(match[2] ?? '') })),

@@ -208,7 +208,7 @@ test('a fleet without tenants has nothing to do; production is not undone by acc
     expect(await migrate([command, ...none], at)).toMatchObject({ code: 0, stdout: expect.stringContaining('there is nothing to do') as string });
   }
   expect(targetsOf((await migrate(['up', '--json', ...none], at)).stdout)).toEqual([]);
-  await migrate(['up', ...SCHEMAS], at);
+  expect(await migrate(['up', ...SCHEMAS], at)).toMatchObject({ code: 0 });
   const production = await migrate(['down', '--yes', ...SCHEMAS], { ...at, env: { ...at.env, NODE_ENV: 'production' } });
   expect(production).toMatchObject({ code: 2 });
   expect(production.stderr).toContain('undo the last migration in 3 tenants');
