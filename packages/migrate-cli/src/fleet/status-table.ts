@@ -17,9 +17,11 @@ export interface FleetOverview {
   readonly connection: ChosenConnection;
   readonly status: FleetStatus;
   readonly lastFailures: readonly LastFailure[];
+  /** Behind as well, but too many to look for their last failures. */
+  readonly notAsked: number;
 }
 
-export function renderFleetStatus({ service, connection, status, lastFailures }: FleetOverview, style: FailureStyle): string {
+export function renderFleetStatus({ service, connection, status, lastFailures, notAsked }: FleetOverview, style: FailureStyle): string {
   const { colours, extent } = style;
   const { groups, failures, total } = status;
   const lines = [heading(service, connection, colours)];
@@ -31,6 +33,7 @@ export function renderFleetStatus({ service, connection, status, lastFailures }:
     ...(failures.length > 0 ? [colours.red(`${failures.length} cannot be read`)] : []),
   ];
   lines.push(`${printable(service)}: ${plural(total, 'tenant')}, ${parts.length === 0 ? 'all current' : parts.join(', ')}`);
+  if (notAsked > 0) lines.push(colours.dim(`  whether their last run failed was not looked up for ${notAsked} of those behind; --tenant tells it`));
   for (const { status: each, tenants } of groups)
     if (each.problems.length > 0 || each.running !== null) lines.push('', ...renderTroubles(tenantNames(tenants, 'few'), each, colours));
   lines.push(...renderLast(lastFailures, style), ...renderFailures(failures, style));

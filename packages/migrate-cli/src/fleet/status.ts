@@ -22,11 +22,13 @@ export async function showFleetStatus(invocation: Invocation, tenants: ServiceFl
   const connection = await service.connection();
   if (options.tenant !== undefined) return showTenants(invocation, tenants, connection);
   const status = await tenants.fleet().status({ concurrency: options.concurrency });
-  const failures = await lastFailures(tenants, status);
+  const { failures, left } = await lastFailures(tenants, status);
   if (options.json === true) writeDocument(invocation, tenants, status, connection, failures);
   else {
     const extent = options.verbose === true ? 'all' : 'first';
-    output.line(renderFleetStatus({ service: service.name, connection, status, lastFailures: failures }, { colours: output.colours, extent, cwd }));
+    output.line(
+      renderFleetStatus({ service: service.name, connection, status, lastFailures: failures, notAsked: left }, { colours: output.colours, extent, cwd }),
+    );
   }
   return exitCode(invocation, status);
 }
@@ -37,7 +39,7 @@ async function showTenants(invocation: Invocation, tenants: ServiceFleet, connec
   const { service, targets } = tenants;
   const names = (await service.source.list()).migrations.map((one) => one.name);
   const known = await tenants.fleet().status({ concurrency: options.concurrency });
-  const last = await lastFailures(tenants, known);
+  const { failures: last } = await lastFailures(tenants, known);
   const failed = new Map(known.failures.map((one) => [one.tenant, one.failed]));
   const readable = targets.filter((one) => !failed.has(one.tenant));
   const read = new Map(await tenants.each(readable, async (migrator, { tenant }) => [tenant, await migrator.status()] as const));
@@ -70,14 +72,24 @@ function placeOf(target: FleetTarget | undefined, { settings }: ChosenConnection
   return { target: targetName({ schema, database }, database), database, schema, tenant };
 }
 
+interface Looked {
+  readonly failures: readonly LastFailure[];
+  /** How many are behind and were not asked. */
+  readonly left: number;
+}
+
 /** The newest line of the log of those that are behind, where it is a failure: the next run may fail at the same place. */
-async function lastFailures(tenants: ServiceFleet, { groups }: FleetStatus): Promise<readonly LastFailure[]> {
-  const behind = groups.filter(({ status }) => isBehind(status)).flatMap((group) => group.tenants);
+async function lastFailures(tenants: ServiceFleet, { groups }: FleetStatus): Promise<Looked> {
+  // Those that few others stand with come first: a failure is what leaves a tenant behind alone.
+  const behind = groups
+    .toReversed()
+    .filter(({ status }) => isBehind(status))
+    .flatMap((group) => group.tenants);
   const found = await tenants.each(targetsOf(tenants, behind.slice(0, MOST_ASKED)), async (migrator, { tenant }) => {
     const [entry] = await migrator.log(1).catch(() => []);
     return entry?.action === 'failed' ? [{ tenant, entry }] : [];
   });
-  return found.flat();
+  return { failures: found.flat(), left: Math.max(0, behind.length - MOST_ASKED) };
 }
 
 function writeDocument(
