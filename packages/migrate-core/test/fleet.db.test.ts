@@ -76,6 +76,7 @@ test('a tenant that fails is reported with its statement and SQLSTATE, the other
   const client = await db.connect();
   await client.query(`CREATE TABLE clinic_0007.vendor (id int)`);
   const report = await fleetOn(db, files.path, [...names, 'gone']).fleet.up();
+  expect(report.failures.map((one) => one.tenant).toSorted()).toEqual(['clinic_0007', 'gone']);
   expect(report.counts).toMatchObject({ applied: 29, failed: 2 });
   const [gone, sabotaged] = report.failures.toSorted((a, b) => b.tenant.localeCompare(a.tenant));
   expect(gone).toMatchObject({ tenant: 'gone', failed: { message: expect.stringContaining('the server has none of that name') as string } });

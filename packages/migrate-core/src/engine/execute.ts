@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { describeFailure, isRetryable, needsNoTransaction, type StepFailure } from './failure.ts';
+import { describeFailure, isRetryable, needsNoTransaction, wasCreatedMeanwhile, type StepFailure } from './failure.ts';
 import { guardAnswer, tag } from '../guard.ts';
 import { Message } from './message.ts';
 import type { LiveDatabase, LiveScript, Script } from '../migration.ts';
@@ -155,7 +155,7 @@ function classify(state: RunState, step: ReadyStep, error: ServerError, message:
   if (answer !== null) return { kind: answer };
   if (needsNoTransaction(error) && piece?.origin != null) return { kind: 'needsNoTransaction', step, index: piece.origin.index };
   const failure = describeFailure(error, message ?? new Message(), piece, state.monitor.blockers);
-  if (isRetryable(error)) return { kind: 'retry', error, name: step.name, failure };
+  if (isRetryable(error) || wasCreatedMeanwhile(error, piece)) return { kind: 'retry', error, name: step.name, failure };
   return { kind: 'failed', name: step.name, failure, extent: 'nothing' };
 }
 

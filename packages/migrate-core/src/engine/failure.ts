@@ -32,6 +32,14 @@ export function isRetryable(error: ServerError): boolean {
   return error.code === 'XX000' && /tuple concurrently (updated|deleted)/.test(error.message);
 }
 
+/** How IF NOT EXISTS and CREATE SCHEMA of the history's own tables lose a race with another tenant that makes the shared ones. */
+const CREATED_MEANWHILE = new Set(['23505', '42710', '42P06', '42P07']);
+
+/** The guard lost such a race: by now the tables are there. */
+export function wasCreatedMeanwhile(error: ServerError, piece: Piece | null): boolean {
+  return piece?.role === 'guard' && CREATED_MEANWHILE.has(error.code ?? '');
+}
+
 /** The server refuses this statement in a transaction block, or a procedure wants to commit. */
 export function needsNoTransaction(error: ServerError): boolean {
   return error.code === '25001' || error.code === '2D000';

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { MigrationError } from '../errors.ts';
-import { describeFailure } from './failure.ts';
+import { describeFailure, wasCreatedMeanwhile } from './failure.ts';
 import { begin, GUARD, guard, holdLock, tag } from '../guard.ts';
 import { Message } from './message.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
@@ -42,8 +42,12 @@ async function ensureTables(state: RunState, step: ReadyStep): Promise<void> {
     .add('begin', `${tag(state.run, step.name)}${begin()}`)
     .add('guard', guard({ tables: state.tables, snapshot: state.snapshot, generation: state.generation, lock: 'take' }, {}))
     .add('commit', 'COMMIT');
-  // Lost races are found by the guard that follows.
-  await state.main.run(message.text);
+  // Other lost races are found by the guard that follows.
+  for (let tries = 0; tries < 10; tries++) {
+    const result = await state.main.run(message.text);
+    if (result.kind !== 'failed' || !wasCreatedMeanwhile(result.error, message.pieceAfter(result.completed))) return;
+    await sleep(50 * Math.random());
+  }
 }
 
 async function refusePoolOfOne(state: RunState): Promise<void> {
