@@ -199,3 +199,8 @@ async function databaseExists(session: Session, name: string): Promise<boolean> 
 function named(object: ObjectName): string {
   return object.schema === null ? identifier(object.name) : qualified(object.schema, object.name);
 }
+
+/** VACUUM FULL, CLUSTER, REINDEX without CONCURRENTLY: readers queue behind them while they wait. */
+export function locksStrongly(leftover: Leftover): boolean {
+  return leftover.kind === 'repeatable' || (leftover.kind === 'reindex' && !leftover.concurrently);
+}

@@ -1,54 +1,29 @@
 /** One run on one target: plan, guard, execute, record, again where the history has moved on, and a true report at the end. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { readLockHolder } from '../activity.ts';
+import { MigrationError, type ErrorCode, type MigrationErrorOptions } from '../errors.ts';
+import { begin, lockKey, tag } from '../guard.ts';
+import * as history from '../history.ts';
+import { plan, planAgain, type Plan, type Problem } from '../plan.ts';
+import type { Failure, MigrationEvent, Outcome, Report, TargetName } from '../report.ts';
+import type { Session } from '../session.ts';
 import { executeBatch, LARGEST_BATCH, misfits, nextBatch, QUICK_MS } from './batch.ts';
 import { Done } from './done.ts';
-import { MigrationError, type ErrorCode, type MigrationErrorOptions } from '../errors.ts';
+import { writeFailure } from './failure-log.ts';
 import { describeBlocker, failureError, failureOf, type StepFailure } from './failure.ts';
-import { begin, GUARD, lockKey, tag } from '../guard.ts';
-import * as history from '../history.ts';
 import { waitForLock } from './lock-wait.ts';
 import { Monitor } from './monitor.ts';
-import { plan, planAgain, type AvailableMigration, type Plan, type PlanRequest, type Problem } from '../plan.ts';
-import type { Preparation, PreparedStep } from './prepare.ts';
+import type { PreparedStep } from './prepare.ts';
 import { reconnect } from './reconnect.ts';
-import { recordFailure, type Run } from '../record.ts';
-import type { Failure, MigrationEvent, Outcome, Report, TargetName } from '../report.ts';
+import type { RunOptions } from './run-options.ts';
 import type { RunState, StepResult } from './run-state.ts';
-import type { Connect, Session } from '../session.ts';
 import { readOwnSettings } from './session-settings.ts';
 import { mayChangeRole } from './transaction-message.ts';
-
-export interface RunOptions {
-  readonly connect: Connect;
-  readonly tables: history.HistoryTables;
-  readonly run: Run;
-  readonly searchPath: string | null;
-  readonly lockTimeoutMs: number;
-  readonly retryLimitMs: number;
-  readonly waitLimitMs: number;
-  /** How long to wait for whoever holds the lock. */
-  readonly lockWaitMs: number;
-  readonly signal: AbortSignal | undefined;
-  readonly emit: (event: MigrationEvent) => void;
-  readonly target: (snapshot: history.HistorySnapshot) => TargetName;
-  /** What was read already; `null` to read it now. */
-  readonly initial: history.HistorySnapshot | null;
-  readonly available: readonly AvailableMigration[];
-  readonly preparation: Preparation;
-  readonly request: PlanRequest;
-  readonly atomicity: 'per-migration' | 'whole-plan';
-  readonly grouping: 'adaptive' | 'all';
-  readonly storedScripts: Set<string>;
-  /** Problems that need more than this target's history: requirements between services. */
-  readonly outside: (plan: Plan, snapshot: history.HistorySnapshot, signal: AbortSignal | undefined) => Promise<readonly Problem[]>;
-}
 
 /** Small migrations share a flush; nothing waits longer than this to be reported. */
 const FLUSH_EVERY_MS = 250;
 const MOST_LOSSES = 5;
+
 export class TargetRun {
   readonly #options: RunOptions;
   readonly #started = performance.now();
@@ -333,7 +308,10 @@ export class TargetRun {
             hint: result.extent === 'partly' ? 'the next `migrate up` goes on where it stopped' : 'run `migrate up` again to apply it',
           }
         : result.failure;
-    await this.#recordFailure(state, step, failure);
+    if (await writeFailure(state, step.name, failure)) {
+      state.durability = 'flushed';
+      this.#tell();
+    }
     await this.#flush(state);
     const told = failureOf(step, failure);
     this.#emit({ type: 'failed', target: this.#target, failure: told });
@@ -343,23 +321,6 @@ export class TargetRun {
       failure.code === 'aborted' ? 'interrupted' : 'failed',
     );
     throw failureError(failure, { migration: step.name, target: this.#target.name, report });
-  }
-
-  /** A line in the log, under the lock. Somebody else may hold it: the line is worth a few tries, not more. */
-  async #recordFailure(state: RunState, step: PreparedStep, failure: StepFailure): Promise<void> {
-    const { tables, run } = this.#options;
-    const detail = `${failure.sqlState ?? failure.code}: ${failure.message}`.slice(0, 1_000);
-    const sql = recordFailure(tables, run, step.name, detail, state.snapshot.tables === 'present' ? '' : history.createTablesBody(tables), lockKey(tables));
-    for (let attempt = 0; attempt < 10; attempt++) {
-      const result = await this.#main.run(`${tag(run, step.name)}${begin()};\nSET LOCAL synchronous_commit = on;\n${sql};\nCOMMIT`);
-      if (result.kind === 'done') {
-        state.durability = 'flushed';
-        this.#tell();
-        return;
-      }
-      if (result.kind === 'lost' || result.error.code !== GUARD.lockHeld) return;
-      await sleep(50 * (0.5 + Math.random()));
-    }
   }
 
   #announce(current: Plan, snapshot: history.HistorySnapshot): void {

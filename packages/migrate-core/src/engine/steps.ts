@@ -3,53 +3,33 @@
  * their neighbours in transactions that record their own progress. A second connection holds the lock meanwhile.
  */
 
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { readRunning } from '../activity.ts';
-import { attend, liveDatabase } from './execute.ts';
-import { describeFailure, isRetryable, needsNoTransaction, type StepFailure } from './failure.ts';
 import { begin, GUARD, tag, transactionSettings } from '../guard.ts';
-import { withGuardian } from './guardian.ts';
 import type { Progress } from '../history.ts';
-import { cleanUp, clearWay, isValid, judge, lookBefore, type Before, type Sweep } from './leftover.ts';
-import { Message } from './message.ts';
-import type { Leftover, LiveScript, Script, Statement } from '../migration.ts';
+import type { LiveScript, Script, Statement } from '../migration.ts';
 import { positionIn } from '../position.ts';
 import * as records from '../record.ts';
-import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import type { ServerError, Session } from '../session.ts';
-import { sessionSettings, type SessionSettings, type Swap } from './session-settings.ts';
 import { compileSql } from '../source/script.ts';
 import { doBlock, literal } from '../sql.ts';
+import { attend, liveDatabase } from './execute.ts';
+import { describeFailure, isRetryable, needsNoTransaction, type StepFailure } from './failure.ts';
+import { withGuardian } from './guardian.ts';
+import { cleanUp, clearWay, isValid, judge, locksStrongly, lookBefore, type Before, type Sweep } from './leftover.ts';
+import { Message } from './message.ts';
+import { waitForOrphan } from './orphan.ts';
+import { prefixOf, readProgress } from './progress.ts';
+import type { ReadyStep, RunState, StepResult } from './run-state.ts';
+import { sessionSettings, type SessionSettings, type Swap } from './session-settings.ts';
+import { failed, Stop } from './stop.ts';
+import { sweepOf } from './sweep.ts';
 import { addEnd, addStatements, mayChangeRole, outsideTransaction } from './transaction-message.ts';
 
 const NOTHING: Script = { kind: 'sql', sql: '', statements: [], isolation: 'read committed', origin: null, transaction: 'none' };
 
-const ORPHAN_POLL_MS = 300;
-const SWEEP_MS = 60_000;
-const SWEEP_AFTER_ABORT_MS = 3_000;
-
 export async function executeSteps(state: RunState, step: ReadyStep, script: Script | LiveScript): Promise<StepResult> {
   return withGuardian(state, step, (guardian) => new Steps(state, step, script, guardian).run());
-}
-
-function failed(step: ReadyStep, failure: StepFailure, extent: 'nothing' | 'partly'): StepResult {
-  return { kind: 'failed', name: step.name, failure, extent };
-}
-
-/** VACUUM FULL, CLUSTER, REINDEX without CONCURRENTLY: readers queue behind them while they wait. */
-function locksStrongly(leftover: Leftover): boolean {
-  return leftover.kind === 'repeatable' || (leftover.kind === 'reindex' && !leftover.concurrently);
-}
-
-/** Ends the loop over the segments. */
-class Stop extends Error {
-  readonly result: StepResult;
-  constructor(result: StepResult) {
-    super('stop');
-    this.result = result;
-  }
 }
 
 class Steps {
@@ -63,6 +43,7 @@ class Steps {
   #done = 0;
   /** What the catalogue said before the statement whose end is unknown. */
   #before: Before | null = null;
+  readonly #sweep: Sweep;
   #uncleaned = false;
   #finished = false;
 
@@ -72,6 +53,7 @@ class Steps {
     this.#live = script.kind === 'live' ? script : null;
     this.#script = script.kind === 'live' ? NOTHING : script;
     this.#guardian = guardian;
+    this.#sweep = sweepOf(state, step.name);
   }
 
   async run(): Promise<StepResult> {
@@ -105,8 +87,8 @@ class Steps {
       if (row !== null) await this.#waitForOrphan(row.runId);
       await this.#write(records.recordTakenOver(tables, run, name, seq, direction === 'up' ? record : null));
       // What the earlier run still committed while it was being taken over is in the row, not in what was read before.
-      const progress = await this.#readProgress();
-      if (progress !== null && progress.prefix !== this.#prefix(progress.done)) {
+      const progress = await readProgress(this.#state.main, this.#state.tables, name);
+      if (progress !== null && progress.prefix !== prefixOf(this.#script, progress.done)) {
         throw this.#stopped(
           `it was interrupted after ${progress.done} of its statements, and those have been changed in the file since: what is done and what is left cannot be told apart. Restore the file, or look at the schema and type: migrate repair --mark-applied ${name} (or --mark-undone ${name})`,
         );
@@ -116,12 +98,6 @@ class Steps {
       this.#notice(`goes on where it was interrupted, at statement ${this.#done + 1} of ${this.#script.statements.length}`);
     }
     this.#state.generation = seq;
-  }
-
-  async #readProgress(): Promise<Progress | null> {
-    const [row] = await this.#state.main.read(`SELECT progress FROM ${this.#state.tables.history} WHERE name = ${literal(this.#step.name)}`);
-    const progress = row?.['progress'] ?? null;
-    return progress === null ? null : (JSON.parse(progress) as Progress);
   }
 
   /** Its own queries commit one by one, and only it knows what they were. */
@@ -145,22 +121,12 @@ class Steps {
     }
   }
 
-  /** A statement of a killed client goes on in the server: only when it has ended can what it left be judged. */
   async #waitForOrphan(runId: string): Promise<void> {
-    const until = performance.now() + this.#state.waitLimitMs;
-    let told = false;
-    for (;;) {
-      const running = await readRunning(this.#state.main, runId);
-      if (running === null) return;
-      if (!told) this.#notice(`waits for a statement of the interrupted run, which is still running (pid ${running.process.pid}): ${running.process.query}`);
-      told = true;
-      if (performance.now() > until || this.#state.signal?.aborted === true) {
-        throw this.#stopped(
-          `a statement of the interrupted run is still running (pid ${running.process.pid}); end it with: SELECT pg_cancel_backend(${running.process.pid})`,
-        );
-      }
-      await sleep(ORPHAN_POLL_MS);
-    }
+    const left = await waitForOrphan(this.#state, runId, (process) =>
+      this.#notice(`waits for a statement of the interrupted run, which is still running (pid ${process.pid}): ${process.query}`),
+    );
+    if (left === null) return;
+    throw this.#stopped(`a statement of the interrupted run is still running (pid ${left.pid}); end it with: SELECT pg_cancel_backend(${left.pid})`);
   }
 
   /** The statement that was under way when the earlier run died. */
@@ -362,13 +328,7 @@ class Steps {
   }
 
   #progress(done: number, before: Before | null): Progress {
-    return { done, prefix: this.#prefix(done), before };
-  }
-
-  #prefix(done: number): string {
-    const hash = createHash('sha256');
-    for (const statement of this.#script.statements.slice(0, done)) hash.update(`${statement.text}\0`);
-    return hash.digest('hex');
+    return { done, prefix: prefixOf(this.#script, done), before };
   }
 
   /** One record in a transaction of its own, durable at once: what follows cannot be rolled back. */
@@ -387,22 +347,6 @@ class Steps {
       );
     }
   }
-
-  /** Dropping an INVALID index waits for readers, and may not take for ever; whoever runs next goes on. */
-  readonly #sweep: Sweep = async (sql) => {
-    const { main, monitor, signal, run, waitLimitMs } = this.#state;
-    const ended = new AbortController();
-    const sent = main.run(`${tag(run, this.#step.name)}${sql}`).finally(() => ended.abort());
-    const limit = AbortSignal.any([ended.signal, ...(signal === undefined ? [] : [signal])]);
-    await sleep(Math.min(waitLimitMs, SWEEP_MS), undefined, { signal: limit }).catch(() => undefined);
-    if (!ended.signal.aborted && signal?.aborted === true) await sleep(SWEEP_AFTER_ABORT_MS, undefined, { signal: ended.signal }).catch(() => undefined);
-    while (!ended.signal.aborted) {
-      await monitor.cancel().catch(() => undefined);
-      await sleep(250, undefined, { signal: ended.signal }).catch(() => undefined);
-    }
-    const result = await sent;
-    if (result.kind !== 'done') throw result.error;
-  };
 
   async #tryCleanUp(leftover: NonNullable<Statement['leftover']>, before: Before): Promise<string[]> {
     try {

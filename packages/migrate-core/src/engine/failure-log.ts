@@ -1,0 +1,27 @@
+/** A failure's line in the log. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { begin, GUARD, lockKey, tag } from '../guard.ts';
+import { createTablesBody } from '../history.ts';
+import { recordFailure } from '../record.ts';
+import type { StepFailure } from './failure.ts';
+import type { RunState } from './run-state.ts';
+
+const LONGEST_DETAIL = 1_000;
+const TRIES = 10;
+
+/** Under the lock, durable at once. Somebody else may hold it: the line is worth a few tries, not more. Answers whether it was written. */
+export async function writeFailure(state: RunState, name: string, failure: StepFailure): Promise<boolean> {
+  const { main, tables, run, snapshot } = state;
+  const detail = `${failure.sqlState ?? failure.code}: ${failure.message}`.slice(0, LONGEST_DETAIL);
+  const create = snapshot.tables === 'present' ? '' : createTablesBody(tables);
+  const sql = recordFailure(tables, run, name, detail, create, lockKey(tables));
+  for (let tries = 0; tries < TRIES; tries++) {
+    const result = await main.run(`${tag(run, name)}${begin()};\nSET LOCAL synchronous_commit = on;\n${sql};\nCOMMIT`);
+    if (result.kind === 'done') return true;
+    if (result.kind === 'lost' || result.error.code !== GUARD.lockHeld) return false;
+    await sleep(50 * (0.5 + Math.random()));
+  }
+  return false;
+}

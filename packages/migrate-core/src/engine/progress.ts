@@ -1,0 +1,22 @@
+/** How far a migration of several transactions has come. */
+
+import { createHash } from 'node:crypto';
+
+import type { HistoryTables, Progress } from '../history.ts';
+import type { Script } from '../migration.ts';
+import type { Session } from '../session.ts';
+import { literal } from '../sql.ts';
+
+/** As the history's row has it now. */
+export async function readProgress(session: Session, tables: HistoryTables, name: string): Promise<Progress | null> {
+  const [row] = await session.read(`SELECT progress FROM ${tables.history} WHERE name = ${literal(name)}`);
+  const progress = row?.['progress'] ?? null;
+  return progress === null ? null : (JSON.parse(progress) as Progress);
+}
+
+/** SHA-256 in hex of the first statements: what is done may not change under an interrupted migration. */
+export function prefixOf(script: Script, done: number): string {
+  const hash = createHash('sha256');
+  for (const statement of script.statements.slice(0, done)) hash.update(`${statement.text}\0`);
+  return hash.digest('hex');
+}

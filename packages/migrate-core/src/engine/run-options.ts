@@ -1,0 +1,33 @@
+/** What a run on one target is given. */
+
+import type { HistorySnapshot, HistoryTables } from '../history.ts';
+import type { AvailableMigration, Plan, PlanRequest, Problem } from '../plan.ts';
+import type { Run } from '../record.ts';
+import type { MigrationEvent, TargetName } from '../report.ts';
+import type { Connect } from '../session.ts';
+import type { Preparation } from './prepare.ts';
+
+export interface RunOptions {
+  readonly connect: Connect;
+  readonly tables: HistoryTables;
+  readonly run: Run;
+  readonly searchPath: string | null;
+  readonly lockTimeoutMs: number;
+  readonly retryLimitMs: number;
+  readonly waitLimitMs: number;
+  /** How long to wait for whoever holds the lock. */
+  readonly lockWaitMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly emit: (event: MigrationEvent) => void;
+  readonly target: (snapshot: HistorySnapshot) => TargetName;
+  /** What was read already; `null` to read it now. */
+  readonly initial: HistorySnapshot | null;
+  readonly available: readonly AvailableMigration[];
+  readonly preparation: Preparation;
+  readonly request: PlanRequest;
+  readonly atomicity: 'per-migration' | 'whole-plan';
+  readonly grouping: 'adaptive' | 'all';
+  readonly storedScripts: Set<string>;
+  /** Problems that need more than this target's history: requirements between services. */
+  readonly outside: (plan: Plan, snapshot: HistorySnapshot, signal: AbortSignal | undefined) => Promise<readonly Problem[]>;
+}
