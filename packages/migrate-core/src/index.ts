@@ -33,5 +33,5 @@ export type { ForeignTool } from './adoption/foreign-history.ts';
 export { createFleet, fleetDefaults } from './fleet.ts';
 export type { Fleet, FleetDownRequest, FleetGroup, FleetLimits, FleetOptions, FleetStatus, FleetUpRequest } from './fleet.ts';
 export type { FleetEvent, FleetReport, FleetStop, TenantResult } from './fleet/report.ts';
-export { readTargets } from './fleet/target.ts';
+export { readTargets, whyNotTenant } from './fleet/target.ts';
 export type { FleetTarget } from './fleet/target.ts';

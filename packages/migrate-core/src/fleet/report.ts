@@ -84,7 +84,7 @@ export function failureResult(target: FleetTarget, error: unknown): TenantResult
     hint: told?.hint ?? null,
     position: told?.position ?? null,
     statement: told?.statement ?? null,
-    sqlState: told?.sqlState ?? (typeof code === 'string' ? code : null),
+    sqlState: told === null ? (typeof code === 'string' ? code : null) : told.sqlState,
   };
   const report = told?.report;
   const base = { tenant: target.tenant, schema: target.schema ?? null, database: target.database ?? null };
