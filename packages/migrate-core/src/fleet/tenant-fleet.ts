@@ -15,6 +15,8 @@ import { checkTarget, type FleetTarget } from './target.ts';
 
 /** So many tenants are looked at, then migrated, before the next ones are asked for. */
 const CHUNK = 1_000;
+/** So many tenants for each of those at work, before it is asked whether somebody else is at it too. */
+const ROUND = 16;
 
 interface Surveyed {
   readonly target: FleetTarget;
@@ -88,6 +90,8 @@ export class TenantFleet implements Fleet {
     await using slots = new Slots(this.#options.connect);
     const stop = (): FleetStop | null => (signal?.aborted === true ? 'signal' : count.failures.length >= maxFailures ? 'maxFailures' : null);
     const limit = pLimit(concurrency);
+    /** How often somebody else turned out to be at work on this fleet. */
+    let others = 0;
     const visit = async (target: FleetTarget, whenBusy: 'wait' | 'leave', busy: FleetTarget[]): Promise<void> => {
       if (count.stopped !== null || stop() !== null) {
         count.stopped ??= stop();
@@ -95,11 +99,25 @@ export class TenantFleet implements Fleet {
       }
       try {
         const report = await slots.use(target.database ?? null, async (client) => work(this.#migrator(target, client, whenBusy)));
+        if (report.outcome === 'upToDate') others++;
         count.add(resultOf(target, report));
       } catch (error) {
-        if (whenBusy === 'leave' && isBusy(error)) busy.push(target);
-        else count.add(failureResult(target, error));
+        if (whenBusy === 'leave' && isBusy(error)) {
+          others++;
+          busy.push(target);
+        } else {
+          count.add(failureResult(target, error));
+        }
       }
+    };
+    const stillBehind = async (targets: readonly FleetTarget[]): Promise<FleetTarget[]> => {
+      const rest: FleetTarget[] = [];
+      if (targets.length === 0) return rest;
+      for (const surveyed of await this.#look(slots, targets)) {
+        if (isDone(surveyed)) count.add({ ...emptyResult(surveyed.target), outcome: 'upToDate' });
+        else rest.push(surveyed.target);
+      }
+      return rest;
     };
     let canaries = canary;
     for await (const chunk of this.#survey(slots)) {
@@ -114,9 +132,17 @@ export class TenantFleet implements Fleet {
       canaries -= first.length;
       await limit.map(first, (target) => visit(target, 'wait', busy));
       if (first.length > 0 && count.failures.length > 0) count.stopped ??= 'canary';
-      await limit.map(behind, (target) => visit(target, 'leave', busy));
-      // Somebody else was at these: most are done by now, and cost one look.
-      await limit.map(busy, (target) => visit(target, 'wait', []));
+      // In an order of its own: processes that begin together would all be at the same tenants.
+      let left = shuffled(behind);
+      while (left.length > 0) {
+        const now = left.splice(0, ROUND * concurrency);
+        const before = others;
+        await limit.map(now, (target) => visit(target, 'leave', busy));
+        // What others have done meanwhile is known by a few queries.
+        if (others > before) left = await stillBehind(left);
+      }
+      // Somebody else was at these: most are done by now.
+      await limit.map(await stillBehind(busy), (target) => visit(target, 'wait', []));
     }
     return count.report();
   }
@@ -214,4 +240,11 @@ function emptyResult(target: FleetTarget): Omit<TenantResult, 'outcome'> {
 function noSchema(target: FleetTarget): TenantResult {
   const message = `the registry names the schema ${JSON.stringify(target.schema)}, and the server has none of that name`;
   return failureResult(target, new MigrationError({ code: 'invalidOptions', message, hint: 'create the tenant, or take it out of the registry' }));
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, key: Math.random() }))
+    .toSorted((a, b) => a.key - b.key)
+    .map(({ item }) => item);
 }
