@@ -128,3 +128,18 @@ test('a folder that holds only folders of migrations names them', async () => {
     expect(stdout).toContain('There is no migration in this folder itself, but in all/billing, all/users; name one of them: --dir all/billing');
   }
 });
+
+test('a redo of a file that cannot be parsed undoes nothing, and says where the mistake is', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({ 'm/0001_a.sql': 'CREATE TABLE a (id int);\n-- Down Migration\nDROP TABLE a;\n' });
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up', '--dir', 'm'], at);
+  await place.write({ 'm/0001_a.sql': 'CREATE TABEL a (id int);\n-- Down Migration\nDROP TABLE a;\n' });
+  const broken = await migrate(['redo', '--dir', 'm', '--yes'], at);
+  expect(broken).toMatchObject({ code: 1 });
+  expect(broken.stderr).toMatch(/0001_a\.sql:1:8/);
+  expect(broken.stderr).toContain('nothing was undone');
+  expect(JSON.parse((await migrate(['status', '--dir', 'm', '--json'], at)).stdout)).toMatchObject({ services: [{ targets: [{ current: '0001' }] }] });
+  await place.write({ 'm/0001_a.sql': 'CREATE TABLE a (id int, name text);\n-- Down Migration\nDROP TABLE a;\n' });
+  expect(await migrate(['redo', '--dir', 'm', '--yes'], at)).toMatchObject({ code: 0 });
+});

@@ -35,3 +35,4 @@ export type { Fleet, FleetDownRequest, FleetGroup, FleetLimits, FleetOptions, Fl
 export type { FleetEvent, FleetReport, FleetStop, TenantResult } from './fleet/report.ts';
 export { readTargets, whyNotTenant } from './fleet/target.ts';
 export type { FleetTarget } from './fleet/target.ts';
+export { positionIn } from './position.ts';

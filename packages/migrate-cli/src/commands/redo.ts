@@ -1,4 +1,4 @@
-import { MigrationError, type Migrator, type Report } from '@org/migrate-core';
+import { MigrationError, positionIn, type MigrationSource, type Migrator, type Report } from '@org/migrate-core';
 
 import type { CommandModule } from '../commands.ts';
 import { confirm } from '../confirm.ts';
@@ -17,11 +17,13 @@ export const command: CommandModule = {
     const selection = await selectServices(invocation);
     onlyService(selection, 'redo is for the last migration of');
     await confirm(invocation, selection, 'always', 'undo the last migration and apply it again');
-    return runServices(invocation, selection, 'up', redo);
+    const [service] = selection.services;
+    return runServices(invocation, selection, 'up', (migrator) => redo(migrator, service?.source ?? null));
   },
 };
 
-async function redo(migrator: Migrator): Promise<Report> {
+async function redo(migrator: Migrator, source: MigrationSource | null): Promise<Report> {
+  await refuseBroken(migrator, source);
   const down = await migrator.down();
   const last = down.undone[0];
   if (last === undefined) return down;
@@ -47,6 +49,25 @@ async function redo(migrator: Migrator): Promise<Report> {
       report: joined(down, error.report, error.report.outcome),
     });
   }
+}
+
+/** Before anything is undone: the file has to be one that can be applied again. */
+async function refuseBroken(migrator: Migrator, source: MigrationSource | null): Promise<void> {
+  const { applied } = await migrator.status();
+  const last = applied.toSorted((a, b) => b.seq - a.seq)[0];
+  if (last === undefined || source === null) return;
+  if (!(await source.list()).migrations.some((one) => one.name === last.name)) return;
+  // Throws what is wrong with the file. A syntax error that only an older server would take is one here: its author is at work on it.
+  const [compiled] = await source.compile([last.name]);
+  const error = compiled?.up.kind === 'sql' ? compiled.up.syntaxError : undefined;
+  if (error === undefined || compiled?.up.kind !== 'sql') return;
+  throw new MigrationError({
+    code: 'invalidMigration',
+    message: `${last.name}: ${error.message}`,
+    hint: 'nothing was undone. Correct the file and run again',
+    migration: last.name,
+    position: positionIn(compiled.up, error.start),
+  });
 }
 
 function joined(down: Report, up: Report, outcome: Report['outcome']): Report {

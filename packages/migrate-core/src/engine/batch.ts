@@ -32,7 +32,7 @@ export function misfits(steps: readonly ReadyStep[]): readonly ReadyStep[] {
 
 /** Sent together while each takes no longer than this. */
 export const QUICK_MS = 30;
-export const LARGEST_BATCH = 16;
+export const LARGEST_BATCH = 32;
 const LARGEST_BATCH_CHARACTERS = 200_000;
 
 /** The first of these, and what may be sent with it, in the transactions that they may share. */

@@ -134,7 +134,7 @@ export class TargetRun {
     if (await this.#lockIsHeld()) return null;
     if (steps.some((step) => mayChangeRole(step.script))) state.ownSettings = await readOwnSettings(this.#main);
     let left = steps;
-    for (let size = options.grouping === 'all' ? left.length : 1; left.length > 0;) {
+    for (let size = options.grouping === 'all' ? left.length : 2; left.length > 0;) {
       if (options.signal?.aborted === true) {
         await this.#flush(state);
         throw this.#stopped(left.map((step) => step.name));

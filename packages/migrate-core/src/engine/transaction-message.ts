@@ -80,7 +80,9 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
         parts.push({ kind: 'live', step, script: step.script });
         message.add('settings', `${tag(state.run, step.name)}SELECT 1`);
       } else {
-        addStatements(message, step.script, lockTimeout(step, steps));
+        // A shared transaction has no patience anyway, and its locks are on what nobody else sees.
+        const budgetMs = sharedLockLimitMs !== null && steps.length > 1 ? 0 : lockTimeout(step, steps);
+        addStatements(message, step.script, budgetMs);
       }
       if (mayChangeRole(step.script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(state.snapshot.role)}, true)`);
       seq++;

@@ -133,7 +133,7 @@ export class TenantFleet implements Fleet {
       await limit.map(first, (target) => visit(target, 'wait', busy));
       if (first.length > 0 && count.failures.length > 0) count.stopped ??= 'canary';
       // In an order of its own: processes that begin together would all be at the same tenants.
-      let left = shuffled(behind);
+      let left = behind.length > ROUND ? shuffled(behind) : behind;
       while (left.length > 0) {
         const now = left.splice(0, ROUND * concurrency);
         const before = others;
