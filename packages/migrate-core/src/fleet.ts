@@ -10,7 +10,7 @@ import type { DatabaseClient } from './session.ts';
 export interface FleetOptions {
   readonly service: string;
   readonly source: MigrationSource;
-  /** The registry: asked once for each command. A list, or whatever hands them out one by one. */
+  /** The registry: asked anew for each pass over the tenants, of which a `down` by steps makes two. A list, or whatever hands them out one by one. */
   readonly targets: () => AsyncIterable<FleetTarget> | Iterable<FleetTarget>;
   /** Opens a new connection to a database; `null`: to the one that the fleet's schemas are in. */
   readonly connect: (database: string | null) => Promise<DatabaseClient>;

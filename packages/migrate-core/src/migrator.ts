@@ -180,7 +180,7 @@ class TargetMigrator implements Migrator {
   }
 
   status(): Promise<Status> {
-    return this.#withSession(async (session) => {
+    return this.#withSource(async (session) => {
       const { listing, available } = await this.#discover();
       const snapshot = await readHistory(session, this.#tables);
       const current = plan(available, snapshot.applied, { direction: 'up', order: this.#options.order });
@@ -201,7 +201,7 @@ class TargetMigrator implements Migrator {
   }
 
   plan(request: PlanRequest): Promise<DetailedPlan> {
-    return this.#withSession(async (session) => {
+    return this.#withSource(async (session) => {
       const { listing, available } = await this.#discover();
       const snapshot = await readHistory(session, this.#tables);
       const wanted = request.direction === 'up' ? { ...request, order: request.order ?? this.#options.order } : request;
@@ -234,17 +234,15 @@ class TargetMigrator implements Migrator {
   }
 
   repair(request: RepairRequest): Promise<RepairReport> {
-    return this.#withSession(async (session) => {
+    return this.#withSource(async (session) => {
       const { listing, available } = await this.#discover();
       const preparation = await this.#prepare(listing);
       const { repair } = await import('./repair.ts');
-      const { database } = await readHistory(session, this.#tables);
       return repair(
         session,
         {
           tables: this.#tables,
           run: newRun(),
-          target: database,
           available: available.map((one) => one.name),
           waitLimitMs: this.#options.waitLimitMs ?? defaults.waitLimitMs,
           signal: this.#options.signal,
@@ -264,7 +262,7 @@ class TargetMigrator implements Migrator {
     const signals = [options.signal, signal].filter((one) => one !== undefined);
     const stop = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
     const started = performance.now();
-    return this.#withSession(async (session, replace) => {
+    return this.#withSource(async (session, replace) => {
       const { listing, available } = await this.#discover();
       const broken = sourceProblems(listing);
       if (broken.length > 0 && request.direction === 'up') {
@@ -360,6 +358,12 @@ class TargetMigrator implements Migrator {
     return { name: this.#schema === 'public' ? database : `${database}.${this.#schema}`, database, schema: this.#schema, tenant: this.#options.tenant ?? null };
   }
 
+  /** Reading the folder and connecting are both waiting: they wait together. The folder's failure is told to whoever asks for the list. */
+  #withSource<T>(work: (session: Session, replace: (session: Session) => void) => Promise<T>): Promise<T> {
+    this.#discover().catch(() => undefined);
+    return this.#withSession(work);
+  }
+
   async #withSession<T>(work: (session: Session, replace: (session: Session) => void) => Promise<T>): Promise<T> {
     const { client, connect } = this.#options;
     if (client !== undefined && client.getTransactionStatus() !== 'I') {
@@ -369,8 +373,6 @@ class TargetMigrator implements Migrator {
         hint: 'commit or roll back first, or give only `connect`',
       });
     }
-    // Reading the folder and connecting are both waiting: they wait together. Its failure is told to whoever asks for the list.
-    this.#discover().catch(() => undefined);
     let session = client === undefined ? await Session.open(connect) : new Session(client, 'borrowed');
     try {
       return await work(session, (other) => {

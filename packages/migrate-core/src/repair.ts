@@ -33,7 +33,6 @@ export interface RepairReport {
 export interface RepairOptions {
   readonly tables: HistoryTables;
   readonly run: Run;
-  readonly target: string;
   /** Names of the source, in order. */
   readonly available: readonly string[];
   readonly waitLimitMs: number;
@@ -58,7 +57,7 @@ export async function repair(session: Session, options: RepairOptions, request: 
     if (result.kind === 'lost')
       throw new MigrationError({
         code: 'connection',
-        message: `the connection to ${options.target} was lost: ${result.error.message}`,
+        message: `the connection to ${snapshot.database} was lost: ${result.error.message}`,
         hint: 'look with: migrate status',
         cause: result.error,
       });
@@ -70,7 +69,7 @@ export async function repair(session: Session, options: RepairOptions, request: 
       const holder = await readLockHolder(session, options.tables);
       throw new MigrationError({
         code: 'lockTimeout',
-        message: `the migration lock of ${options.tables.history} on ${options.target} is held${holder === null ? '' : ` by ${describeBlocker(holder)}`}; nothing was changed`,
+        message: `the migration lock of ${options.tables.history} on ${snapshot.database} is held${holder === null ? '' : ` by ${describeBlocker(holder)}`}; nothing was changed`,
         hint: 'wait for that run, then repair',
       });
     }
@@ -84,7 +83,7 @@ async function planChanges(session: Session, options: RepairOptions, snapshot: H
   const rowOf = (name: string): HistoryRow | null => snapshot.applied.find((row) => row.name === name) ?? null;
   // First what goes: a renamed migration is marked undone under its old name and applied under the new one.
   for (const version of request.markUndone ?? []) {
-    const row = rowOf(find(version, inHistory, `the history of ${options.target}`)) as HistoryRow;
+    const row = rowOf(find(version, inHistory, `the history of ${snapshot.database}`)) as HistoryRow;
     await refuseRunning(session, row);
     changes.push({ kind: 'markUndone', name: row.name, row });
   }
@@ -92,7 +91,7 @@ async function planChanges(session: Session, options: RepairOptions, snapshot: H
     const name = find(version, options.available, 'the migrations');
     const row = rowOf(name);
     const record = await options.record(name);
-    if (row === null) throw invalid(`${name} was not applied on ${options.target}: there is no checksum to accept`, 'apply it with: migrate up');
+    if (row === null) throw invalid(`${name} was not applied on ${snapshot.database}: there is no checksum to accept`, 'apply it with: migrate up');
     if (row.state !== 'applied')
       throw invalid(
         `${name} was interrupted, and a repair cannot tell what is there: look at the schema`,
@@ -104,7 +103,7 @@ async function planChanges(session: Session, options: RepairOptions, snapshot: H
   for (const version of request.markApplied ?? []) {
     const name = find(version, options.available, 'the migrations');
     const row = rowOf(name);
-    if (row !== null && row.state === 'applied') throw invalid(`${name} is applied already on ${options.target}`, 'look with: migrate status');
+    if (row !== null && row.state === 'applied') throw invalid(`${name} is applied already on ${snapshot.database}`, 'look with: migrate status');
     if (row !== null) await refuseRunning(session, row);
     changes.push({ kind: 'markApplied', name, row, record: await options.record(name) });
   }

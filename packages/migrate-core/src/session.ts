@@ -87,11 +87,6 @@ export class Session {
     return new Session(await connect());
   }
 
-  /** Whether it was opened here: then nobody else has settings on it. */
-  get isOwned(): boolean {
-    return this.#ownership === 'owned';
-  }
-
   /** The connection's death, once noticed. */
   get lost(): Error | null {
     return this.#lost;

@@ -4,7 +4,7 @@ import { executeTransactions } from './execute.ts';
 import type { LiveScript, Script, Sharing } from '../migration.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { executeSteps } from './steps.ts';
-import { outsideTransaction, type Transaction } from './transaction-message.ts';
+import { withOneAlone, type Transaction } from './transaction-message.ts';
 
 /** What was done, in order, and what became of the first transaction that was not. */
 export interface BatchResult {
@@ -95,11 +95,10 @@ export async function executeBatch(
   const [step] = steps;
   if (step === undefined) return { done: [], end: { kind: 'done' } };
   const share = (): number => (performance.now() - began) / steps.length;
-  const alone = async (work: Promise<StepResult>): Promise<BatchResult> => {
-    const end = await work;
+  if (steps.length === 1 && misfits(steps).length > 0) {
+    const end = await executeSteps(state, step, step.script);
     return { done: end.kind === 'done' ? [{ step, durationMs: performance.now() - began }] : [], end };
-  };
-  if (steps.length === 1 && misfits(steps).length > 0) return alone(executeSteps(state, step, step.script));
+  }
   const result = await executeTransactions(state, batch, atomicity, durability);
   // The server's clock where several were sent: when they ended, here only one answer came.
   const done = result.committed.map((one) => ({ step: one.step, durationMs: steps.length > 1 ? (one.durationMs ?? share()) : share() }));
@@ -112,15 +111,7 @@ export async function executeBatch(
     const message = `${culprit.name} cannot be part of one transaction: PostgreSQL refuses ${statement?.summary ?? 'one of its statements'} there`;
     return { done, end: { kind: 'impossible', message, hint: shared ? 'run without --atomic' : 'call pgm.noTransaction() in it' } };
   }
-  // Only the state of the database decided this (a partitioned table, a procedure that commits): everything was rolled back.
-  state.emit({
-    type: 'notice',
-    target: state.target,
-    name: culprit.name,
-    message: `PostgreSQL refuses ${statement.summary} in a transaction; it was rolled back, and that statement runs by itself`,
-  });
-  const statements = script.statements.map((one, place) => (place === index ? outsideTransaction(one) : one));
   const again = performance.now();
-  const end = await executeSteps(state, culprit, { ...script, statements });
+  const end = await executeSteps(state, culprit, withOneAlone(state, culprit.name, script, index));
   return end.kind === 'done' ? { done: [...done, { step: culprit, durationMs: performance.now() - again }], end } : { done, end };
 }

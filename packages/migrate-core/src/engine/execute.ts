@@ -1,13 +1,12 @@
 /** Runs transactional steps: guard, statements and record in one transaction, which is one message unless a step is live. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { describeFailure, isRetryable, needsNoTransaction, wasCreatedMeanwhile, type StepFailure } from './failure.ts';
 import { guardAnswer, tag } from '../guard.ts';
 import { Message } from './message.ts';
 import type { LiveDatabase, LiveScript, Script } from '../migration.ts';
 import { FIRST_LOOK_MS } from './monitor.ts';
 import type { Blocker } from '../report.ts';
+import { pauseBeforeRetry } from './retry.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import type { Kept, MessageResult, ServerError } from '../session.ts';
 import { compileSql } from '../source/script.ts';
@@ -72,13 +71,8 @@ export async function executeTransactions(
     if (end.kind !== 'retry') return { committed, end };
     const failed: StepResult = { kind: 'failed', name: end.name, failure: end.failure, extent: 'nothing' };
     if (performance.now() > until || aborted) return { committed, end: failed };
-    const delayMs = Math.round(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1)) * (0.5 + Math.random()));
-    state.emit({ type: 'retrying', target: state.target, name: end.name, sqlState: end.error.code ?? '', attempt: tries, delayMs });
-    try {
-      await sleep(delayMs, undefined, { signal: state.signal });
-    } catch {
-      return { committed, end: failed };
-    }
+    const aboutMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1));
+    if (!(await pauseBeforeRetry(state, end.name, end.error, tries, aboutMs))) return { committed, end: failed };
   }
 }
 

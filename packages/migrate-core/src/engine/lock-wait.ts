@@ -12,7 +12,7 @@ const LONGEST_POLL_MS = 1_000;
 const TELL_EVERY_MS = 5_000;
 
 export type LockWait =
-  | { readonly kind: 'free'; readonly waitedMs: number }
+  | { readonly kind: 'free'; readonly waitedMs: number; readonly wasHeld: boolean }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'gaveUp'; readonly waitedMs: number; readonly holder: Blocker };
 
@@ -27,10 +27,12 @@ export async function waitForLock(
 ): Promise<LockWait> {
   const began = performance.now();
   let told = -Infinity;
+  let wasHeld = false;
   for (let delay = FIRST_POLL_MS; ; delay = Math.min(LONGEST_POLL_MS, delay * 1.5)) {
     const holder = await readLockHolder(session, tables);
     const waitedMs = performance.now() - began;
-    if (holder === null) return { kind: 'free', waitedMs };
+    if (holder === null) return { kind: 'free', waitedMs, wasHeld };
+    wasHeld = true;
     if (waitedMs - told > TELL_EVERY_MS) {
       options.onWaiting(holder, waitedMs);
       told = waitedMs;

@@ -39,15 +39,13 @@ export class Monitor {
     this.#runId = runId;
   }
 
-  /** Sends a message on `session` and looks after it until it ends. */
-  async attend(session: Session, send: () => Promise<MessageResult>, watch: Watch, signal: AbortSignal | undefined): Promise<MessageResult> {
-    const done = new AbortController();
+  /** Sends a message on `main` and looks after it until it ends. */
+  async attend(main: Session, send: () => Promise<MessageResult>, watch: Watch, signal: AbortSignal | undefined): Promise<MessageResult> {
     this.blockers = [];
-    const sent = send().finally(() => done.abort());
+    const done = new AbortController();
     const watching = this.#watch(watch, done.signal);
-    const cancelling = this.#cancelOnAbort(session, signal, done.signal);
-    const result = await sent;
-    await Promise.all([watching, cancelling]);
+    const result = await this.during(main, () => send().finally(() => done.abort()), signal);
+    await watching;
     return result;
   }
 

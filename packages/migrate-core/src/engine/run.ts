@@ -1,6 +1,5 @@
 /** One run on one target: plan, guard, execute, record, again where the history has moved on, and a true report at the end. */
 
-import { readLockHolder } from '../activity.ts';
 import { MigrationError, type ErrorCode, type MigrationErrorOptions } from '../errors.ts';
 import { begin, lockKey, tag } from '../guard.ts';
 import * as history from '../history.ts';
@@ -131,7 +130,8 @@ export class TargetRun {
 
   async #execute(snapshot: history.HistorySnapshot, steps: readonly PreparedStep[]): Promise<Report | null> {
     const { options, state } = { options: this.#options, state: this.#state(snapshot) };
-    if (await this.#lockIsHeld()) return null;
+    // Every loss of the race is an error in the server's log: look before trying.
+    if (await this.#waitForLock()) return null;
     if (steps.some((step) => mayChangeRole(step.script))) state.ownSettings = await readOwnSettings(this.#main);
     let left = steps;
     for (let size = options.grouping === 'all' ? left.length : 2; left.length > 0;) {
@@ -219,14 +219,8 @@ export class TargetRun {
     };
   }
 
-  /** Every loss of the race is an error in the server's log: look before trying. */
-  async #lockIsHeld(): Promise<boolean> {
-    if ((await readLockHolder(this.#main, this.#options.tables)) === null) return false;
-    await this.#waitForLock();
-    return true;
-  }
-
-  async #waitForLock(): Promise<void> {
+  /** Whether somebody held it; then the history has to be looked at again. */
+  async #waitForLock(): Promise<boolean> {
     const { tables, lockWaitMs, signal } = this.#options;
     const before = this.#waitedMs;
     const wait = await waitForLock(this.#main, tables, {
@@ -236,7 +230,7 @@ export class TargetRun {
     });
     if (wait.kind === 'stopped') throw this.#stopped(this.#chosen ?? []);
     this.#waitedMs += wait.waitedMs;
-    if (wait.kind === 'free') return;
+    if (wait.kind === 'free') return wait.wasHeld;
     throw this.#error(
       {
         code: 'lockTimeout',

@@ -3,8 +3,6 @@
  * their neighbours in transactions that record their own progress. A second connection holds the lock meanwhile.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { begin, GUARD, tag, transactionSettings } from '../guard.ts';
 import type { Progress } from '../history.ts';
 import type { LiveScript, Script, Statement } from '../migration.ts';
@@ -21,10 +19,11 @@ import { Message } from './message.ts';
 import { waitForOrphan } from './orphan.ts';
 import { prefixOf, readProgress } from './progress.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
+import { pauseBeforeRetry } from './retry.ts';
 import { sessionSettings, type SessionSettings, type Swap } from './session-settings.ts';
 import { failed, Stop } from './stop.ts';
 import { sweepOf } from './sweep.ts';
-import { addEnd, addStatements, mayChangeRole, outsideTransaction } from './transaction-message.ts';
+import { addEnd, addStatements, mayChangeRole, withOneAlone } from './transaction-message.ts';
 
 const NOTHING: Script = { kind: 'sql', sql: '', statements: [], isolation: 'read committed', origin: null, transaction: 'none' };
 
@@ -183,25 +182,19 @@ class Steps {
       if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
       if (result.kind === 'done') break;
       const piece = message.pieceAfter(result.completed);
-      if (needsNoTransaction(result.error) && piece?.origin != null) return this.#alsoAlone(piece.origin.index);
+      if (needsNoTransaction(result.error) && piece?.origin != null) {
+        this.#script = withOneAlone(this.#state, this.#step.name, this.#script, piece.origin.index);
+        return;
+      }
       const failure = describeFailure(result.error, message, piece, this.#state.monitor.blockers);
       if (!isRetryable(result.error) || performance.now() > until || this.#state.signal?.aborted === true) await this.#fail(failure);
-      const delayMs = Math.round(Math.min(5_000, 100 * 2 ** attempt) * (0.5 + Math.random()));
-      this.#state.emit({ type: 'retrying', target: this.#state.target, name: this.#step.name, sqlState: result.error.code ?? '', attempt, delayMs });
-      await sleep(delayMs, undefined, { signal: this.#state.signal }).catch(() => undefined);
+      await pauseBeforeRetry(this.#state, this.#step.name, result.error, attempt, Math.min(5_000, 100 * 2 ** attempt));
     }
     this.#done = end;
     if (last) {
       this.#finished = true;
       this.#state.generation = seq;
     }
-  }
-
-  /** Only the state of the database tells that this statement cannot be in a transaction: everything was rolled back. */
-  #alsoAlone(index: number): void {
-    const statements = this.#script.statements.map((one, place) => (place === index ? outsideTransaction(one) : one));
-    this.#notice(`PostgreSQL refuses ${statements[index]?.summary ?? 'a statement'} in a transaction; it was rolled back, and that statement runs by itself`);
-    this.#script = { ...this.#script, statements };
   }
 
   /** One statement by itself, with everything done for it under the search path that it has. */
@@ -237,21 +230,14 @@ class Steps {
       for (const what of await this.#tryCleanUp(leftover, before)) this.#notice(`after the failure, ${what}`);
       const gaveUp = result.error.code === '55P03' && !locksStrongly(leftover);
       if (!isRetryable(result.error) || gaveUp || performance.now() > until || this.#state.signal?.aborted === true) await this.#fail(failure);
-      const delayMs = Math.round(500 * attempt * (0.5 + Math.random()));
-      this.#state.emit({ type: 'retrying', target, name: this.#step.name, sqlState: result.error.code ?? '', attempt, delayMs });
-      await sleep(delayMs, undefined, { signal: this.#state.signal }).catch(() => undefined);
+      await pauseBeforeRetry(this.#state, this.#step.name, result.error, attempt, 500 * attempt);
     }
     if (!(await isValid(main, leftover))) {
-      await this.#fail({
-        code: 'migrationFailed',
-        message: `${statement.summary} ended, but the index is not valid`,
-        hint: 'somebody else may be building it: look with `migrate status`, then run again',
-        position: positionIn(this.#script, statement.start),
-        statement: statement.text,
-        sqlState: null,
-        data: null,
-        cause: undefined,
-      });
+      await this.#failAt(
+        statement,
+        `${statement.summary} ended, but the index is not valid`,
+        'somebody else may be building it: look with `migrate status`, then run again',
+      );
     }
     this.#done = index + 1;
     if (this.#done < this.#script.statements.length) {
@@ -289,20 +275,18 @@ class Steps {
       statement.settings ?? [],
     );
     if (settings.refused !== null) {
-      await this.#fail({
-        code: 'migrationFailed',
-        message: `${statement.summary} runs outside a transaction and needs the setting ${settings.refused}, which cannot be made safely for one statement behind a connection pooler`,
-        hint: 'write its names with their schema, or connect to PostgreSQL directly',
-        position: positionIn(this.#script, statement.start),
-        statement: statement.text,
-        sqlState: null,
-        data: null,
-        cause: undefined,
-      });
+      const why = `${statement.summary} runs outside a transaction and needs the setting ${settings.refused}, which cannot be made safely for one statement behind a connection pooler`;
+      await this.#failAt(statement, why, 'write its names with their schema, or connect to PostgreSQL directly');
     }
     if (settings.leftOut.length > 0)
       this.#notice(`behind the pooler of ${target.name}, ${statement.summary} runs without the file's ${settings.leftOut.join(', ')}`);
     return settings;
+  }
+
+  /** What is wrong with a statement although the server did not refuse it. */
+  #failAt(statement: Statement, message: string, hint: string): Promise<never> {
+    const position = positionIn(this.#script, statement.start);
+    return this.#fail({ code: 'migrationFailed', message, hint, position, statement: statement.text, sqlState: null, data: null, cause: undefined });
   }
 
   async #apply(statements: readonly string[]): Promise<void> {

@@ -169,8 +169,19 @@ export function mayChangeRole(script: Script | LiveScript): boolean {
   return script.kind === 'live' || script.statements.some((statement) => ROLE_CHANGERS.has(statement.kind));
 }
 
-/** A statement that turned out to be refused in a transaction, which the parse could not tell. */
-export function outsideTransaction(statement: Statement): Statement {
+/**
+ * Only the state of the database told that this statement cannot be in a transaction (a partitioned table, a procedure that commits): everything was rolled
+ * back, and in the script that is answered it runs by itself.
+ */
+export function withOneAlone(state: RunState, name: string, script: Script, index: number): Script {
+  const statements = script.statements.map((one, place) => (place === index ? outsideTransaction(one) : one));
+  const summary = script.statements[index]?.summary ?? 'a statement';
+  const message = `PostgreSQL refuses ${summary} in a transaction; it was rolled back, and that statement runs by itself`;
+  state.emit({ type: 'notice', target: state.target, name, message });
+  return { ...script, statements };
+}
+
+function outsideTransaction(statement: Statement): Statement {
   const leftover = { kind: /^(Reindex|Cluster|Vacuum)/.test(statement.kind) ? ('repeatable' as const) : ('undecidable' as const) };
   return { ...statement, transaction: 'forbidden', leftover };
 }
