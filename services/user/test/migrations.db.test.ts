@@ -1,7 +1,6 @@
 /** Each migration's down undoes its up, with rows in every table. */
 
-import { serviceDatabase } from '@org/test-postgres';
-import { expect, test } from 'vitest';
+import { testRoundTrips } from '@org/test-postgres/suites';
 
 import { service, source } from './support/service.ts';
 
@@ -17,39 +16,4 @@ const lost: Readonly<Record<string, readonly string[]>> = {
   '0008_add_sign_in_state_to_users': ['users.email_verified_at', 'users.failed_logins', 'users.last_login_at', 'users.locked_until'],
 };
 
-test('every file of the folder is a migration without problems', async () => {
-  const { migrations, ignored, problems } = await source.list();
-  expect({ ignored, problems }).toEqual({ ignored: [], problems: [] });
-  expect(migrations.map((migration) => migration.name)).toEqual(Object.keys(lost));
-});
-
-test.each(['public', 'schema_of_its_own'])('up, down and up in the schema %s: the same schema again, and no row lost that could be kept', async (schema) => {
-  await using on = await serviceDatabase(service, { schema });
-  const empty = await on.catalog();
-  const steps = await on.roundTrips();
-  for (const step of steps) {
-    const { name, before, afterUp, afterDown, afterSecondUp } = step;
-    expect({ name, schema: afterDown }).toEqual({ name, schema: before });
-    expect({ name, schema: afterSecondUp }).toEqual({ name, schema: afterUp });
-  }
-  expect(steps.filter((step) => step.empty.length > 0)).toEqual([]);
-  expect(steps.filter((step) => step.damaged.length > 0)).toEqual([]);
-  expect(Object.fromEntries(steps.map((step) => [step.name, step.lost]))).toEqual(lost);
-
-  // From the newest back to nothing, with all the rows still there.
-  for (const step of steps.toReversed()) {
-    await on.migrator.down({ steps: 1 });
-    expect({ name: step.name, schema: await on.catalog() }).toEqual({ name: step.name, schema: step.before });
-  }
-  expect(await on.catalog()).toBe(empty);
-});
-
-test('every table says what it is for', async () => {
-  await using on = await serviceDatabase(service);
-  await on.migrator.up();
-  const { rows } = await on.client.query(
-    `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> ALL ($1) AND obj_description(oid, 'pg_class') IS NULL`,
-    [on.exclude],
-  );
-  expect(rows).toEqual([]);
-});
+testRoundTrips(service, source, lost);
