@@ -1,6 +1,6 @@
 /** Configuration files are somebody's code: what they export is looked at whole, and every problem is told at once. Pure. */
 
-import { MigrationError, type ServiceDefinition } from '@org/migrate-core';
+import { MigrationError, type ServiceDefinition, type TenancyDefinition } from '@org/migrate-core';
 
 import type { WorkspaceDefinition } from './workspace.ts';
 
@@ -26,6 +26,19 @@ interface Field {
   readonly need: 'required' | 'optional';
 }
 
+const texts: Check = (value) => (Array.isArray(value) && value.every((one) => text(one) === null) ? null : 'must be a list of names');
+const call: Check = (value) => (typeof value === 'function' ? null : 'must be a function');
+
+const TENANCY: { readonly [Key in keyof Required<TenancyDefinition>]: Field } = {
+  mode: { check: choice('schema', 'database'), need: 'required' },
+  migrations: { check: source, need: 'required' },
+  place: { check: call, need: 'optional' },
+  requiredTables: { check: texts, need: 'optional' },
+  extensions: { check: texts, need: 'optional' },
+  extensionsSchema: { check: text, need: 'optional' },
+  query: { check: text, need: 'optional' },
+};
+
 const SERVICE: { readonly [Key in keyof Required<ServiceDefinition>]: Field } = {
   name: { check: serviceName, need: 'required' },
   migrations: { check: source, need: 'required' },
@@ -37,6 +50,7 @@ const SERVICE: { readonly [Key in keyof Required<ServiceDefinition>]: Field } = 
   schema: { check: text, need: 'optional' },
   order: { check: choice('strict', 'allow'), need: 'optional' },
   applicationRole: { check: text, need: 'optional' },
+  tenancy: { check: (value) => problemsOf(value, TENANCY).join(', ') || null, need: 'optional' },
 };
 
 const WORKSPACE: { readonly [Key in keyof Required<WorkspaceDefinition>]: Field } = {
@@ -44,7 +58,7 @@ const WORKSPACE: { readonly [Key in keyof Required<WorkspaceDefinition>]: Field 
     check: (value) => (Array.isArray(value) && value.every((one) => text(one) === null) ? null : 'must be a list of folders, such as ["services/*"]'),
     need: 'required',
   },
-  localDatabase: { check: (value) => (typeof value === 'function' ? null : 'must be a function'), need: 'optional' },
+  localDatabase: { check: call, need: 'optional' },
 };
 
 /** Throws `invalidOptions` naming the file and everything that is wrong in it. */

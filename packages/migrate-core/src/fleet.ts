@@ -3,7 +3,7 @@
 import type { FleetEvent, FleetReport, TenantResult } from './fleet/report.ts';
 import type { FleetTarget } from './fleet/target.ts';
 import type { MigrationSource } from './migration.ts';
-import type { DownRequest, Status, UpRequest } from './migrator.ts';
+import type { DownRequest, Migrator, Status, UpRequest } from './migrator.ts';
 import type { OrderPolicy } from './plan.ts';
 import type { DatabaseClient } from './session.ts';
 
@@ -21,6 +21,8 @@ export interface FleetOptions {
     readonly scriptsSchema?: string | undefined;
   };
   readonly order?: OrderPolicy | undefined;
+  /** As of a migrator; asked once for each service, whatever the number of tenants. */
+  readonly requirements?: ((service: string) => Promise<readonly string[] | null>) | undefined;
   readonly waitLimitMs?: number | undefined;
   readonly lockTimeoutMs?: number | undefined;
   readonly retryLimitMs?: number | undefined;
@@ -61,6 +63,8 @@ export interface Fleet {
   /** `steps` (or neither it, `to` nor `only`) is refused when the tenants stand at different versions: `invalidOptions`. */
   down(request?: FleetDownRequest): Promise<FleetReport>;
   status(limits?: Pick<FleetLimits, 'concurrency'>): Promise<FleetStatus>;
+  /** For one of them by itself, on a connection of its own for each call; compiled together with the others. */
+  migrator(target: FleetTarget): Promise<Migrator>;
 }
 
 export const fleetDefaults = { concurrency: 4, canary: 0 } as const;
@@ -81,5 +85,6 @@ export function createFleet(options: FleetOptions): Fleet {
     up: async (request) => (await load()).up(request),
     down: async (request) => (await load()).down(request),
     status: async (limits) => (await load()).status(limits),
+    migrator: async (target) => (await load()).migrator(target),
   };
 }

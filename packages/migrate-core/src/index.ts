@@ -10,7 +10,7 @@ export type { Dependant } from './requires.ts';
 export type { Migration, MigrationSource, Requirement, SourceListing } from './migration.ts';
 export type { Connect, DatabaseClient } from './session.ts';
 export { defineService } from './service.ts';
-export type { ServiceDefinition } from './service.ts';
+export type { ServiceDefinition, TenancyDefinition } from './service.ts';
 export { chooseConnection, connectionNeeded, connectionTo, displayConnection, environmentPrefix } from './connection.ts';
 export type { ChosenConnection, ConnectionFlags, ConnectionRequest, ConnectionSettings, Environment } from './connection.ts';
 export { startMigrations, startupDefaults } from './startup.ts';
@@ -36,3 +36,15 @@ export type { FleetEvent, FleetReport, FleetStop, TenantResult } from './fleet/r
 export { readTargets, whyNotTenant } from './fleet/target.ts';
 export type { FleetTarget } from './fleet/target.ts';
 export { positionIn } from './position.ts';
+export type {
+  BackfillRequest,
+  CreateTenantOptions,
+  DropTenantOptions,
+  Tenancy,
+  TenancyOptions,
+  Tenant,
+  TenantBackfill,
+  TenantCreation,
+  TenantStatus,
+  TenantStrays,
+} from './tenancy.ts';

@@ -18,6 +18,29 @@ export interface ServiceDefinition {
   readonly order?: OrderPolicy;
   /** The role that the service's application connects as: owns nothing, cannot bypass row-level security. */
   readonly applicationRole?: string;
+  /** For a service whose tenants have a schema or a database of their own, beside what all of them share. */
+  readonly tenancy?: TenancyDefinition;
+}
+
+/** How a service keeps its tenants apart. */
+export interface TenancyDefinition {
+  /** `schema`: one for each tenant in the service's database. `database`: one for each tenant on the service's server. */
+  readonly mode: 'schema' | 'database';
+  /** What each tenant has: a folder beside the configuration file, or a source made in code. What all of them share is the service's `migrations`. */
+  readonly migrations: string | MigrationSource;
+  /** The name of a new tenant's schema or database. Asked once, when it is created; the registry keeps the answer. Default: the id itself. */
+  readonly place?: (id: string) => string;
+  /** Tables without which a tenant is damaged: `verify` looks for them, `backfill` makes them again. Default: none. */
+  readonly requiredTables?: readonly string[];
+  /** Installed once in each database, in a schema of their own that is on the tenants' search path. Default: none. */
+  readonly extensions?: readonly string[];
+  /** Where they are. Default `extensions`. */
+  readonly extensionsSchema?: string;
+  /**
+   * Where the service keeps a registry of its own: a query whose first column is the tenant's id and whose second one is its schema or
+   * database (one column: both). Default: the registry that the library keeps beside the history.
+   */
+  readonly query?: string;
 }
 
 /** Types a service's configuration; unknown keys are errors when it is loaded. */

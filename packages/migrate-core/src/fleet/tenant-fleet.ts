@@ -29,6 +29,7 @@ export class TenantFleet implements Fleet {
   readonly #compiled: Shared['compiled'] = { preparation: null };
   /** By database: what its scripts table has already. */
   readonly #stored = new Map<string | null, Set<string>>();
+  readonly #elsewhere = new Map<string, Promise<readonly string[] | null>>();
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -72,6 +73,10 @@ export class TenantFleet implements Fleet {
       });
     }
     return { total, groups: [...groups.values()].toSorted((a, b) => b.tenants.length - a.tenants.length), failures };
+  }
+
+  async migrator(target: FleetTarget): Promise<Migrator> {
+    return this.#migrator(checkTarget(target), undefined, 'wait');
   }
 
   async #run(limits: FleetLimits, isDone: (surveyed: Surveyed) => boolean, work: (migrator: Migrator) => Promise<Report>): Promise<FleetReport> {
@@ -194,11 +199,23 @@ export class TenantFleet implements Fleet {
     return migrations;
   }
 
+  #requirementsOf(service: string): Promise<readonly string[] | null> {
+    let known = this.#elsewhere.get(service);
+    if (known === undefined) {
+      known = this.#options.requirements?.(service) ?? Promise.resolve(null);
+      this.#elsewhere.set(service, known);
+      // What could not be learned is asked again for the next tenant.
+      const forget = (): boolean => this.#elsewhere.delete(service);
+      known.then((names) => names === null && forget(), forget);
+    }
+    return known;
+  }
+
   get #table(): string {
     return this.#options.history?.table ?? `schema_migrations_${this.#options.service}`;
   }
 
-  #migrator(target: FleetTarget, client: DatabaseClient, whenBusy: 'wait' | 'leave'): Migrator {
+  #migrator(target: FleetTarget, client: DatabaseClient | undefined, whenBusy: 'wait' | 'leave'): Migrator {
     const { service, source, connect, history, order, waitLimitMs, lockTimeoutMs, retryLimitMs, onEvent, signal } = this.#options;
     const { tenant, schema, database = null } = target;
     const options: MigratorOptions = {
@@ -214,6 +231,7 @@ export class TenantFleet implements Fleet {
       waitLimitMs,
       lockTimeoutMs,
       retryLimitMs,
+      requirements: this.#options.requirements === undefined ? undefined : (service) => this.#requirementsOf(service),
       signal,
       onEvent: (event) => onEvent?.({ type: 'tenant', tenant, event }),
     };

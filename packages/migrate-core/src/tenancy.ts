@@ -1,0 +1,113 @@
+/** The tenants of one service: who they are, how one is made, put away and mended. Each has a schema or a database of its own. */
+
+import type { Fleet, FleetOptions } from './fleet.ts';
+import type { FleetTarget } from './fleet/target.ts';
+import type { MigrationSource } from './migration.ts';
+import type { OrderPolicy } from './plan.ts';
+import type { TenancyDefinition } from './service.ts';
+import type { DatabaseClient } from './session.ts';
+
+/**
+ * `provisioning`: somebody makes it, or was stopped while making it. `active`: whole, and migrated with the others. `failed`: making it failed;
+ * creating it again goes on. `archived`: put away under another name, with its data.
+ */
+export type TenantStatus = 'provisioning' | 'active' | 'failed' | 'archived';
+
+export interface Tenant {
+  readonly id: string;
+  /** Its schema or database. */
+  readonly place: string;
+  readonly status: TenantStatus;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** Why it failed, without any data; else `null`. */
+  readonly failure: string | null;
+}
+
+export interface TenancyOptions {
+  readonly service: string;
+  readonly tenancy: Omit<TenancyDefinition, 'migrations'> & { readonly source: MigrationSource };
+  /** Opens a new connection to a database of the service's server; `null`: to the service's own, where the registry is. */
+  readonly connect: (database: string | null) => Promise<DatabaseClient>;
+  readonly history?: {
+    /** Default `schema_migrations_<service>`, in each tenant's schema; the registry is `<table>_tenants`. */
+    readonly table?: string | undefined;
+    /** Where the registry, and the compiled migrations of tenants with a schema each, are. Default `public`. */
+    readonly schema?: string | undefined;
+  };
+  /** May use the new schema or database: gets USAGE or CONNECT, which PUBLIC loses. Default: nobody does. */
+  readonly applicationRole?: string | undefined;
+  readonly order?: OrderPolicy | undefined;
+  readonly waitLimitMs?: number | undefined;
+  readonly lockTimeoutMs?: number | undefined;
+  readonly retryLimitMs?: number | undefined;
+  readonly requirements?: ((service: string) => Promise<readonly string[] | null>) | undefined;
+  readonly onEvent?: FleetOptions['onEvent'];
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CreateTenantOptions {
+  /**
+   * The tenant's first rows, put in before it becomes active, in a transaction of its own on a connection to its place (its schema first on the search
+   * path). Runs again where it was cut off: it must not mind finding its own rows (`ON CONFLICT DO NOTHING`).
+   */
+  readonly initialise?: ((client: DatabaseClient, tenant: Tenant) => Promise<void>) | undefined;
+}
+
+export interface TenantCreation {
+  readonly tenant: Tenant;
+  /** `created`: by this call, or by another at the same time. `present`: it was active before. */
+  readonly outcome: 'created' | 'present';
+  /** `template`: copied from what the migrations make. `replay`: migration by migration. `null` when it was there. */
+  readonly by: 'template' | 'replay' | null;
+  readonly durationMs: number;
+}
+
+export interface DropTenantOptions {
+  /** `archive`: renamed, with everything in it. `delete`: gone for good. Default `archive`. */
+  readonly mode?: 'archive' | 'delete' | undefined;
+}
+
+/** What the registry and the server do not agree on. */
+export interface TenantStrays {
+  /** Schemas or databases with a history of this service that the registry does not know. */
+  readonly unknown: readonly string[];
+  /** Registered as active, and not on the server. */
+  readonly absent: readonly Tenant[];
+}
+
+export interface TenantBackfill {
+  readonly tenant: string;
+  /** Tables that were absent and were made again, with all that belongs to them. */
+  readonly created: readonly string[];
+  /** What could not be made, and why; `null` when the tenant is whole now. */
+  readonly failure: string | null;
+}
+
+export interface BackfillRequest {
+  /** Ids. Default: all that are active. */
+  readonly tenants?: readonly string[] | undefined;
+  /** `plan`: says what it would do, and writes nothing. Default `apply`. */
+  readonly mode?: 'apply' | 'plan' | undefined;
+}
+
+export interface Tenancy {
+  /** Those of the registry, by id. Reads only: where there is no registry yet, there are no tenants. */
+  list(): Promise<readonly Tenant[]>;
+  /** `null` for an id that nobody has. */
+  find(id: string): Promise<Tenant | null>;
+  /**
+   * Makes a tenant: its place, migrated, with all required tables, and `initialise`d. Idempotent, and safe when called twice at once; after a crash or a
+   * failure the next call goes on. Never `active` while incomplete. Throws `invalidOptions` for an id or a place that cannot be one.
+   */
+  create(id: string, options?: CreateTenantOptions): Promise<TenantCreation>;
+  /** Throws `invalidOptions` for a tenant that is not there. Dropping an archived one with `delete` deletes the archive. */
+  drop(id: string, options?: DropTenantOptions): Promise<Tenant>;
+  /** Makes what damaged tenants lack of the required tables. Touches no other table, no row and no history. */
+  backfill(request?: BackfillRequest): Promise<readonly TenantBackfill[]>;
+  strays(): Promise<TenantStrays>;
+  /** Where an active tenant is migrated. */
+  target(tenant: Tenant): FleetTarget;
+  /** All active tenants. */
+  fleet(onEvent?: FleetOptions['onEvent']): Fleet;
+}
