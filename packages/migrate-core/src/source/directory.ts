@@ -2,15 +2,14 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-
-import pLimit from 'p-limit';
+import { setImmediate as turn } from 'node:timers/promises';
 
 import { MigrationError } from '../errors.ts';
 import type { CompiledMigration, MigrationSource, SourceListing, SourceProblem } from '../migration.ts';
 import { unreadable } from './file.ts';
-import { ORDER_FILE, readLayout, type Entry } from './layout.ts';
+import { ORDER_FILE, readLayout, type Entry, type Unit } from './layout.ts';
 import { orderNames, sameNumbers, sortUnits } from './order.ts';
-import { problemsOf, readUnit, type ReadUnit } from './unit.ts';
+import { problemsOf, readUnit, type ReadUnit, type UnitAnswer } from './unit.ts';
 
 /**
  * The migrations of a folder, in every layout of docs/formats.md, side by side. Read once per source.
@@ -25,8 +24,8 @@ export function directorySource(folder: string): MigrationSource {
   return new DirectorySource(folder);
 }
 
-/** Files open at once: a folder may hold more than a process may open. */
-const OPEN_FILES = 64;
+/** So long the event loop may stand still while files are read: connections are opened and requests answered meanwhile. Milliseconds. */
+const SLICE_MS = 5;
 
 interface Discovery {
   readonly listing: SourceListing;
@@ -72,8 +71,7 @@ async function discover(folder: string): Promise<Discovery> {
   const read = new Map<string, ReadUnit>();
   // Sorted first, so that nothing depends on the file system's order.
   const units = sortUnits(layout.units);
-  const limit = pLimit(OPEN_FILES);
-  const answers = await limit.map(units, (unit) => readUnit(folder, unit));
+  const answers = await readUnits(folder, units);
   for (const answer of answers) {
     if (answer.kind === 'ignored') ignored.push({ path: answer.path, reason: answer.reason });
     else if (answer.kind === 'read') read.set(answer.read.unit.name, answer.read);
@@ -87,6 +85,19 @@ async function discover(folder: string): Promise<Discovery> {
   if (order.by === 'number') problems.push(...sameNumbers(order.names));
   const inOrder = order.names.map((name) => read.get(name)).filter((one) => one !== undefined);
   return { listing: { migrations: inOrder.map((one) => one.migration), ignored, problems }, units: inOrder };
+}
+
+async function readUnits(folder: string, units: readonly Unit[]): Promise<readonly UnitAnswer[]> {
+  const answers: UnitAnswer[] = [];
+  let until = performance.now() + SLICE_MS;
+  for (const unit of units) {
+    if (performance.now() > until) {
+      await turn();
+      until = performance.now() + SLICE_MS;
+    }
+    answers.push(readUnit(folder, unit));
+  }
+  return answers;
 }
 
 async function readEntries(folder: string): Promise<Entry[]> {

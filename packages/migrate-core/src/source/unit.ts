@@ -32,19 +32,19 @@ export type UnitAnswer =
   | { readonly kind: 'problem'; readonly problems: readonly SourceProblem[]; readonly otherTool?: string };
 
 /** Reads the files of one unit; runs nothing. */
-export async function readUnit(folder: string, unit: Unit): Promise<UnitAnswer> {
+export function readUnit(folder: string, unit: Unit): UnitAnswer {
   const problem = (message: string) => ({ kind: 'problem', problems: [{ code: 'invalidMigration', name: unit.name, message }] }) as const;
   try {
-    return unit.kind === 'sql' ? await readSql(folder, unit) : await readModule(folder, unit);
+    return unit.kind === 'sql' ? readSql(folder, unit) : readModule(folder, unit);
   } catch (error) {
     if (error instanceof Unreadable) return problem(error.message);
     throw error;
   }
 }
 
-async function readSql(folder: string, unit: Extract<Unit, { kind: 'sql' }>): Promise<UnitAnswer> {
+function readSql(folder: string, unit: Extract<Unit, { kind: 'sql' }>): UnitAnswer {
   const file = join(folder, unit.up);
-  const text = await readText(file);
+  const text = readText(file);
   const sections = readSections(text);
   const { directives, problems } = readSqlDirectives(text);
   const foreign = problems.find((one) => one.otherTool !== undefined);
@@ -55,11 +55,11 @@ async function readSql(folder: string, unit: Extract<Unit, { kind: 'sql' }>): Pr
   if (unit.down !== null && sections.down !== null)
     found.push({ code: 'duplicate', name: unit.name, message: `${unit.name} has two downs: the section in ${unit.up}, and ${unit.down}. Keep one` });
   const downFile = unit.down === null ? file : join(folder, unit.down);
-  const downText = unit.down === null ? (sections.down?.sql ?? null) : await readText(downFile);
+  const downText = unit.down === null ? (sections.down?.sql ?? null) : readText(downFile);
   if (unit.down !== null) found.push(...strayDirectives(downText ?? '').map(({ message, start }) => problemAt(unit, downFile, downText ?? '', start, message)));
   if (found.length > 0) return { kind: 'problem', problems: found };
 
-  const alone = unit.metadata !== null && /^\s*run_in_transaction\s*=\s*false/m.test(await readText(join(folder, unit.metadata)));
+  const alone = unit.metadata !== null && /^\s*run_in_transaction\s*=\s*false/m.test(readText(join(folder, unit.metadata)));
   const parsed = parseName(unit.name);
   const migration: Migration = {
     name: unit.name,
@@ -85,9 +85,9 @@ async function readSql(folder: string, unit: Extract<Unit, { kind: 'sql' }>): Pr
   };
 }
 
-async function readModule(folder: string, unit: Extract<Unit, { kind: 'module' }>): Promise<UnitAnswer> {
+function readModule(folder: string, unit: Extract<Unit, { kind: 'module' }>): UnitAnswer {
   const file = join(folder, unit.file);
-  const text = await readText(file);
+  const text = readText(file);
   const parsed = parseName(unit.name);
   if (parsed.scheme === 'unnumbered' && !/\bup\b/.test(text)) return { kind: 'ignored', path: unit.file, reason: 'a module without a number or an up' };
   const { directives, problems } = readModuleDirectives(text);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
@@ -176,6 +177,14 @@ describe('a file that cannot be read', () => {
       '0006_f': 'invalidMigration 0006_f.sql cannot be read: its links lead in a circle',
       '0008_h': 'invalidMigration 0008_h/up.sql cannot be read: it is a folder',
     });
+  });
+
+  test('may be a pipe, which nobody waits for', async () => {
+    await using folder = await testFolder({ '0001_one.sql': 'SELECT 1;\n' });
+    execFileSync('mkfifo', [join(folder.path, '0002_two.sql')]);
+    const { migrations, problems } = await directorySource(folder.path).list();
+    expect(migrations.map((one) => one.name)).toEqual(['0001_one']);
+    expect(problems.map((one) => one.message)).toEqual([expect.stringContaining('0002_two.sql cannot be read: it is a pipe, a socket or a device')]);
   });
 
   test('and what links lead to counts', async () => {
