@@ -6,9 +6,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { MigrationError } from './errors.ts';
-import type { Migrator, Status } from './migrator.ts';
-import type { Problem } from './plan.ts';
+import type { Migrator } from './migrator.ts';
 import type { Report } from './report.ts';
+import { refuseForGood, unfinished } from './startup/pending.ts';
 
 /** `run`: apply what is pending. `wait`: look, without writing, until nothing is pending. `off`: do not look at the database at all. */
 export type StartMode = 'run' | 'wait' | 'off';
@@ -129,27 +129,6 @@ const watch: Work = async ({ migrator, signal, pollMs = startupDefaults.pollMs }
     await sleep(pollMs, undefined, { signal });
   }
 };
-
-/** What somebody else still has to do: an interrupted migration is in the history, but not done. */
-function unfinished(status: Status): readonly string[] {
-  const halfDone = status.applied.filter((row) => row.state !== 'applied').map((row) => row.name);
-  return [...halfDone, ...status.pending.map((one) => one.name)];
-}
-
-/** Problems that pass when somebody else migrates; all others ask for another build or a person. */
-const PASSING: ReadonlySet<Problem['code']> = new Set(['interrupted', 'outOfOrder', 'unmetRequirement']);
-
-function refuseForGood(status: Status): void {
-  const problems = status.problems.filter((one) => one.severity === 'error' && !PASSING.has(one.code));
-  if (problems.length === 0) return;
-  throw new MigrationError({
-    code: 'planRefused',
-    message: problems.map((one) => one.message).join('\n'),
-    migration: problems[0]?.name,
-    target: status.target.name,
-    problems,
-  });
-}
 
 /** Does the work again while the server is away, up to the limit. The limit begins anew whenever the server was reached. */
 async function whileReachable(options: StartupOptions, enter: (state: StartupState) => void, work: Work): Promise<Report | null> {
