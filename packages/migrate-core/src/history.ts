@@ -146,7 +146,12 @@ async function readAfter(session: Session, tables: HistoryTables, error: unknown
  * this role, one that it is a member of, the database's owner and superusers.
  */
 function strangers(tables: HistoryTables): string {
-  const all = [tables.history, tables.log, tables.scripts].map((name) => `pg_catalog.to_regclass(${literal(name)})::pg_catalog.oid`);
+  return strangersOf([tables.history, tables.log, tables.scripts]);
+}
+
+/** SQL of the same for any tables: quoted names, those that are not there left out; NULL for none. */
+export function strangersOf(tables: readonly string[]): string {
+  const all = tables.map((name) => `pg_catalog.to_regclass(${literal(name)})::pg_catalog.oid`);
   return `(SELECT pg_catalog.string_agg(DISTINCT c.relname::text || ' of ' || o.rolname::text, ', ') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
   WHERE c.oid IN (${all.join(', ')}) AND NOT o.rolsuper AND o.rolname <> CURRENT_USER
    AND o.oid <> (SELECT d.datdba FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
@@ -272,9 +277,14 @@ CREATE TABLE IF NOT EXISTS ${tables.log} (
   by text NOT NULL DEFAULT SESSION_USER, "from" text NOT NULL, run_id text NOT NULL, duration_ms bigint, detail text);
 CREATE TABLE IF NOT EXISTS ${tables.scripts} (
   key text PRIMARY KEY, up text, down text, down_checksum text, down_transaction text, down_parse text);
-FOR r IN SELECT c.oid::pg_catalog.regclass AS relation, CASE WHEN a.grantee = 0::pg_catalog.oid THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS grantee
+${revokeFromOthers([tables.history, tables.log, tables.scripts])}`;
+}
+
+/** Statements of a DO block with a record `r`: takes from everybody but the owners what default privileges gave on these tables. */
+export function revokeFromOthers(tables: readonly string[]): string {
+  return `FOR r IN SELECT c.oid::pg_catalog.regclass AS relation, CASE WHEN a.grantee = 0::pg_catalog.oid THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS grantee
   FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
-  WHERE c.oid IN (${[tables.history, tables.log, tables.scripts].map((name) => `${literal(name)}::pg_catalog.regclass::pg_catalog.oid`).join(', ')}) AND a.grantee <> c.relowner
+  WHERE c.oid IN (${tables.map((name) => `${literal(name)}::pg_catalog.regclass::pg_catalog.oid`).join(', ')}) AND a.grantee <> c.relowner
 LOOP EXECUTE 'REVOKE ALL ON TABLE ' || r.relation || ' FROM ' || r.grantee; END LOOP;`;
 }
 

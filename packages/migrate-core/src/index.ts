@@ -39,6 +39,7 @@ export type { FleetEvent, FleetReport, FleetStop, TenantResult } from './fleet/r
 export { readTargets, whyNotTenant } from './fleet/target.ts';
 export type { FleetTarget } from './fleet/target.ts';
 export { positionIn } from './position.ts';
+export { createTenancy } from './tenancy.ts';
 export type {
   BackfillRequest,
   CreateTenantOptions,

@@ -37,6 +37,8 @@ export interface MigratorOptions {
   };
   /** Where unqualified names of the migrations go. Default `public`, which leaves the search path alone. */
   readonly schema?: string | undefined;
+  /** Schemas behind that one on the search path. Default `public` alone; for the schema `public`, what the connection has. */
+  readonly searchPath?: readonly string[] | undefined;
   readonly tenant?: string | null | undefined;
   /** Default `strict`. */
   readonly order?: OrderPolicy | undefined;
@@ -284,7 +286,7 @@ class TargetMigrator implements Migrator {
           connect: options.connect,
           tables: this.#tables,
           run: newRun(),
-          searchPath: this.#schema === 'public' ? null : `${identifier(this.#schema)}, public`,
+          searchPath: this.#searchPath,
           lockTimeoutMs: options.lockTimeoutMs ?? defaults.lockTimeoutMs,
           retryLimitMs: options.retryLimitMs ?? defaults.retryLimitMs,
           waitLimitMs: options.waitLimitMs ?? defaults.waitLimitMs,
@@ -322,6 +324,12 @@ class TargetMigrator implements Migrator {
     return current.direction === 'up'
       ? unmetRequirements({ steps: current.steps, available: this.#available ?? [], ask: requirements, waitMs, signal })
       : brokenRequirements({ service, steps: current.steps, applied: snapshot.applied.map((row) => row.name), ask: dependants });
+  }
+
+  get #searchPath(): string | null {
+    const { searchPath } = this.#options;
+    if (searchPath === undefined && this.#schema === 'public') return null;
+    return [this.#schema, ...(searchPath ?? ['public'])].map(identifier).join(', ');
   }
 
   #available: readonly AvailableMigration[] | null = null;

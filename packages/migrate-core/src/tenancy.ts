@@ -6,6 +6,7 @@ import type { MigrationSource } from './migration.ts';
 import type { OrderPolicy } from './plan.ts';
 import type { TenancyDefinition } from './service.ts';
 import type { DatabaseClient } from './session.ts';
+import { tenancyLayout, tenantTarget } from './tenancy/layout.ts';
 
 /**
  * `provisioning`: somebody makes it, or was stopped while making it. `active`: whole, and migrated with the others. `failed`: making it failed;
@@ -18,8 +19,9 @@ export interface Tenant {
   /** Its schema or database. */
   readonly place: string;
   readonly status: TenantStatus;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
+  /** `null` where the service has a registry of its own, which does not tell. */
+  readonly createdAt: Date | null;
+  readonly updatedAt: Date | null;
   /** Why it failed, without any data; else `null`. */
   readonly failure: string | null;
 }
@@ -110,4 +112,40 @@ export interface Tenancy {
   target(tenant: Tenant): FleetTarget;
   /** All active tenants. */
   fleet(onEvent?: FleetOptions['onEvent']): Fleet;
+}
+
+/**
+ * The tenants of a service. Nothing is read or connected before its first call; up to four tenants are made at once.
+ *
+ * @example
+ * const tenancy = createTenancy({ service: 'appointment', tenancy: { mode: 'schema', source: directorySource('tenant-migrations') }, connect });
+ * const { tenant, outcome } = await tenancy.create('clinic_a');
+ * await tenancy.fleet().up();
+ *
+ * @throws MigrationError `invalidOptions` for a history table whose registry would get too long a name.
+ */
+export function createTenancy(options: TenancyOptions): Tenancy {
+  const layout = tenancyLayout(options);
+  // Loaded with the first command: a service starts without it.
+  let tenancy: Promise<Tenancy> | null = null;
+  const load = (): Promise<Tenancy> => (tenancy ??= import('./tenancy/service-tenancy.ts').then(({ ServiceTenancy }) => new ServiceTenancy(options, layout)));
+  return {
+    list: async () => (await load()).list(),
+    find: async (id) => (await load()).find(id),
+    create: async (id, request) => (await load()).create(id, request),
+    drop: async (id, request) => (await load()).drop(id, request),
+    backfill: async (request) => (await load()).backfill(request),
+    strays: async () => (await load()).strays(),
+    target: (tenant) => tenantTarget(layout, tenant),
+    fleet: (onEvent) => {
+      const fleet = load().then((loaded) => loaded.fleet(onEvent));
+      fleet.catch(() => undefined);
+      return {
+        up: async (request) => (await fleet).up(request),
+        down: async (request) => (await fleet).down(request),
+        status: async (limits) => (await fleet).status(limits),
+        migrator: async (target) => (await fleet).migrator(target),
+      };
+    },
+  };
 }

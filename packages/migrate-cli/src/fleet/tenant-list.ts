@@ -1,6 +1,6 @@
 /** Which tenants a command is about: what a query returns, looked at before anything is touched. */
 
-import { MigrationError, type DatabaseClient, type FleetTarget } from '@org/migrate-core';
+import { MigrationError, whyNotTenant, type DatabaseClient, type FleetTarget } from '@org/migrate-core';
 
 import type { Invocation } from '../invocation.ts';
 import { nearestWord } from '../nearest-word.ts';
@@ -16,8 +16,6 @@ export interface TenantQuery {
   readonly text: string;
 }
 
-/** PostgreSQL cuts longer names, so that two tenants could become one. */
-const LONGEST_NAME = 63;
 const MOST_TOLD = 5;
 
 /** For a command that is about tenants. Throws `invalidOptions` for flags that make no sense together. */
@@ -109,9 +107,10 @@ async function readNames(client: DatabaseClient, { flag, text }: TenantQuery, si
   return [...names];
 }
 
+/** As the library decides for each target; here for all of them, before the first one is touched. */
 function refuseNames(names: readonly string[], { kind, flag }: TenantQuery): void {
   const bad = names.flatMap((name) => {
-    const why = whyNot(name, kind);
+    const why = whyNotTenant(name, kind);
     return why === null ? [] : [`${JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name)} (${why})`];
   });
   if (bad.length === 0) return;
@@ -121,15 +120,6 @@ function refuseNames(names: readonly string[], { kind, flag }: TenantQuery): voi
     message: `The query of ${flag} returns what cannot be a tenant’s ${kind}: ${shown}${bad.length > MOST_TOLD ? ` and ${bad.length - MOST_TOLD} more` : ''}. Nothing was done.`,
     hint: 'leave these out in its WHERE',
   });
-}
-
-/** As the library decides for each target; here for all of them, before the first one is touched. */
-function whyNot(name: string, kind: TenantKind): string | null {
-  if (name === '') return 'it is empty';
-  if (Buffer.byteLength(name) > LONGEST_NAME) return `more than ${LONGEST_NAME} bytes`;
-  if (kind === 'database') return /^(?:postgres|template0|template1)$/i.test(name) ? 'it is the server’s own' : null;
-  if (/^pg_/i.test(name)) return 'names that begin with pg_ are the system’s';
-  return /^(?:public|information_schema)$/i.test(name) ? 'it is shared by everybody' : null;
 }
 
 function refuseUnknown(wanted: readonly string[], names: readonly string[], { flag }: TenantQuery): void {

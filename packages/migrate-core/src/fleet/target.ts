@@ -11,6 +11,8 @@ export interface FleetTarget {
   readonly schema?: string | undefined;
   /** Its database. Default: the one that the fleet's connection leads to. */
   readonly database?: string | undefined;
+  /** Schemas behind its own one on the search path. Default: `public` for a target with a schema, else what the connection has. */
+  readonly searchPath?: readonly string[] | undefined;
 }
 
 /** PostgreSQL cuts longer names, so that two tenants could become one. */
@@ -20,8 +22,10 @@ const LONGEST_NAME = 63;
 export function whyNotTenant(name: string, kind: 'schema' | 'database'): string | null {
   if (name === '') return 'it is empty';
   if (name.includes('\0')) return 'it holds a NUL character';
-  if (Buffer.byteLength(name) > LONGEST_NAME) return `it has more than ${LONGEST_NAME} bytes`;
-  if (kind === 'schema' && /^pg_/i.test(name)) return 'schemas that begin with pg_ are the system’s';
+  // Two of them would be the same name for the server.
+  if (!name.isWellFormed()) return 'no well-formed Unicode';
+  if (Buffer.byteLength(name) > LONGEST_NAME) return `more than ${LONGEST_NAME} bytes`;
+  if (kind === 'schema' && /^pg_/i.test(name)) return 'names that begin with pg_ are the system’s';
   if (kind === 'schema' && /^(?:public|information_schema)$/i.test(name)) return 'it is shared by everybody';
   if (kind === 'database' && /^(?:postgres|template0|template1)$/i.test(name)) return 'it is the server’s own';
   return null;
@@ -47,18 +51,27 @@ function invalid(tenant: string, why: string): MigrationError {
 
 /** The targets that a query returns: its first column names a schema each, or a database each. Reads in a transaction that can write nothing. */
 export async function readTargets(session: Session, query: string, kind: 'schema' | 'database'): Promise<readonly FleetTarget[]> {
+  const names = new Set((await readRegistryQuery(session, query)).map(([name]) => name));
+  return [...names].map((name) => (kind === 'schema' ? { tenant: name, schema: name } : { tenant: name, database: name }));
+}
+
+/** The first two columns of a query's rows, the second one like the first where there is only one. Rows without a name are none. */
+export async function readRegistryQuery(session: Session, query: string): Promise<readonly (readonly [string, string])[]> {
   const begun = await session.runInside('BEGIN READ ONLY');
   if (begun.kind !== 'done') throw begun.error;
-  let rows;
   try {
-    rows = await session.read(query);
+    // By the extended protocol the server takes one statement only: nothing behind a semicolon can leave the read-only transaction.
+    const { rows } = (await session.query({ text: query, rowMode: 'array', queryMode: 'extended', types: { getTypeParser: () => asText } })) as Answer;
+    return rows.flatMap(([id, place = id]) => (typeof id === 'string' && typeof place === 'string' ? [[id, place] as const] : []));
   } finally {
     await session.run('ROLLBACK');
   }
-  const names: string[] = [];
-  for (const row of rows) {
-    const name = Object.values(row)[0];
-    if (typeof name === 'string') names.push(name);
-  }
-  return [...new Set(names)].map((name) => (kind === 'schema' ? { tenant: name, schema: name } : { tenant: name, database: name }));
+}
+
+interface Answer {
+  readonly rows: readonly (readonly (string | null)[])[];
+}
+
+function asText(value: string): string {
+  return value;
 }

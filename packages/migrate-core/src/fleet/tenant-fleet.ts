@@ -217,7 +217,7 @@ export class TenantFleet implements Fleet {
 
   #migrator(target: FleetTarget, client: DatabaseClient | undefined, whenBusy: 'wait' | 'leave'): Migrator {
     const { service, source, connect, history, order, waitLimitMs, lockTimeoutMs, retryLimitMs, onEvent, signal } = this.#options;
-    const { tenant, schema, database = null } = target;
+    const { tenant, schema, searchPath, database = null } = target;
     const options: MigratorOptions = {
       service,
       source,
@@ -225,6 +225,7 @@ export class TenantFleet implements Fleet {
       tenant,
       connect: () => connect(database),
       schema,
+      searchPath,
       // Schemas of one database share what is the same for all of them.
       history: { table: this.#table, ...(schema === undefined || schema === 'public' ? {} : { scriptsSchema: history?.scriptsSchema ?? 'public' }) },
       order,

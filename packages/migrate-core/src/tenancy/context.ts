@@ -1,0 +1,36 @@
+/** What everything that is done to tenants needs. */
+
+import type { TenantFleet } from '../fleet/tenant-fleet.ts';
+import { MigrationError } from '../errors.ts';
+import { withoutData } from '../engine/failure.ts';
+import type { ServerError, Session } from '../session.ts';
+import type { TenancyOptions } from '../tenancy.ts';
+import { sqlStateOf } from './again.ts';
+import type { TenancyLayout } from './layout.ts';
+import { shortened } from './place.ts';
+import type { Registry } from './registry.ts';
+
+export interface TenancyContext {
+  readonly options: TenancyOptions;
+  readonly layout: TenancyLayout;
+  readonly registry: Registry;
+  /** Migrators that share what was compiled. */
+  readonly fleet: TenantFleet;
+  /** A connection of the caller's own to a database; `null`: to the service's. */
+  open(database: string | null): Promise<Session>;
+}
+
+/** Any error as one that says what could not be done, without data: those of the server and of strangers' code may hold some. */
+export function tenantError(id: string, what: string, error: unknown): MigrationError {
+  if (error instanceof MigrationError) return error;
+  const { severity, message, code } = error as ServerError;
+  const told = severity === undefined ? (code ?? (error as Error).name) : withoutData(error as ServerError);
+  return new MigrationError({
+    code: severity === undefined && code !== undefined ? 'connection' : 'migrationFailed',
+    message: `the tenant ${JSON.stringify(shortened(id))} could not be ${what}: ${told}`,
+    hint: code === '42501' ? 'the role that makes tenants needs CREATE on the database, or CREATEDB for a database each' : undefined,
+    sqlState: sqlStateOf(error) ?? undefined,
+    data: severity === undefined ? message : undefined,
+    cause: error,
+  });
+}

@@ -1,0 +1,160 @@
+/** The making of one tenant, under its lock. Each step finds out whether it was done before, so that it can be cut off anywhere. */
+
+import { MigrationError } from '../errors.ts';
+import { Session, type DatabaseClient } from '../session.ts';
+import type { CreateTenantOptions, TenantCreation } from '../tenancy.ts';
+import { isCrowded } from './again.ts';
+import { missingTables } from './backfill.ts';
+import { tenantError, type TenancyContext } from './context.ts';
+import { placeDatabase } from './database-place.ts';
+import { ensureExtensions } from './extensions.ts';
+import { tenantPath, tenantTarget } from './layout.ts';
+import { invalidTenant, searchPath, shortened } from './place.ts';
+import { publicTenant, runDone, type RegisteredTenant } from './registry.ts';
+import { placeSchema } from './schema-place.ts';
+import { answersInTime } from './second-connection.ts';
+import { refuseAborted, withTenantLock } from './tenant-lock.ts';
+
+export async function createTenant(context: TenancyContext, id: string, place: string, request: CreateTenantOptions): Promise<TenantCreation> {
+  const { registry, layout } = context;
+  const started = performance.now();
+  const creation = (tenant: RegisteredTenant, outcome: TenantCreation['outcome'], by: TenantCreation['by']): TenantCreation => ({
+    tenant: publicTenant(tenant),
+    outcome,
+    by,
+    durationMs: performance.now() - started,
+  });
+  return withTenantLock(context, id, {
+    look: async (guardian) => {
+      const tenant = await registry.register(guardian, id, place);
+      if (tenant.kind !== layout.kind) throw invalidTenant(id, `it has a ${tenant.kind} of its own, and tenancy.mode says ${layout.kind}`);
+      if (tenant.status === 'archived')
+        throw invalidTenant(
+          id,
+          `it was dropped, and its ${tenant.kind} is kept as ${JSON.stringify(tenant.place)}`,
+          'drop it again with the mode `delete`, which deletes that for good, and create it then',
+        );
+      return tenant;
+    },
+    settled: (tenant, waited) => (tenant.status !== 'active' ? null : waited ? creation(tenant, 'created', tenant.madeBy) : creation(tenant, 'present', null)),
+    work: async (guardian, tenant) => {
+      const by = await make(context, guardian, tenant, request);
+      return creation((await registry.find(guardian, id)) ?? tenant, 'created', by);
+    },
+  });
+}
+
+async function make(context: TenancyContext, guardian: Session, tenant: RegisteredTenant, request: CreateTenantOptions): Promise<'template' | 'replay'> {
+  const { registry } = context;
+  const { id } = tenant;
+  let by: 'template' | 'replay' | 'taken';
+  try {
+    by = await provision(context, tenant, request);
+    if (by !== 'taken') {
+      // On the connection that has the lock: whoever lost that activates nothing.
+      await finish(guardian, registry.activation(id, by));
+      return by;
+    }
+  } catch (cause) {
+    const error = tenantError(id, 'made', cause);
+    // Stopped, or crowded out: nothing is wrong with the tenant, and whoever comes next goes on.
+    if (error.code !== 'aborted' && error.code !== 'connection' && !isCrowded(cause))
+      await finish(guardian, registry.failing(id, error.message)).catch(() => undefined);
+    throw error;
+  }
+  await finish(guardian, registry.removal(id, 'NOT placed'));
+  throw invalidTenant(
+    id,
+    `the ${tenant.kind} ${JSON.stringify(tenant.place)} is there already, and is not this tenant’s; it was not touched`,
+    'give the tenant another id, or rename what is there',
+  );
+}
+
+async function finish(guardian: Session, change: string): Promise<void> {
+  const result = await guardian.runInside(`${change}; COMMIT`);
+  if (result.kind === 'done') return;
+  if (result.kind === 'failed') throw result.error;
+  throw new MigrationError({
+    code: 'connection',
+    message: `the connection that kept the tenant's lock was lost: ${result.error.message}`,
+    hint: 'create the tenant again: that goes on where it stopped',
+    cause: result.error,
+  });
+}
+
+async function provision(context: TenancyContext, tenant: RegisteredTenant, request: CreateTenantOptions): Promise<'template' | 'replay' | 'taken'> {
+  const { options, layout, registry, fleet } = context;
+  const { signal } = options;
+  const own = tenantTarget(layout, tenant);
+  const admin = await context.open(null);
+  try {
+    await answersInTime(admin);
+    if (tenant.status === 'failed') await runDone(admin, registry.change(tenant.id, `status = 'provisioning', failure = NULL`, `status = 'failed'`));
+    const placed = await (layout.kind === 'schema' ? placeSchema(context, admin, tenant) : placeDatabase(context, admin, tenant));
+    if (placed === 'taken') return 'taken';
+    if (layout.kind === 'schema') await ensureExtensions(admin, layout, options.applicationRole);
+  } finally {
+    await admin.close();
+  }
+  if (layout.kind === 'database' && layout.extensions.length > 0) {
+    const there = await context.open(tenant.place);
+    try {
+      await ensureExtensions(there, layout, options.applicationRole);
+    } finally {
+      await there.close();
+    }
+  }
+  refuseAborted(signal);
+  await (await fleet.migrator(own)).up();
+  refuseAborted(signal);
+  const client = await options.connect(own.database ?? null);
+  const session = new Session(client);
+  try {
+    await refuseIncomplete(context, session, tenant);
+    await initialise(context, session, client, tenant, request);
+  } finally {
+    await session.close();
+  }
+  return 'replay';
+}
+
+async function refuseIncomplete({ options, layout }: TenancyContext, session: Session, { id, place }: RegisteredTenant): Promise<void> {
+  const missing = await missingTables(session, layout.kind === 'schema' ? place : 'public', options.tenancy.requiredTables ?? []);
+  if (missing.length === 0) return;
+  throw new MigrationError({
+    code: 'verificationFailed',
+    message: `the tenant ${JSON.stringify(shortened(id))} lacks what tenancy.requiredTables names: ${missing.join(', ')}`,
+    hint: 'its migrations have to make these tables, in its own schema',
+  });
+}
+
+async function initialise(
+  { layout }: TenancyContext,
+  session: Session,
+  client: DatabaseClient,
+  tenant: RegisteredTenant,
+  { initialise: call }: CreateTenantOptions,
+): Promise<void> {
+  if (call === undefined) return;
+  await runInside(session, `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL search_path = ${searchPath(tenantPath(layout, tenant.place))}`);
+  try {
+    await call(client, { ...publicTenant(tenant), status: 'provisioning', failure: null });
+  } catch (error) {
+    throw tenantError(tenant.id, 'given its first rows', error);
+  }
+  // Fails where a statement of it failed and it went on all the same.
+  await session.read('SELECT 1');
+  if (session.transactionStatus !== 'T') {
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `initialise of the tenant ${JSON.stringify(shortened(tenant.id))} ended the transaction that it was called in`,
+      hint: 'leave BEGIN, COMMIT and ROLLBACK out of it',
+    });
+  }
+  await runInside(session, 'COMMIT');
+}
+
+async function runInside(session: Session, text: string): Promise<void> {
+  const result = await session.runInside(text);
+  if (result.kind !== 'done') throw result.error;
+}

@@ -1,0 +1,139 @@
+/** A tenant's database. CREATE and DROP DATABASE are no part of a transaction; renaming is, and so are comments and grants. */
+
+import { MigrationError } from '../errors.ts';
+import type { ServerError, Session } from '../session.ts';
+import { identifier, literal } from '../sql.ts';
+import { again } from './again.ts';
+import type { TenancyContext } from './context.ts';
+import { tenantPath } from './layout.ts';
+import { archiveName, provisionalName, searchPath } from './place.ts';
+import { runDone, type RegisteredTenant } from './registry.ts';
+
+/** Somebody is connected to it. */
+const IN_USE = '55006';
+const EXISTS = '42P04';
+const ABSENT = '3D000';
+
+/**
+ * Made under a name of its own, and renamed together with what the registry says: so a database that is there is known to be this tenant's, wherever
+ * its making was cut off. `taken`: there is one of that name that this tenant did not make.
+ */
+export async function placeDatabase(context: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<'placed' | 'taken'> {
+  const { options, registry, layout } = context;
+  const { id, place } = tenant;
+  const [service] = await admin.read('SELECT pg_catalog.current_database() AS name');
+  const there = await databaseExists(admin, place);
+  if (there && tenant.placed) return 'placed';
+  const transit = tenant.transit ?? provisionalName(service?.['name'] ?? '');
+  if (there) {
+    await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(transit)}`);
+    return 'taken';
+  }
+  if (tenant.placed || tenant.transit === null)
+    await runDone(admin, registry.change(id, `placed = false, transit = ${literal(transit)}`, `status = 'provisioning'`));
+  if (!(await databaseExists(admin, transit))) await make(admin, transit, options.signal);
+  const role = options.applicationRole;
+  const statements = [
+    'BEGIN',
+    `COMMENT ON DATABASE ${identifier(transit)} IS ${literal(markOf(service?.['name'] ?? '', context))}`,
+    // TEMPORARY stays with PUBLIC: who cannot connect has no use for it, and who is let in later finds it as usual.
+    `REVOKE CONNECT ON DATABASE ${identifier(transit)} FROM PUBLIC`,
+    ...(role === undefined ? [] : [`GRANT CONNECT ON DATABASE ${identifier(transit)} TO ${identifier(role)}`]),
+    // What the migrations find by their search path the application has to find, too.
+    ...(layout.extensions.length === 0 ? [] : [`ALTER DATABASE ${identifier(transit)} SET search_path = ${searchPath(tenantPath(layout, place))}`]),
+    `ALTER DATABASE ${identifier(transit)} RENAME TO ${identifier(place)}`,
+    registry.change(id, 'placed = true, transit = NULL', `status = 'provisioning' AND NOT placed`),
+    'COMMIT',
+  ];
+  try {
+    await again(() => runDone(admin, statements.join(';\n')), [IN_USE], options.signal);
+  } catch (error) {
+    if ((error as ServerError).code !== EXISTS) throw error;
+    await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(transit)}`);
+    return 'taken';
+  }
+  return 'placed';
+}
+
+async function make(admin: Session, name: string, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await again(() => runDone(admin, `CREATE DATABASE ${identifier(name)}`), [IN_USE], signal);
+  } catch (error) {
+    // The server went on with the statement of a process that was killed.
+    if ((error as ServerError).code !== EXISTS) throw error;
+  }
+}
+
+/** The comment by which this service's databases are found: the catalogue of databases is the server's, and needs no connection to each. */
+export function markOf(serviceDatabase: string, { layout }: Pick<TenancyContext, 'layout'>): string {
+  return `Tenant of ${layout.service}, whose registry is in ${identifier(serviceDatabase)}.${identifier(layout.schema)}.${identifier(`${layout.table}_tenants`)}`;
+}
+
+export async function databaseExists(session: Session, name: string): Promise<boolean> {
+  const rows = await session.read(`SELECT 1 FROM pg_catalog.pg_database WHERE datname = ${literal(name)}`);
+  return rows.length > 0;
+}
+
+/** Ends the sessions of its users, and renames it. Cut off between, the tenant is archived under its old name, and the next call goes on. */
+export async function archiveDatabase({ options, registry }: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<void> {
+  const { id, place } = tenant;
+  const archive = tenant.status === 'archived' && tenant.transit !== null ? tenant.transit : archiveName(place, new Date());
+  await close(admin, place, registry.change(id, `status = 'archived', transit = ${literal(archive)}, failure = NULL`, `place = ${literal(place)} AND placed`));
+  const role = options.applicationRole;
+  const statements = [
+    'BEGIN',
+    `ALTER DATABASE ${identifier(place)} RENAME TO ${identifier(archive)}`,
+    `ALTER DATABASE ${identifier(archive)} ALLOW_CONNECTIONS true`,
+    ...(role === undefined ? [] : [`REVOKE CONNECT ON DATABASE ${identifier(archive)} FROM ${identifier(role)}`]),
+    registry.change(id, `place = ${literal(archive)}, transit = NULL`, `status = 'archived' AND place = ${literal(place)}`),
+    'COMMIT',
+  ];
+  const rename = async (): Promise<void> => {
+    await endSessions(admin, place);
+    await runDone(admin, statements.join(';\n'));
+  };
+  await again(rename, [IN_USE], options.signal);
+}
+
+/** Ends the sessions of its users, drops the database, and forgets the tenant. */
+export async function deleteDatabase(context: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<void> {
+  const { options, registry } = context;
+  const { id, place } = tenant;
+  await refuseUnmarked(context, admin, place);
+  await close(admin, place, registry.change(id, `status = 'archived', failure = NULL`, `place = ${literal(place)}`));
+  const drop = async (): Promise<void> => {
+    await endSessions(admin, place);
+    await runDone(admin, `DROP DATABASE ${identifier(place)}`);
+  };
+  try {
+    await again(drop, [IN_USE], options.signal);
+  } catch (error) {
+    if ((error as ServerError).code !== ABSENT) throw error;
+  }
+  await runDone(admin, registry.removal(id, `place = ${literal(place)}`));
+}
+
+/** A database that was dropped by hand may have been followed by another one of its name. */
+async function refuseUnmarked(context: TenancyContext, admin: Session, place: string): Promise<void> {
+  const [row] = await admin.read(
+    `SELECT pg_catalog.current_database() AS service, pg_catalog.shobj_description(d.oid, 'pg_database') AS mark FROM pg_catalog.pg_database d WHERE d.datname = ${literal(place)}`,
+  );
+  if (row === undefined) return;
+  const mark = markOf(row['service'] ?? '', context);
+  if (row['mark'] === mark) return;
+  throw new MigrationError({
+    code: 'invalidOptions',
+    message: `the database ${JSON.stringify(place)} does not have the comment that this service gives its tenants’ databases; it was not touched`,
+    hint: `if it is the tenant’s nevertheless: COMMENT ON DATABASE ${identifier(place)} IS ${literal(mark)}`,
+  });
+}
+
+async function close(admin: Session, place: string, change: string): Promise<void> {
+  await again(() => runDone(admin, `BEGIN; ALTER DATABASE ${identifier(place)} ALLOW_CONNECTIONS false; ${change}; COMMIT`));
+}
+
+async function endSessions(admin: Session, place: string): Promise<void> {
+  await admin.read(
+    `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = ${literal(place)} AND pid <> pg_catalog.pg_backend_pid()`,
+  );
+}

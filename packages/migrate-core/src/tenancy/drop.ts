@@ -1,0 +1,52 @@
+/** The end of a tenant, under its lock. */
+
+import type { Session } from '../session.ts';
+import type { DropTenantOptions, Tenant } from '../tenancy.ts';
+import { tenantError, type TenancyContext } from './context.ts';
+import { archiveDatabase, databaseExists, deleteDatabase } from './database-place.ts';
+import { identifier } from '../sql.ts';
+import { invalidTenant } from './place.ts';
+import { publicTenant, runDone, type RegisteredTenant } from './registry.ts';
+import { archiveSchema, deleteSchema, schemaExists } from './schema-place.ts';
+import { withTenantLock } from './tenant-lock.ts';
+
+export async function dropTenant(context: TenancyContext, id: string, mode: 'archive' | 'delete'): Promise<Tenant> {
+  const { registry, layout } = context;
+  return withTenantLock<Tenant>(context, id, {
+    look: async (guardian) => {
+      const tenant = await registry.find(guardian, id);
+      if (tenant === null) throw invalidTenant(id, 'there is none of that id', 'the list of tenants shows who there is');
+      if (tenant.kind !== layout.kind) throw invalidTenant(id, `it has a ${tenant.kind} of its own, and tenancy.mode says ${layout.kind}`);
+      return tenant;
+    },
+    settled: (tenant) => (mode === 'archive' && tenant.status === 'archived' && tenant.transit === null ? publicTenant(tenant) : null),
+    work: async (guardian, tenant) => {
+      try {
+        await end(context, tenant, mode);
+      } catch (error) {
+        throw tenantError(id, mode === 'archive' ? 'archived' : 'deleted', error);
+      }
+      return publicTenant((await registry.find(guardian, id)) ?? { ...tenant, status: 'archived', updatedAt: new Date() });
+    },
+  });
+}
+
+async function end(context: TenancyContext, tenant: RegisteredTenant, mode: NonNullable<DropTenantOptions['mode']>): Promise<void> {
+  const { registry, layout } = context;
+  const admin = await context.open(null);
+  try {
+    const { id, place, placed, transit } = tenant;
+    const there = placed && (await (layout.kind === 'schema' ? schemaExists(admin, place) : databaseExists(admin, place)));
+    if (there) return await (layout.kind === 'schema' ? schemaEnd : databaseEnd)[mode](context, admin, tenant);
+    // Half made, or gone without us: nothing is left but its name.
+    if (transit !== null && !placed) await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(transit)}`);
+    await runDone(admin, registry.removal(id, placed ? 'placed' : 'NOT placed'));
+  } finally {
+    await admin.close();
+  }
+}
+
+type End = Readonly<Record<'archive' | 'delete', (context: TenancyContext, admin: Session, tenant: RegisteredTenant) => Promise<void>>>;
+
+const schemaEnd: End = { archive: archiveSchema, delete: deleteSchema };
+const databaseEnd: End = { archive: archiveDatabase, delete: deleteDatabase };

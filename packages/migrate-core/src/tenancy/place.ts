@@ -1,0 +1,80 @@
+/** Ids and places of tenants. Ids are anybody's text, and places are names in PostgreSQL: both are checked here, and quoted wherever they go. */
+
+import { randomBytes } from 'node:crypto';
+
+import { MigrationError } from '../errors.ts';
+import { whyNotTenant } from '../fleet/target.ts';
+import type { TenancyDefinition } from '../service.ts';
+import { identifier } from '../sql.ts';
+
+export type PlaceKind = TenancyDefinition['mode'];
+
+/** Bytes. The id is a key of the registry, and an index holds no longer ones than 2,700. */
+const LONGEST_ID = 1_000;
+const LONGEST_NAME = 63;
+
+/** The place that this id would get. Throws `invalidOptions` for what cannot be an id, or a tenant's place. */
+export function placeOf(id: string, kind: PlaceKind, place: ((id: string) => string) | undefined, reserved: readonly string[]): string {
+  const whyNot = whyNotId(id);
+  if (whyNot !== null) throw invalidTenant(id, `it cannot be a tenant’s id: ${whyNot}`);
+  const name = place === undefined ? id : askFor(id, place);
+  const why = whyNotTenant(name, kind) ?? (reserved.includes(name) ? 'the service keeps its own things there' : null);
+  if (why === null) return name;
+  const hint = place === undefined ? `give the tenant another id, or say with tenancy.place what its ${kind} is called` : undefined;
+  throw invalidTenant(id, `${JSON.stringify(shortened(name))} cannot be its ${kind}: ${why}`, hint);
+}
+
+function whyNotId(id: string): string | null {
+  if (id === '') return 'it is empty';
+  if (id.includes('\0')) return 'it holds a NUL character';
+  // Two of them would be stored as the same id.
+  if (!id.isWellFormed()) return 'it is no well-formed Unicode';
+  return Buffer.byteLength(id) > LONGEST_ID ? `it has more than ${LONGEST_ID} bytes` : null;
+}
+
+function askFor(id: string, place: (id: string) => string): string {
+  let name: unknown;
+  try {
+    name = place(id);
+  } catch (error) {
+    throw invalidTenant(id, `tenancy.place has no name for it: ${(error as Error).message}`, undefined, error);
+  }
+  if (typeof name === 'string') return name;
+  throw invalidTenant(id, 'tenancy.place answered something else than a name');
+}
+
+export function invalidTenant(id: string, why: string, hint?: string, cause?: unknown): MigrationError {
+  return new MigrationError({ code: 'invalidOptions', message: `the tenant ${JSON.stringify(shortened(id))}: ${why}`, hint, cause });
+}
+
+export function shortened(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+/** A name that begins as this one does, ends with the suffix, and is short enough to be one. */
+export function nameWith(base: string, suffix: string): string {
+  let begin = '';
+  let room = LONGEST_NAME - Buffer.byteLength(suffix);
+  for (const character of base) {
+    room -= Buffer.byteLength(character);
+    if (room < 0) break;
+    begin += character;
+  }
+  return `${begin}${suffix}`;
+}
+
+/** What an archived place is called: never what another one is. */
+export function archiveName(place: string, now: Date): string {
+  const day = now.toISOString().slice(0, 10).replaceAll('-', '');
+  return nameWith(place, `_archived_${day}_${randomBytes(5).toString('hex')}`);
+}
+
+/** What a database is called until its place is known to be free. */
+export function provisionalName(database: string): string {
+  return nameWith(database, `_new_${randomBytes(8).toString('hex')}`);
+}
+
+/** A search path: quoted, in this order. */
+export function searchPath(names: readonly string[]): string {
+  return names.map(identifier).join(', ');
+}

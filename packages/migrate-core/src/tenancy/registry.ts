@@ -1,0 +1,164 @@
+/** The library's own registry of tenants: one table beside the service's shared history. Every statement about it. */
+
+import { MigrationError } from '../errors.ts';
+import { revokeFromOthers, strangersOf } from '../history.ts';
+import type { Row, ServerError, Session } from '../session.ts';
+import { doBlock, identifier, literal, qualified } from '../sql.ts';
+import type { Tenant, TenantStatus } from '../tenancy.ts';
+import { again } from './again.ts';
+import { invalidTenant, shortened, type PlaceKind } from './place.ts';
+
+/** A tenant, and how far its making has come. */
+export interface RegisteredTenant extends Tenant {
+  readonly kind: PlaceKind;
+  /** Whether its place was made, and so is this tenant's own. */
+  readonly placed: boolean;
+  /** A second name of its database: while that is made, or put away. */
+  readonly transit: string | null;
+  readonly madeBy: 'template' | 'replay' | null;
+}
+
+const PAGE = 1_000;
+const LONGEST_FAILURE = 2_000;
+
+const COLUMNS = `id, place, kind, status, failure, placed, transit, made_by,
+ pg_catalog.to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,
+ pg_catalog.to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated_at`;
+
+/** Without a registry, or its schema, there are no tenants. */
+const ABSENT = new Set(['42P01', '3F000']);
+
+export class Registry {
+  readonly schema: string;
+  readonly kind: PlaceKind;
+  /** Quoted. */
+  readonly table: string;
+
+  constructor(schema: string, historyTable: string, kind: PlaceKind) {
+    this.schema = schema;
+    this.kind = kind;
+    this.table = qualified(schema, `${historyTable}_tenants`);
+  }
+
+  /** By id. With a database each and a schema each in one registry, those of the service's present mode. */
+  async list(session: Session): Promise<readonly RegisteredTenant[]> {
+    return this.#read(session, `WHERE kind = ${literal(this.kind)} ORDER BY id`);
+  }
+
+  find(session: Session, id: string): Promise<RegisteredTenant | null> {
+    return this.#read(session, `WHERE id = ${literal(id)}`).then(([tenant]) => tenant ?? null);
+  }
+
+  /** The active ones behind this id, a page of them; `null` begins. */
+  activeAfter(session: Session, id: string | null): Promise<readonly RegisteredTenant[]> {
+    const behind = id === null ? '' : ` AND id > ${literal(id)}`;
+    return this.#read(session, `WHERE kind = ${literal(this.kind)} AND status = 'active'${behind} ORDER BY id LIMIT ${PAGE}`);
+  }
+
+  async #read(session: Session, condition: string): Promise<readonly RegisteredTenant[]> {
+    try {
+      return (await session.read(`SELECT ${COLUMNS} FROM ${this.table} ${condition}`)).map(tenantOf);
+    } catch (error) {
+      if (ABSENT.has((error as ServerError).code ?? '')) return [];
+      throw error;
+    }
+  }
+
+  /** The tenant as it is registered, or now is: `provisioning`, with nothing made. Makes the registry where there is none. */
+  async register(session: Session, id: string, place: string): Promise<RegisteredTenant> {
+    for (;;) {
+      const known = await this.find(session, id);
+      if (known !== null) return known;
+      await this.#refuseStrangers(session);
+      const added = await session.run(
+        `INSERT INTO ${this.table} (id, place, kind, status) VALUES (${[id, place, this.kind, 'provisioning'].map(literal).join(', ')}) ON CONFLICT (id) DO NOTHING`,
+      );
+      if (added.kind === 'lost') throw added.error;
+      if (added.kind === 'done') continue;
+      if (ABSENT.has(added.error.code ?? '')) await this.#make(session);
+      else if (added.error.code === '23505') await this.#refusePlace(session, id, place);
+      else throw added.error;
+    }
+  }
+
+  async #refusePlace(session: Session, id: string, place: string): Promise<void> {
+    const [other] = await this.#read(session, `WHERE kind = ${literal(this.kind)} AND place = ${literal(place)}`);
+    // Gone meanwhile: the place is free.
+    if (other === undefined) return;
+    throw invalidTenant(id, `its ${this.kind} would be ${JSON.stringify(place)}, which is that of the tenant ${JSON.stringify(shortened(other.id))}`);
+  }
+
+  async #make(session: Session): Promise<void> {
+    const body = `DECLARE r record; BEGIN
+IF pg_catalog.to_regnamespace(${literal(identifier(this.schema))}) IS NULL THEN CREATE SCHEMA ${identifier(this.schema)}; END IF;
+CREATE TABLE IF NOT EXISTS ${this.table} (
+  id text COLLATE "C" PRIMARY KEY, place text COLLATE "C" NOT NULL, kind text NOT NULL CHECK (kind IN ('schema', 'database')),
+  status text NOT NULL CHECK (status IN ('provisioning', 'active', 'failed', 'archived')),
+  created_at timestamptz NOT NULL DEFAULT pg_catalog.now(), updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(), failure text,
+  placed boolean NOT NULL DEFAULT false, transit text, made_by text CHECK (made_by IN ('template', 'replay')), UNIQUE (kind, place));
+${revokeFromOthers([this.table])} END`;
+    await again(() => runDone(session, `BEGIN; ${doBlock(body)}; COMMIT`));
+  }
+
+  /** Refuses to write into a table that somebody made before us: its triggers would run as us. */
+  async #refuseStrangers(session: Session): Promise<void> {
+    const [row] = await session.read(`SELECT ${strangersOf([this.table])} AS strangers`);
+    const found = row?.['strangers'] ?? null;
+    if (found === null) return;
+    throw new MigrationError({
+      code: 'connection',
+      message: `the registry of tenants is not this role's (${found}): what its owner put on it would run with this role's rights. Nothing was written`,
+      hint: 'connect as its owner, or look at it and then: ALTER TABLE … OWNER TO this role',
+    });
+  }
+
+  /** SQL of a change of one tenant, which fails when the condition does not hold any more. `changes` and `condition` are SQL. */
+  change(id: string, changes: string, condition: string): string {
+    return doBlock(
+      `BEGIN UPDATE ${this.table} SET ${changes}, updated_at = pg_catalog.now() WHERE id = ${literal(id)} AND ${condition}; IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = '${MOVED_ON}', MESSAGE = 'migrate: somebody else changed the tenant meanwhile'; END IF; END`,
+    );
+  }
+
+  activation(id: string, madeBy: 'template' | 'replay'): string {
+    return this.change(id, `status = 'active', failure = NULL, made_by = ${literal(madeBy)}`, `status = 'provisioning' AND placed`);
+  }
+
+  /** @param failure Without data. */
+  failing(id: string, failure: string): string {
+    return this.change(id, `status = 'failed', failure = ${literal(failure.slice(0, LONGEST_FAILURE))}`, `status = 'provisioning'`);
+  }
+
+  /** SQL that forgets a tenant whose place is not there (any more). */
+  removal(id: string, condition: string): string {
+    return `DELETE FROM ${this.table} WHERE id = ${literal(id)} AND ${condition}`;
+  }
+}
+
+/** Of the registry's own guard: the row is not as it was. */
+export const MOVED_ON = 'MG004';
+
+/** Runs a message, and throws unless it did all it had to. */
+export async function runDone(session: Session, text: string): Promise<void> {
+  const result = await session.run(text);
+  if (result.kind !== 'done') throw result.error;
+}
+
+function tenantOf(row: Row): RegisteredTenant {
+  return {
+    id: row['id'] ?? '',
+    place: row['place'] ?? '',
+    kind: (row['kind'] ?? 'schema') as PlaceKind,
+    status: (row['status'] ?? 'provisioning') as TenantStatus,
+    createdAt: new Date(row['created_at'] ?? 0),
+    updatedAt: new Date(row['updated_at'] ?? 0),
+    failure: row['failure'] ?? null,
+    placed: row['placed'] === 't',
+    transit: row['transit'] ?? null,
+    madeBy: (row['made_by'] ?? null) as RegisteredTenant['madeBy'],
+  };
+}
+
+/** As the library's callers see it. */
+export function publicTenant({ id, place, status, createdAt, updatedAt, failure }: Tenant): Tenant {
+  return { id, place, status, createdAt, updatedAt, failure };
+}

@@ -1,0 +1,23 @@
+/** A pooler with few server connections lets us wait for ourselves, since the guardian keeps one. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { MigrationError } from '../errors.ts';
+import type { Session } from '../session.ts';
+
+const LIMIT_MS = 10_000;
+
+/** Throws `connection` when this connection gets no answer while the guardian has one. */
+export async function answersInTime(session: Session): Promise<void> {
+  const limit = new AbortController();
+  const answer = session.read('SELECT 1').finally(() => limit.abort());
+  const slow = await sleep(LIMIT_MS, true, { signal: limit.signal }).catch(() => false);
+  if (!slow) return void (await answer);
+  answer.catch(() => undefined);
+  await session.abandon();
+  throw new MigrationError({
+    code: 'connection',
+    message: `making a tenant needs two connections to the service's database at once, and the second one got no answer for ${LIMIT_MS / 1000} s`,
+    hint: 'give the pooler a pool of at least two connections for each tenant that is made at the same time, or connect to PostgreSQL directly',
+  });
+}

@@ -1,0 +1,175 @@
+/** The tenants of one service. */
+
+import pLimit from 'p-limit';
+
+import { MigrationError } from '../errors.ts';
+import { createFleet, type Fleet, type FleetOptions } from '../fleet.ts';
+import { TenantFleet } from '../fleet/tenant-fleet.ts';
+import { readRegistryQuery, type FleetTarget } from '../fleet/target.ts';
+import { Session } from '../session.ts';
+import type {
+  BackfillRequest,
+  CreateTenantOptions,
+  DropTenantOptions,
+  Tenancy,
+  TenancyOptions,
+  Tenant,
+  TenantBackfill,
+  TenantCreation,
+  TenantStrays,
+} from '../tenancy.ts';
+import { missingTables } from './backfill.ts';
+import type { TenancyContext } from './context.ts';
+import { tenantTarget, type TenancyLayout } from './layout.ts';
+import { invalidTenant, placeOf } from './place.ts';
+import { publicTenant, Registry } from './registry.ts';
+
+/** Tenants that are made at once: each is two or three connections, and some work for the server. */
+const AT_ONCE = 4;
+
+export class ServiceTenancy implements Tenancy {
+  readonly #context: TenancyContext;
+  readonly #limit = pLimit(AT_ONCE);
+
+  constructor(options: TenancyOptions, layout: TenancyLayout) {
+    this.#context = {
+      options,
+      layout,
+      registry: new Registry(layout.schema, layout.table, layout.kind),
+      fleet: new TenantFleet(fleetOptions(options, layout, () => [])),
+      open: (database) => Session.open(() => options.connect(database)),
+    };
+  }
+
+  async list(): Promise<readonly Tenant[]> {
+    const { registry, options } = this.#context;
+    const { query } = options.tenancy;
+    return this.#read(async (session) => (query === undefined ? (await registry.list(session)).map(publicTenant) : readOwn(session, query)));
+  }
+
+  async find(id: string): Promise<Tenant | null> {
+    if (this.#context.options.tenancy.query !== undefined) return (await this.list()).find((tenant) => tenant.id === id) ?? null;
+    // PostgreSQL cannot hold it, so nobody has it.
+    if (id.includes('\0')) return null;
+    return this.#read(async (session) => {
+      const tenant = await this.#context.registry.find(session, id);
+      return tenant === null ? null : publicTenant(tenant);
+    });
+  }
+
+  async create(id: string, request: CreateTenantOptions = {}): Promise<TenantCreation> {
+    this.#refuseOwnRegistry('create');
+    const { options, layout } = this.#context;
+    const place = placeOf(id, layout.kind, options.tenancy.place, layout.kind === 'schema' ? [layout.schema, layout.extensionsSchema] : []);
+    const { createTenant } = await import('./create.ts');
+    return this.#limit(() => createTenant(this.#context, id, place, request));
+  }
+
+  async drop(id: string, { mode = 'archive' }: DropTenantOptions = {}): Promise<Tenant> {
+    this.#refuseOwnRegistry('drop');
+    const { dropTenant } = await import('./drop.ts');
+    return this.#limit(() => dropTenant(this.#context, id, mode));
+  }
+
+  async backfill({ tenants, mode = 'apply' }: BackfillRequest = {}): Promise<readonly TenantBackfill[]> {
+    const { layout, options, open } = this.#context;
+    const active = (await this.list()).filter((tenant) => tenant.status === 'active');
+    const chosen = tenants === undefined ? active : tenants.map((id) => active.find((tenant) => tenant.id === id) ?? refuseInactive(id));
+    const results: TenantBackfill[] = [];
+    for (const { id, place } of chosen) {
+      const session = await open(layout.kind === 'schema' ? null : place);
+      try {
+        const missing = await missingTables(session, layout.kind === 'schema' ? place : 'public', options.tenancy.requiredTables ?? []);
+        const failure = missing.length === 0 || mode === 'plan' ? null : `it lacks ${missing.join(', ')}, which cannot be made again here`;
+        results.push({ tenant: id, created: mode === 'plan' ? missing : [], failure });
+      } finally {
+        await session.close();
+      }
+    }
+    return results;
+  }
+
+  async strays(): Promise<TenantStrays> {
+    const { readStrays } = await import('./strays.ts');
+    const { registry, layout, options } = this.#context;
+    const { query } = options.tenancy;
+    return this.#read(async (session) => {
+      const tenants = query === undefined ? await registry.list(session) : await readOwn(session, query);
+      const known = new Set(
+        tenants.flatMap((tenant) => [tenant.place, ...('transit' in tenant && typeof tenant.transit === 'string' ? [tenant.transit] : [])]),
+      );
+      return readStrays(session, layout, known, tenants.filter((tenant) => tenant.status === 'active').map(publicTenant));
+    });
+  }
+
+  target(tenant: Tenant): FleetTarget {
+    return tenantTarget(this.#context.layout, tenant);
+  }
+
+  fleet(onEvent?: FleetOptions['onEvent']): Fleet {
+    const { options, layout } = this.#context;
+    return createFleet({ ...fleetOptions(options, layout, () => this.#targets()), onEvent: onEvent ?? options.onEvent });
+  }
+
+  /** Page by page, so that the memory of a pass does not grow with the number of tenants. */
+  async *#targets(): AsyncGenerator<FleetTarget, void, undefined> {
+    const { registry, options } = this.#context;
+    const { query } = options.tenancy;
+    if (query !== undefined) {
+      for (const tenant of await this.list()) yield this.target(tenant);
+      return;
+    }
+    for (let last: string | null = null; ;) {
+      const page: readonly Tenant[] = await this.#read((session) => registry.activeAfter(session, last));
+      for (const tenant of page) yield this.target(tenant);
+      last = page.at(-1)?.id ?? null;
+      if (last === null) return;
+    }
+  }
+
+  async #read<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    const session = await this.#context.open(null);
+    try {
+      return await work(session);
+    } finally {
+      await session.close();
+    }
+  }
+
+  #refuseOwnRegistry(what: string): void {
+    const { service, tenancy } = this.#context.options;
+    if (tenancy.query === undefined) return;
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `the registry of the tenants of ${service} is its own (tenancy.query), which is only read: this cannot ${what} one`,
+      hint: `${what} it where the service does, or take tenancy.query out of its configuration`,
+    });
+  }
+}
+
+function refuseInactive(id: string): never {
+  throw invalidTenant(id, 'there is no active one of that id', 'the list of tenants shows who there is');
+}
+
+async function readOwn(session: Session, query: string): Promise<readonly Tenant[]> {
+  const rows = await readRegistryQuery(session, query);
+  return rows.map(([id, place]) => ({ id, place, status: 'active', createdAt: null, updatedAt: null, failure: null }));
+}
+
+function fleetOptions(options: TenancyOptions, layout: TenancyLayout, targets: FleetOptions['targets']): FleetOptions {
+  const { service, tenancy, connect, order, requirements, waitLimitMs, lockTimeoutMs, retryLimitMs, onEvent, signal } = options;
+  return {
+    service,
+    source: tenancy.source,
+    targets,
+    connect,
+    history: { table: layout.table, scriptsSchema: layout.schema },
+    order,
+    requirements,
+    waitLimitMs,
+    lockTimeoutMs,
+    retryLimitMs,
+    onEvent,
+    signal,
+  };
+}

@@ -1,0 +1,79 @@
+/** One at a time for each tenant: an advisory lock in a transaction of its own, so that a crash strands nothing, and neither does a pooler. */
+
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { MigrationError } from '../errors.ts';
+import { begin } from '../guard.ts';
+import { defaults } from '../migrator.ts';
+import type { Session } from '../session.ts';
+import type { TenancyContext } from './context.ts';
+import { shortened } from './place.ts';
+import type { RegisteredTenant, Registry } from './registry.ts';
+
+const FIRST_POLL_MS = 30;
+const LONGEST_POLL_MS = 500;
+
+export interface LockedWork<T> {
+  /** Outside any transaction: the tenant as it is registered. Throws when there is none. */
+  readonly look: (guardian: Session) => Promise<RegisteredTenant>;
+  /** The answer when nothing is left to do; `null` when something is. `waited`: somebody else was at work on this tenant. */
+  readonly settled: (tenant: RegisteredTenant, waited: boolean) => T | null;
+  /** While this tenant's lock is held by the guardian's open transaction. */
+  readonly work: (guardian: Session, tenant: RegisteredTenant) => Promise<T>;
+}
+
+/** Does the work under the tenant's lock; throws `lockTimeout` when somebody else has it for longer than the limit. */
+export async function withTenantLock<T>(context: TenancyContext, id: string, { look, settled, work }: LockedWork<T>): Promise<T> {
+  const { signal, waitLimitMs = defaults.waitLimitMs } = context.options;
+  const until = performance.now() + waitLimitMs;
+  const guardian = await context.open(null);
+  let waited = false;
+  try {
+    for (let delay = FIRST_POLL_MS; ; delay = Math.min(LONGEST_POLL_MS, delay * 1.5)) {
+      refuseAborted(signal);
+      const early = settled(await look(guardian), waited);
+      if (early !== null) return early;
+      if (await takeLock(guardian, context.registry, id)) {
+        // What the lock's last holder did is seen only now.
+        const tenant = await context.registry.find(guardian, id);
+        const late = tenant === null ? null : settled(tenant, waited);
+        if (late !== null) return late;
+        if (tenant !== null) return await work(guardian, tenant);
+      } else {
+        waited = true;
+      }
+      await guardian.run('ROLLBACK');
+      if (performance.now() > until) throw heldTooLong(id, waitLimitMs);
+      await sleep(delay * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    await guardian.run('ROLLBACK');
+    await guardian.close();
+  }
+}
+
+/** Leaves a transaction open, granted or not. */
+async function takeLock(guardian: Session, registry: Registry, id: string): Promise<boolean> {
+  const key = createHash('sha256').update(`tenant of migrate\0${registry.table}\0${id}`).digest().readBigInt64BE(0);
+  const begun = await guardian.runInside(begin());
+  if (begun.kind !== 'done') throw begun.error;
+  const [row] = await guardian.read(
+    `SELECT pg_catalog.pg_try_advisory_xact_lock(${key}) AS granted, pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), pg_catalog.set_config('tcp_keepalives_idle', '10', true),
+ CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL THEN pg_catalog.set_config('transaction_timeout', '0', true) END`,
+  );
+  return row?.['granted'] === 't';
+}
+
+export function refuseAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new MigrationError({ code: 'aborted', message: 'stopped on request', hint: 'the same call goes on where it stopped' });
+}
+
+function heldTooLong(id: string, limitMs: number): MigrationError {
+  return new MigrationError({
+    code: 'lockTimeout',
+    message: `somebody else has been making or dropping the tenant ${JSON.stringify(shortened(id))} for ${limitMs / 1000} s`,
+    hint: 'wait for that, then do it again',
+  });
+}
