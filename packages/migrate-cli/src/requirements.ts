@@ -74,7 +74,8 @@ export class Requirements {
 
 async function read(service: Service, where: Service): Promise<Awaited<ReturnType<ReturnType<Service['migrator']>['status']>>['applied'] | null> {
   try {
-    return (await service.migrator({ connect: where.connector.connect }).status()).applied;
+    const { applied, interrupted } = await service.migrator({ connect: where.connector.connect }).status();
+    return [...applied, ...interrupted];
   } catch (error) {
     // A database that was never made has nothing applied.
     return (error as { sqlState?: string }).sqlState === '3D000' ? [] : null;

@@ -82,10 +82,13 @@ export type DownRequest = {
 
 export interface Status {
   readonly target: TargetName;
-  /** Newest applied migration in source order. */
+  /** The newest migration in source order that is applied as a whole. */
   readonly current: { readonly name: string; readonly version: string } | null;
-  /** In history order. */
+  /** Those that are whole, in history order. */
   readonly applied: readonly AppliedMigration[];
+  /** Begun and not ended, up or down; whoever runs next goes on with them. */
+  readonly interrupted: readonly AppliedMigration[];
+  /** What `up` would apply or finish, in source order. */
   readonly pending: readonly { readonly name: string; readonly version: string; readonly description: string }[];
   readonly problems: readonly Problem[];
   readonly ignored: readonly { readonly path: string; readonly reason: string }[];
@@ -187,15 +190,17 @@ class TargetMigrator implements Migrator {
       const snapshot = await readHistory(session, this.#tables);
       const current = plan(available, snapshot.applied, { direction: 'up', order: this.#options.order });
       const descriptions = new Map(listing.migrations.map((one) => [one.name, one.description]));
-      const newest = snapshot.applied.find((row) => row.name === current.current);
+      const whole = snapshot.applied.filter((row) => row.state === 'applied');
+      const interrupted = snapshot.applied.filter((row) => row.state !== 'applied');
+      const newest = whole.find((row) => row.name === plan(available, whole, { direction: 'up' }).current);
+      const unfinished = new Set([...current.pending, ...interrupted.map((row) => row.name)]);
       return {
         target: this.#target(snapshot.database),
         current: newest === undefined ? null : { name: newest.name, version: newest.version },
-        applied: snapshot.applied,
-        pending: available
-          .filter((one) => current.pending.includes(one.name))
-          .map(({ name, version }) => ({ name, version, description: descriptions.get(name) ?? '' })),
-        problems: [...sourceProblems(listing), ...interruptedProblems(snapshot.applied), ...current.problems],
+        applied: whole,
+        interrupted,
+        pending: available.filter((one) => unfinished.has(one.name)).map(({ name, version }) => ({ name, version, description: descriptions.get(name) ?? '' })),
+        problems: [...sourceProblems(listing), ...interruptedProblems(interrupted), ...current.problems],
         ignored: listing.ignored,
         running: await this.#running(session),
       };
@@ -429,16 +434,14 @@ function sourceProblems(listing: SourceListing): Problem[] {
   return listing.problems.map(({ code, name, message }) => ({ code, name, version: name, message, severity: 'error' }));
 }
 
-function interruptedProblems(applied: readonly AppliedMigration[]): Problem[] {
-  return applied
-    .filter((row) => row.state !== 'applied')
-    .map((row) => ({
-      code: 'interrupted',
-      severity: 'warning',
-      name: row.name,
-      version: row.version,
-      message: `${row.name} was interrupted half way ${row.state === 'started' ? 'up' : 'down'}; the next \`migrate up\` goes on where it stopped`,
-    }));
+function interruptedProblems(interrupted: readonly AppliedMigration[]): Problem[] {
+  return interrupted.map((row) => ({
+    code: 'interrupted',
+    severity: 'warning',
+    name: row.name,
+    version: row.version,
+    message: `${row.name} was interrupted half way ${row.state === 'started' ? 'up' : 'down'}; the next \`migrate up\` goes on where it stopped`,
+  }));
 }
 
 function plannedStep(step: PreparedStep, transaction: PlannedStep['transaction']): PlannedStep {

@@ -57,7 +57,7 @@ test('an interrupted migration is marked as a person found it', async () => {
   await using files = await folder({ ...base, '0003_c.sql': '-- migrate: transaction=none\nCREATE TABLE c (id int);\nSELECT 1/0;\n' });
   const { migrator } = migratorOn(db, files.path);
   await failureOf(migrator.up());
-  expect((await migrator.status()).applied.at(-1)).toMatchObject({ name: '0003_c', state: 'started' });
+  expect((await migrator.status()).interrupted.at(-1)).toMatchObject({ name: '0003_c', state: 'started' });
   expect((await failureOf(migrator.repair({ accept: ['3'] }))).hint).toContain('--mark-applied 0003_c');
   await migrator.repair({ markApplied: ['3'] });
   expect((await migrator.status()).applied.at(-1)).toMatchObject({ name: '0003_c', state: 'applied' });

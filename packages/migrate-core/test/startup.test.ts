@@ -11,6 +11,7 @@ function status(pending: readonly string[], problems: Status['problems'] = []): 
     target,
     current: null,
     applied: [],
+    interrupted: [],
     pending: pending.map((name) => ({ name, version: name, description: '' })),
     problems,
     ignored: [],

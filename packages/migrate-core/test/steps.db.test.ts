@@ -67,8 +67,11 @@ test('a failure half way is resumed behind what is done, with the statement corr
   expect(error.sqlState).toBe('42703');
   expect(error.position).toMatchObject({ line: 3, column: 1 });
   expect(error.report?.outcome).toBe('failed');
-  expect((await first.status()).applied.at(-1)?.state).toBe('started');
+  expect((await first.status()).interrupted.at(-1)?.state).toBe('started');
   expect((await first.status()).problems.map((problem) => problem.code)).toContain('interrupted');
+  // Half done is not done: nobody may build on it, and there is something to do.
+  expect(await first.status()).toMatchObject({ current: { version: '0001' }, pending: [{ version: '0002' }] });
+  expect(versions((await first.status()).applied)).toEqual(['0001']);
   await files.write({
     '0002_x.sql':
       'CREATE TABLE once (id int);\nCREATE INDEX CONCURRENTLY t_a ON t (id);\nCREATE INDEX CONCURRENTLY t_b ON t (email);\nCREATE TABLE last (id int);\n',
@@ -84,8 +87,11 @@ test('what was done may not change under an interrupted migration', async () => 
   await using files = await folder({ ...base, '0002_x.sql': 'CREATE TABLE once (id int);\nCREATE INDEX CONCURRENTLY t_b ON t (nowhere);\n' });
   await failureOf(migratorOn(db, files.path).migrator.up());
   await files.write({ '0002_x.sql': 'CREATE TABLE another (id int);\nCREATE INDEX CONCURRENTLY t_b ON t (email);\n' });
-  const error = await failureOf(migratorOn(db, files.path).migrator.up());
-  expect(error.message).toContain('have been changed in the file since');
+  const { migrator } = migratorOn(db, files.path);
+  const planned = await migrator.plan({ direction: 'up' });
+  expect(planned.plan.problems).toMatchObject([{ code: 'interrupted', severity: 'error', message: expect.stringContaining('been changed in the file since') }]);
+  const error = await failureOf(migrator.up());
+  expect(error.message).toContain('been changed in the file since');
   expect(error.message).toContain('migrate repair');
 });
 

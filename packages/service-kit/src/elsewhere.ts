@@ -67,7 +67,7 @@ const NOTHING: MigrationSource = {
 
 async function readHistoryOf(service: string, connection: ChosenConnection): Promise<readonly string[]> {
   const status = await createMigrator({ service, source: NOTHING, connect: connectWith(connection.settings, 'requirements') }).status();
-  return status.applied.filter((row) => row.state === 'applied').map((row) => row.name);
+  return status.applied.map((row) => row.name);
 }
 
 /** `fetch` says only "fetch failed", and why in its cause. */

@@ -93,7 +93,7 @@ export function schemaState(service: string, status: Status): SchemaState {
     service,
     version: status.current?.version ?? null,
     // One that was begun and not finished is no ground to build on.
-    applied: status.applied.filter((row) => row.state === 'applied').map((row) => row.name),
+    applied: status.applied.map((row) => row.name),
     pending: status.pending.map((one) => one.name),
     problems: status.problems.map(({ code, version, message }) => ({ code, version, message })),
     running: status.running?.name || null,

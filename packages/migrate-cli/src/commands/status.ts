@@ -82,6 +82,6 @@ function exitCode(invocation: Invocation, found: readonly ServiceStatus[]): Exit
   if (error !== undefined && error !== null) return exitCodeOf(error, 'up', invocation.stoppedBy());
   if (invocation.options.exitCode !== true) return exit.done;
   if (found.some((one) => one.status?.problems.some((problem) => problem.severity === 'error' && problem.code !== 'outOfOrder') === true)) return exit.failed;
-  const unfinished = found.some(({ status }) => status !== null && (status.pending.length > 0 || status.applied.some((row) => row.state !== 'applied')));
+  const unfinished = found.some(({ status }) => status !== null && status.pending.length + status.interrupted.length > 0);
   return unfinished ? exit.pending : exit.done;
 }

@@ -50,7 +50,7 @@ export function targetsOf(tenants: ServiceFleet, ids: readonly string[]): readon
 function refuseDifferent({ groups }: FleetStatus): void {
   const standing = new Map<string, number>();
   for (const { tenants, status } of groups) {
-    if (status.applied.length === 0) continue;
+    if (status.applied.length + status.interrupted.length === 0) continue;
     const version = status.current?.version ?? 'none';
     standing.set(version, (standing.get(version) ?? 0) + tenants.length);
   }

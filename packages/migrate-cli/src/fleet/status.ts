@@ -134,7 +134,7 @@ function withoutTimes({ running: _, applied, ...shared }: SharedTarget): object 
 }
 
 function isBehind(status: Status): boolean {
-  return status.pending.length > 0 || status.applied.some((row) => row.state !== 'applied');
+  return status.pending.length + status.interrupted.length > 0;
 }
 
 function exitCode({ options }: Invocation, { groups, failures, total }: FleetStatus): ExitCode {

@@ -122,16 +122,17 @@ export function renderStatus({ service, connection, status, names }: ServiceStat
   const lines = [heading(service, connection, colours)];
   if (status === null) return lines.join('\n');
   const marks = new Map(status.problems.map((problem) => [problem.name, problem.code]));
-  const applied = new Map(status.applied.map((row) => [row.name, row]));
+  const rowOf = new Map([...status.applied, ...status.interrupted].map((row) => [row.name, row]));
   const pending = new Set(status.pending.map((one) => one.name));
-  const unknown = status.applied.map((row) => row.name).filter((name) => !names.includes(name));
+  const unknown = [...rowOf.keys()].filter((name) => !names.includes(name));
   const rows = [...names, ...unknown].flatMap((name) => {
     const mark = marks.get(name);
-    const row = applied.get(name);
+    const row = rowOf.get(name);
     if (row !== undefined) {
       const how =
         row.state !== 'applied' ? colours.yellow('interrupted') : mark === undefined ? colours.green('applied') : colours.red(`applied, ${MARKS[mark]}`);
-      return [[printable(name), how, row.appliedAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'), duration(row.durationMs), printable(row.appliedBy)]];
+      const took = row.state === 'applied' ? duration(row.durationMs) : '';
+      return [[printable(name), how, row.appliedAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'), took, printable(row.appliedBy)]];
     }
     return pending.has(name) ? [[printable(name), mark === undefined ? colours.yellow('pending') : colours.red(`pending, ${MARKS[mark]}`), '', '', '']] : [];
   });

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { MigrationError } from '../errors.ts';
 import { readScript, type HistoryRow, type HistorySnapshot, type HistoryTables, type StoredScript } from '../history.ts';
 import { Message } from './message.ts';
+import { whyNotResumed } from './progress.ts';
 import type { CompiledMigration, LiveScript, Migration, MigrationSource, Script } from '../migration.ts';
 import type { Problem, Step } from '../plan.ts';
 import { positionIn } from '../position.ts';
@@ -44,8 +45,14 @@ export class Preparation {
     for (const step of steps) {
       const row = snapshot.applied.find((one) => one.name === step.name) ?? null;
       const found = step.direction === 'up' ? this.#up(step, row) : await this.#down(session, tables, step, row);
-      if ('code' in found) problems.push(found);
-      else prepared.push(found);
+      if ('code' in found) {
+        problems.push(found);
+        continue;
+      }
+      prepared.push(found);
+      const changed = step.mode === 'resume' && found.script.kind === 'sql' ? whyNotResumed(step.name, found.script, row?.progress ?? null) : null;
+      if (changed !== null)
+        problems.push({ code: 'interrupted', severity: 'error', name: step.name, version: step.version, message: `${step.name}: ${changed}` });
     }
     if (problems.length === 0) await this.#askServer(session, snapshot, prepared);
     return { steps: prepared, problems };

@@ -14,6 +14,13 @@ export async function readProgress(session: Session, tables: HistoryTables, name
   return progress === null ? null : (JSON.parse(progress) as Progress);
 }
 
+/** Why an interrupted migration cannot go on: `null` when what is done is still what its script begins with. */
+export function whyNotResumed(name: string, script: Script, progress: Progress | null): string | null {
+  if (progress === null || progress.prefix === prefixOf(script, progress.done)) return null;
+  const done = progress.done === 1 ? 'the first of its statements, and that has' : `${progress.done} of its statements, and those have`;
+  return `it was interrupted after ${done} been changed in the file since: what is done and what is left cannot be told apart. Restore the file, or look at the schema and type: migrate repair --mark-applied ${name} (or --mark-undone ${name})`;
+}
+
 /** SHA-256 in hex of the first statements: what is done may not change under an interrupted migration. */
 export function prefixOf(script: Script, done: number): string {
   const hash = createHash('sha256');

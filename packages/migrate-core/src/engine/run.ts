@@ -324,7 +324,8 @@ export class TargetRun {
       target: this.#target,
       direction: this.#options.request.direction,
       found: this.#options.available.length,
-      applied: snapshot.applied.map((row) => row.name),
+      // One that was begun is among the steps, or in nobody's way.
+      applied: snapshot.applied.filter((row) => row.state === 'applied').map((row) => row.name),
       steps: current.steps.map((step) => step.name),
       warnings: this.#warnings,
     });

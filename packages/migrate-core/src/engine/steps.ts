@@ -17,7 +17,7 @@ import { withGuardian } from './guardian.ts';
 import { cleanUp, clearWay, isValid, judge, locksStrongly, lookBefore, type Before, type Sweep } from './leftover.ts';
 import { Message } from './message.ts';
 import { waitForOrphan } from './orphan.ts';
-import { prefixOf, readProgress } from './progress.ts';
+import { prefixOf, readProgress, whyNotResumed } from './progress.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { pauseBeforeRetry } from './retry.ts';
 import { sessionSettings, type SessionSettings, type Swap } from './session-settings.ts';
@@ -87,11 +87,8 @@ class Steps {
       await this.#write(records.recordTakenOver(tables, run, name, seq, direction === 'up' ? record : null));
       // What the earlier run still committed while it was being taken over is in the row, not in what was read before.
       const progress = await readProgress(this.#state.main, this.#state.tables, name);
-      if (progress !== null && progress.prefix !== prefixOf(this.#script, progress.done)) {
-        throw this.#stopped(
-          `it was interrupted after ${progress.done} of its statements, and those have been changed in the file since: what is done and what is left cannot be told apart. Restore the file, or look at the schema and type: migrate repair --mark-applied ${name} (or --mark-undone ${name})`,
-        );
-      }
+      const changed = whyNotResumed(name, this.#script, progress);
+      if (changed !== null) throw this.#stopped(changed);
       this.#done = progress?.done ?? 0;
       this.#before = (progress?.before ?? null) as Before | null;
       this.#notice(`goes on where it was interrupted, at statement ${this.#done + 1} of ${this.#script.statements.length}`);
@@ -353,6 +350,10 @@ class Steps {
       throw new Stop(failed(this.#step, failure, 'nothing'));
     }
     await this.#write(records.recordProgress(tables, run, this.#step.name, this.#progress(this.#done, null)));
+    const all = this.#script.statements.length;
+    this.#notice(
+      `${this.#done} of its ${all} statements ${this.#done === 1 ? 'is' : 'are'} done and committed; the next run goes on with statement ${this.#done + 1}`,
+    );
     throw new Stop(failed(this.#step, failure, 'partly'));
   }
 

@@ -63,7 +63,10 @@ export class TenantFleet implements Fleet {
         if (known !== undefined) return void known.tenants.push(target.tenant);
         try {
           const status = await slots.use(target.database ?? null, (client) => this.#migrator(target, client, 'wait').status());
-          const key = state === null ? JSON.stringify(status.applied.map((row) => [row.name, row.checksum, row.state])) : keyOf(target, state);
+          const key =
+            state === null
+              ? JSON.stringify([...status.applied, ...status.interrupted].map((row) => [row.name, row.checksum, row.state]))
+              : keyOf(target, state);
           const group = groups.get(key);
           if (group === undefined) groups.set(key, { tenants: [target.tenant], status });
           else group.tenants.push(target.tenant);
@@ -180,7 +183,7 @@ export class TenantFleet implements Fleet {
 
   async #refuseDifferent(): Promise<void> {
     const { groups } = await this.status();
-    const used = groups.filter((group) => group.status.applied.length > 0);
+    const used = groups.filter(({ status: { applied, interrupted } }) => applied.length + interrupted.length > 0);
     if (used.length <= 1) return;
     const shown = used.slice(0, 5).map((group) => `${group.tenants.length} at ${group.status.current?.version ?? 'none'}`);
     throw new MigrationError({

@@ -6,8 +6,7 @@ import type { Problem } from '../plan.ts';
 
 /** What somebody else still has to do: an interrupted migration is in the history, but not done. */
 export function unfinished(status: Status): readonly string[] {
-  const halfDone = status.applied.filter((row) => row.state !== 'applied').map((row) => row.name);
-  return [...halfDone, ...status.pending.map((one) => one.name)];
+  return [...new Set([...status.interrupted, ...status.pending].map((one) => one.name))];
 }
 
 /** Problems that pass when somebody else migrates; all others ask for another build or a person. */
