@@ -1,5 +1,10 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { ServiceDefinition } from '@org/migrate-core';
 import { describe, expect, test } from 'vitest';
 import { developmentEnvironment, withoutServer } from '../src/development.ts';
+import { repositoryRoot } from '../src/process.ts';
 
 const services = [
   { definition: { name: 'user', migrations: './migrations', database: 'user_service_db', applicationRole: 'user_app' }, port: 3001 },
@@ -30,4 +35,14 @@ describe('the environment in which services are developed', () => {
     expect(withoutServer(services, environment)).toEqual([]);
     expect(developmentEnvironment(services, environment, null)).toEqual({ LAB_RESULTS_SERVICE_URL: 'http://127.0.0.1:3002' });
   });
+});
+
+test.each(['user', 'patient', 'appointment'])('in development %s starts anew when one of its migrations is corrected', async (name) => {
+  const folder = join(repositoryRoot, 'services', name);
+  const { default: definition } = (await import(pathToFileURL(join(folder, 'migrate.config.ts')).href)) as { default: ServiceDefinition };
+  const { scripts } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { scripts: { dev: string } };
+  const watched = [...scripts.dev.matchAll(/--watch-path=(\S+)/g)].map(([, path]) => join(folder, path ?? ''));
+  const folders = [definition.migrations, definition.tenancy?.migrations].filter((one) => typeof one === 'string');
+  expect(watched).toEqual(expect.arrayContaining([...folders, 'src', 'migrate.config.ts'].map((path) => join(folder, path))));
+  for (const path of watched) expect(existsSync(path), path).toBe(true);
 });
