@@ -1,14 +1,33 @@
 import { defineService } from '@org/migrate-core';
 
+/** Where a clinic's appointments are: `schema` (default), one for each clinic in the service's database; `database`, one for each on its server. */
+function tenancyMode(given: string | undefined): 'schema' | 'database' {
+  if (given === undefined || given === '' || given === 'schema') return 'schema';
+  if (given === 'database') return 'database';
+  throw new Error(`APPOINTMENT_TENANCY is ${JSON.stringify(given)}, and must be schema or database`);
+}
+
 /**
- * Every table is under FORCEd row-level security, and migrations run with `row_security = off`: what would be filtered
- * fails instead. So the role that migrates owns the tables and is a superuser or has BYPASSRLS; it needs CREATEROLE
- * where `appointment_app` does not exist yet. Services that share a schema are migrated by the same role, since they share
- * functions.
+ * What all clinics share is in `migrations`: the directory of clinics. What each has for itself is in `tenant-migrations`, applied once in
+ * every clinic's schema or database.
+ *
+ * Every table is under FORCEd row-level security, in the clinics' own schemas as well: there each row's `tenant_id` is a second line of
+ * defence. Were a request ever sent to another clinic's schema, by a mistake in a search path or a pool, the policy would show it
+ * nothing and take nothing from it; and a table can be moved between the two ways of keeping clinics without being changed.
+ *
+ * Migrations run with `row_security = off`: what would be filtered fails instead. So the role that migrates owns the tables and is a superuser or
+ * has BYPASSRLS; it needs CREATEROLE where `appointment_app` does not exist yet, CREATE on the database for clinics' schemas, and
+ * CREATEDB for their databases. Services that share a schema are migrated by the same role, since they share functions.
  */
 export default defineService({
   name: 'appointment',
   migrations: './migrations',
   database: 'appointment_service_db',
   applicationRole: 'appointment_app',
+  tenancy: {
+    mode: tenancyMode(process.env['APPOINTMENT_TENANCY']),
+    migrations: './tenant-migrations',
+    place: (id) => `clinic_${id.replaceAll('-', '')}`,
+    requiredTables: ['team_member', 'vendor', 'contact', 'reminders', 'appointments'],
+  },
 });

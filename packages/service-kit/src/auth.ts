@@ -11,8 +11,12 @@ export interface Claims {
   readonly sub: string;
   /** The clinic's id. */
   readonly tenant: string;
-  /** `patients:read`, `users:write` …; `*` allows everything within the clinic. */
+  /** `patients:read`, `users:write` …; `*` allows everything that a user of the clinic may do. */
   readonly permissions: readonly string[];
+  /** The service that asks, in the tokens of services; users have none. */
+  readonly service?: string;
+  /** The service that is asked, in the tokens of services: no other one takes them. */
+  readonly aud?: string;
 }
 
 declare module '@fastify/jwt' {
@@ -24,6 +28,8 @@ declare module '@fastify/jwt' {
 
 const ISSUER = 'user';
 const LIFETIME = '1h';
+/** A service makes one for each request. */
+const SERVICE_LIFETIME = '1m';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Registers the verification of tokens. Routes ask for it with `allow`. */
@@ -43,15 +49,38 @@ export async function authenticate(app: FastifyInstance, secret: string): Promis
  */
 export function allow(permission: string | null): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
   return async (request) => {
-    await request.jwtVerify().catch(() => {
-      throw new HttpProblem(401, 'a valid bearer token is needed');
-    });
-    const { sub, tenant, permissions } = request.user;
+    const { sub, tenant, permissions, service } = await verified(request);
+    if (service !== undefined) throw new HttpProblem(403, 'this is for users, and the token is a service’s');
     // Signed by us, but perhaps by another version of us: what is not a clinic's id would reach the database as a setting.
     if (!UUID.test(tenant) || !UUID.test(sub) || !Array.isArray(permissions)) throw new HttpProblem(401, 'the token is not one of this version: sign in again');
     if (permission !== null && !permissions.includes(permission) && !permissions.includes('*'))
       throw new HttpProblem(403, `this needs the permission ${permission}`);
   };
+}
+
+/**
+ * A route's `onRequest`, for what one service does for another: refuses with 401 without a valid token, with 403 without a service's token that is
+ * meant for `audience`, for this very permission and for the tenant of the path (`:id`). No role of a user can give that, not even `*`.
+ */
+export function allowService(permission: string, audience: string): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+  return async (request) => {
+    const { tenant, permissions, service, aud } = await verified(request);
+    const { id } = request.params as { id?: string };
+    const allowed = typeof service === 'string' && aud === audience && Array.isArray(permissions) && permissions.includes(permission);
+    if (!allowed || !UUID.test(tenant) || tenant !== id)
+      throw new HttpProblem(403, `only a service may do this, with the permission ${permission} for this very clinic`);
+  };
+}
+
+/** What a service shows to another one: good for one permission on one clinic, and for a minute. */
+export function serviceToken(app: FastifyInstance, { from, to, tenant, permission }: { from: string; to: string; tenant: string; permission: string }): string {
+  return app.jwt.sign({ sub: from, service: from, aud: to, tenant, permissions: [permission] }, { expiresIn: SERVICE_LIFETIME });
+}
+
+async function verified(request: FastifyRequest): Promise<Claims> {
+  return await request.jwtVerify<Claims>().catch(() => {
+    throw new HttpProblem(401, 'a valid bearer token is needed');
+  });
 }
 
 /** For whom this request's transaction runs. Only behind `allow`. */

@@ -1,7 +1,7 @@
 /** From the settings of a connection to the driver's own. */
 
 import { readFileSync } from 'node:fs';
-import type { Connect, ConnectionSettings } from '@org/migrate-core';
+import type { ConnectionSettings } from '@org/migrate-core';
 import pg from 'pg';
 
 /** What `pg` wants to know. Reads the root certificate where `sslrootcert` names one. */
@@ -24,10 +24,11 @@ export function clientConfig(settings: ConnectionSettings, applicationName: stri
   return config;
 }
 
-/** Opens connections one by one, as the migrator wants them. */
-export function connectWith(settings: ConnectionSettings, applicationName: string): Connect {
+/** Opens connections one by one, as the migrator wants them; to another database of that server where one is named. */
+export function connectWith(settings: ConnectionSettings, applicationName: string, database: string | null = null): () => Promise<pg.Client> {
   return async () => {
-    const client = new pg.Client(clientConfig(settings, applicationName));
+    const config = clientConfig(settings, applicationName);
+    const client = new pg.Client(database === null ? config : { ...config, database });
     // Between here and the session's own listener the server may end it, and an error that nobody listens to ends the process.
     client.on('error', () => undefined);
     await client.connect();

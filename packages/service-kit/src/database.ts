@@ -1,6 +1,7 @@
 /** The application's connections, and the one way to use them: a transaction that belongs to a tenant. */
 
 import pg from 'pg';
+import { quoted } from './name.ts';
 
 /** The part of a connection that routes use. */
 export interface Queryable {
@@ -22,11 +23,22 @@ export interface Pool {
 
 /** The application's database. */
 export interface Database {
-  /** Runs `work` in one transaction of the tenant, and commits. On any error everything is rolled back and the error thrown on. */
+  /**
+   * Runs `work` in one transaction of the tenant, and commits. On any error everything is rolled back and the error thrown on. Where tenants have a
+   * schema or a database each, it runs there; 503 while the tenant's is not current.
+   */
   asTenant<T>(actor: Actor, work: (db: Queryable) => Promise<T>): Promise<T>;
+  /** The same in the service's own database: on what all tenants share. */
+  inShared<T>(actor: Actor, work: (db: Queryable) => Promise<T>): Promise<T>;
   /** Why no request must be served over this connection; `null` when nothing speaks against it, or when the server is away just now. */
   refusal(): Promise<string | null>;
   close(): Promise<void>;
+}
+
+/** One database with a pool. */
+export interface PooledDatabase extends Database {
+  /** As `inShared`, with this search path and nothing behind it. */
+  onPath<T>(actor: Actor, path: readonly string[], work: (db: Queryable) => Promise<T>): Promise<T>;
 }
 
 export interface DatabaseOptions {
@@ -35,8 +47,16 @@ export interface DatabaseOptions {
    * owner); `null` never changes the role.
    */
   readonly role: string | null;
-  /** Where unqualified names are looked for first; `null` leaves the search path alone. */
+  /** Where unqualified names are looked for first, and then in `public`; `null` leaves the search path alone. */
   readonly schema: string | null;
+}
+
+/** What a transaction is besides its tenant's. */
+export interface TransactionSettings {
+  /** `null`: the connected one. */
+  readonly role: string | null;
+  /** The whole search path; `null` leaves it alone. */
+  readonly path: readonly string[] | null;
 }
 
 /** The connected role could see every tenant's rows, and cannot become one that could not. */
@@ -44,19 +64,14 @@ class UnsafeRoleError extends Error {
   override readonly name = 'UnsafeRoleError';
 }
 
-export function openDatabase(pool: pg.Pool, { role, schema }: DatabaseOptions): Database {
-  let become: Promise<string | null> | null = null;
-  const settled = (): Promise<string | null> => {
-    become ??= roleToBecome(pool, role).catch((error: unknown) => {
-      become = null;
-      throw error;
-    });
-    return become;
-  };
+export function openDatabase(pool: pg.Pool, { role, schema }: DatabaseOptions): PooledDatabase {
+  const settled = roleOnce(pool, role);
+  const path = schema === null ? null : [schema, 'public'];
+  const inShared: Database['inShared'] = async (actor, work) => await tenantTransaction(pool, actor, { role: await settled(), path }, work);
   return {
-    async asTenant(actor, work) {
-      return await tenantTransaction(pool, actor, { role: await settled(), schema }, work);
-    },
+    asTenant: inShared,
+    inShared,
+    onPath: async (actor, ownPath, work) => await tenantTransaction(pool, actor, { role: await settled(), path: ownPath }, work),
     async refusal() {
       try {
         await settled();
@@ -69,8 +84,20 @@ export function openDatabase(pool: pg.Pool, { role, schema }: DatabaseOptions): 
   };
 }
 
+/** Which role requests on this pool take on, found out by the first of them; again where the server was away. */
+export function roleOnce(pool: pg.Pool, role: string | null): () => Promise<string | null> {
+  let become: Promise<string | null> | null = null;
+  return () => {
+    become ??= roleToBecome(pool, role).catch((error: unknown) => {
+      become = null;
+      throw error;
+    });
+    return become;
+  };
+}
+
 /** One transaction in which only this tenant's rows exist. */
-export async function tenantTransaction<T>(pool: Pool, actor: Actor, { role, schema }: DatabaseOptions, work: (db: Queryable) => Promise<T>): Promise<T> {
+export async function tenantTransaction<T>(pool: Pool, actor: Actor, { role, path }: TransactionSettings, work: (db: Queryable) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
@@ -78,8 +105,8 @@ export async function tenantTransaction<T>(pool: Pool, actor: Actor, { role, sch
     // Local to the transaction: behind a pooler, and in this pool, the next user of the connection begins without them.
     await client.query(
       `SELECT set_config('app.current_tenant_id', $1, true), set_config('app.current_user_id', $2, true), set_config('role', $3, true),
-              CASE WHEN $4::text IS NOT NULL THEN set_config('search_path', pg_catalog.quote_ident($4) || ', public', true) END`,
-      [actor.tenant, actor.user ?? '', role ?? 'none', schema],
+              CASE WHEN $4::text IS NOT NULL THEN set_config('search_path', $4, true) END`,
+      [actor.tenant, actor.user ?? '', role ?? 'none', path?.map(quoted).join(', ')],
     );
     const result = await work(client);
     await client.query('COMMIT');

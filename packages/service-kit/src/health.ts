@@ -1,6 +1,6 @@
 /** The routes that probes, people and other services ask; they answer while migrations run. */
 
-import type { StartupState } from '@org/migrate-core';
+import type { StartupState, TenantSummary } from '@org/migrate-core';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { SchemaState } from './schema-state.ts';
 
@@ -8,15 +8,17 @@ export interface HealthOptions {
   readonly state: () => StartupState;
   readonly stopping: () => boolean;
   readonly readSchema: () => Promise<SchemaState>;
+  /** How the tenants stand; `null` for a service whose tenants share everything. */
+  readonly tenants: (() => TenantSummary | null) | null;
 }
 
 /**
  * - `/health/live`: 200 as long as the process answers, whatever the database does: a restart would not help it.
- * - `/health/ready`: 503 until the schema is current, and again while the service stops. It does not ask the database: one that is away
+ * - `/health/ready`: 503 until the schema is current (of tenants with one each, what they share: one that is behind is refused by itself), and again while the service stops. It does not ask the database: one that is away
  *   for a moment would take every replica out at once, and requests answer 503 by themselves.
- * - `/health/db`: the schema's version, what is applied and pending; 503 where it cannot be read.
+ * - `/health/db`: the schema's version, what is applied and pending, and how many tenants are current; 503 where it cannot be read.
  */
-export function healthRoutes(app: FastifyInstance, { state, stopping, readSchema }: HealthOptions): void {
+export function healthRoutes(app: FastifyInstance, { state, stopping, readSchema, tenants }: HealthOptions): void {
   const options = { logLevel: 'warn' as const };
   app.get('/health/live', options, () => ({ status: 'live' }));
 
@@ -29,7 +31,7 @@ export function healthRoutes(app: FastifyInstance, { state, stopping, readSchema
   app.get('/health/db', options, async (request, reply) => {
     const { phase } = state();
     try {
-      return { ...(await readSchema()), phase };
+      return { ...(await readSchema()), phase, ...(tenants === null ? {} : { tenants: tenants() }) };
     } catch (error) {
       request.log.warn({ err: error }, 'the schema’s state cannot be read');
       return unavailable(reply, { status: 'the schema’s state cannot be read just now', phase });

@@ -6,9 +6,12 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 export class HttpProblem extends Error {
   override readonly name = 'HttpProblem';
   readonly statusCode: number;
-  constructor(statusCode: number, message: string) {
+  /** Of a 503: when it may be worth asking again. */
+  readonly retryAfterSeconds: number;
+  constructor(statusCode: number, message: string, retryAfterSeconds: number = 1) {
     super(message);
     this.statusCode = statusCode;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
@@ -54,7 +57,7 @@ function answerToError(error: unknown, method: string): Answer | null {
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     if (error.validation !== undefined) return send(reply, 400, error.message);
-    if (error instanceof HttpProblem) return send(reply, error.statusCode, error.message);
+    if (error instanceof HttpProblem) return send(reply, error.statusCode, error.message, error.retryAfterSeconds);
     const answer = answerToError(error, request.method);
     if (answer !== null) {
       request.log[answer.status === 503 ? 'error' : 'info']({ err: error }, 'the database refused');
@@ -80,8 +83,8 @@ const NAMES: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-function send(reply: FastifyReply, status: number, message: string): FastifyReply {
-  if (status === 503) void reply.header('retry-after', '1');
+function send(reply: FastifyReply, status: number, message: string, retryAfterSeconds = 1): FastifyReply {
+  if (status === 503) void reply.header('retry-after', String(retryAfterSeconds));
   return reply
     .code(status)
     .type('application/problem+json')

@@ -2,6 +2,7 @@
 
 import { Type, type TInteger } from 'typebox';
 import type { Actor, Queryable } from './database.ts';
+import { quoted } from './name.ts';
 
 export type Row = Record<string, unknown>;
 
@@ -22,11 +23,6 @@ export const pageQuery: { readonly limit: TInteger; readonly offset: TInteger } 
   limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
   offset: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0 }),
 };
-
-/** Only a list of them: a schema's keys are the code's own, and still nothing is left to chance. */
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
 
 function list(columns: readonly string[]): string {
   return columns.map(quoted).join(', ');

@@ -19,6 +19,7 @@ import { healthRoutes } from './health.ts';
 import { HttpProblem } from './problem.ts';
 import { connectionOf, locateDefinition, migratorOf, schemaReader } from './schema-state.ts';
 import { readSettings, SettingsError, type ServiceSettings } from './settings.ts';
+import { Tenants, type ServiceTenants } from './tenants.ts';
 
 export interface ServiceSpec {
   readonly definition: ServiceDefinition;
@@ -26,8 +27,12 @@ export interface ServiceSpec {
   readonly definitionUrl: string;
   /** Where it listens unless PORT says otherwise. */
   readonly port: number;
-  readonly routes: (app: App, database: Database) => void;
+  /** `tenants` is `null` where they all share the service's tables. */
+  readonly routes: (app: App, database: Database, tenants: ServiceTenants | null) => BackgroundWork | void;
 }
+
+/** Runs beside the requests, from when the service is ready until the signal; then it has a few seconds to end. */
+export type BackgroundWork = (signal: AbortSignal) => Promise<void>;
 
 /** How a service's process ends; the command line's exit codes mean the same. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, gaveUpWaiting: 5, interrupted: 130, terminated: 143 } as const;
@@ -91,23 +96,32 @@ class Service {
     const log = app.log;
     const pool = new pg.Pool({ ...poolDefaults, ...clientConfig(application.settings, definition.name) });
     pool.on('error', (error) => log.warn({ err: error }, 'an idle connection was lost'));
-    const database = openDatabase(pool, { role: definition.applicationRole ?? null, schema: definition.schema ?? null });
+    const shared = openDatabase(pool, { role: definition.applicationRole ?? null, schema: definition.schema ?? null });
+    const requirements = elsewhere({
+      environment: settings.environment,
+      own: migration,
+      onUnknown: (service, why) => log.warn({ service }, `what ${service} has applied cannot be learned: ${why}`),
+    });
+    const { tenancy } = definition;
+    const tenants = tenancy === undefined ? null : new Tenants({ located, tenancy, migration, application, settings, shared, requirements, signal, log });
+    const database = tenants?.database ?? shared;
     const migrator = migratorOf({
       located,
       connection: migration,
       settings,
-      requirements: elsewhere({
-        environment: settings.environment,
-        own: migration,
-        onUnknown: (service, why) => log.warn({ service }, `what ${service} has applied cannot be learned: ${why}`),
-      }),
+      requirements,
       onEvent: (event) => log.info({ migration: { ...event, target: event.target.name } }, describeEvent(event)),
     });
 
     let startup: Startup | null = null;
     const state = (): StartupState => startup?.state() ?? { phase: 'starting' };
-    healthRoutes(app, { state, stopping: () => signal.aborted, readSchema: schemaReader(definition.name, migrator) });
-    this.#routes(app, database, state);
+    healthRoutes(app, {
+      state,
+      stopping: () => signal.aborted,
+      readSchema: schemaReader(definition.name, migrator),
+      tenants: tenants && (() => tenants.summary()),
+    });
+    const background = this.#routes(app, database, tenants, state);
     await app.listen({ host: settings.host, port: settings.port });
     log.info({ mode: settings.migrations.mode, connection: migration.display, source: migration.source }, 'looking at the schema');
 
@@ -117,24 +131,36 @@ class Service {
       mode,
       serverWaitMs,
       signal,
-      onState: (next) => log.info({ phase: next.phase, ...waitingFor(next) }, `start: ${next.phase}`),
+      onState: (next) => {
+        // Before the first request can be let in.
+        if (next.phase === 'ready') tenants?.start(mode);
+        log.info({ phase: next.phase, ...waitingFor(next) }, `start: ${next.phase}`);
+      },
     });
 
     void asked.then(() => this.#leaveInTime(log));
     const outcome = await checked(startup.done, mode === 'off' ? null : database);
+    const beside =
+      outcome.phase === 'ready' ? background().catch((error: Error) => log.error({ err: error }, 'what runs beside the requests has ended')) : null;
     // Told to stop while it served, or at the very moment in which it became ready.
     const stoppedBy = outcome.phase === 'ready' ? await asked : outcome.phase === 'stopped' ? await asked : null;
-    return await this.#end(app, database, outcome, stoppedBy);
+    return await this.#end(app, outcome, stoppedBy, async () => {
+      await Promise.all([beside, tenants?.settled()]);
+      await database.close();
+    });
   }
 
   /** The service's own routes, closed until the schema is theirs. */
-  #routes(app: App, database: Database, state: () => StartupState): void {
+  #routes(app: App, database: Database, tenants: Tenants | null, state: () => StartupState): () => Promise<void> {
+    const work: BackgroundWork[] = [];
     app.register(async (routes) => {
       routes.addHook('onRequest', async () => {
         if (state().phase !== 'ready') throw new HttpProblem(503, 'this service is starting; try again');
       });
-      this.#spec.routes(routes.withTypeProvider(), database);
+      const background = this.#spec.routes(routes.withTypeProvider(), database, tenants);
+      if (background !== undefined) work.push(background);
     });
+    return async () => void (await Promise.all(work.map((one) => one(this.#stop.signal))));
   }
 
   /** Requests and cancelled statements get their time, but not more. Unfinished transactions are rolled back by the server. */
@@ -146,12 +172,12 @@ class Service {
     late.unref();
   }
 
-  async #end(app: App, database: Database, outcome: StartupOutcome, stoppedBy: 'SIGTERM' | 'SIGINT' | null): Promise<number> {
+  async #end(app: App, outcome: StartupOutcome, stoppedBy: 'SIGTERM' | 'SIGINT' | null, close: () => Promise<void>): Promise<number> {
     const { name } = this.#spec.definition;
     if (outcome.phase === 'failed') app.log.fatal({ err: outcome.error }, `${name} cannot start: ${explain(outcome.error)}`);
     else app.log.info(`${String(stoppedBy)}: stopping`);
     await app.close();
-    await database.close();
+    await close();
     if (outcome.phase === 'failed') return exitCodeOf(outcome.error);
     if (outcome.phase === 'ready') return exitCodes.done;
     return stoppedBy === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated;

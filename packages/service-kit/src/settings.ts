@@ -1,6 +1,6 @@
 /** What the environment says, read once and checked as a whole: a service that starts has settings that make sense. */
 
-import { type StartMode, startupDefaults } from '@org/migrate-core';
+import { type StartMode, startupDefaults, tenantStartupDefaults } from '@org/migrate-core';
 
 export interface ServiceSettings {
   readonly host: string;
@@ -9,6 +9,8 @@ export interface ServiceSettings {
   /** Of bearer tokens (HS256); the same in all services. */
   readonly authSecret: string;
   readonly migrations: MigrationSettings;
+  /** TENANT_CONNECTIONS: most connections in use at once to the databases of tenants that have one each. Default 30. */
+  readonly tenantConnections: number;
   readonly environment: NodeJS.ProcessEnv;
 }
 
@@ -23,6 +25,8 @@ export interface MigrationSettings {
   readonly requirementWaitMs: number;
   /** MIGRATE_LOCK_WAIT: for whoever migrates already. Milliseconds, default 600_000. */
   readonly lockWaitMs: number;
+  /** MIGRATE_TENANT_CONCURRENCY: tenants migrated at once in the background. Default 4. */
+  readonly tenantConcurrency: number;
 }
 
 /** Something in the environment cannot be used. The message names every such variable, and no secret. */
@@ -54,6 +58,12 @@ export function readSettings(environment: NodeJS.ProcessEnv, defaults: { readonl
     if (milliseconds === null) problems.push(`${name} is "${value}", and must be a duration such as 500ms, 30s or 5m`);
     return milliseconds ?? otherwise;
   };
+  const count = (name: string, otherwise: number): number => {
+    const value = text(name) ?? String(otherwise);
+    if (/^[1-9]\d{0,3}$/.test(value)) return Number(value);
+    problems.push(`${name} is "${value}", and must be a number from 1 to 9999`);
+    return otherwise;
+  };
   const portText = text('PORT') ?? String(defaults.port);
   const port = /^\d{1,5}$/.test(portText) ? Number(portText) : Number.NaN;
   if (!(port <= 65_535)) problems.push(`PORT is "${portText}", and must be a number from 0 to 65535`);
@@ -76,7 +86,9 @@ export function readSettings(environment: NodeJS.ProcessEnv, defaults: { readonl
       serverWaitMs: duration('MIGRATE_SERVER_WAIT', startupDefaults.serverWaitMs),
       requirementWaitMs: duration('MIGRATE_REQUIREMENT_WAIT', 300_000),
       lockWaitMs: duration('MIGRATE_LOCK_WAIT', 600_000),
+      tenantConcurrency: count('MIGRATE_TENANT_CONCURRENCY', tenantStartupDefaults.concurrency),
     },
+    tenantConnections: count('TENANT_CONNECTIONS', 30),
     environment,
   };
   if (problems.length > 0) throw new SettingsError(problems);

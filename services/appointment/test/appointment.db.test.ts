@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { startService, tokenFor, type ServiceProcess } from '@org/service-kit/testing';
+import { provisioningToken, startService, tokenFor, type ServiceProcess } from '@org/service-kit/testing';
 import { testDatabase, type TestDatabase } from '@org/test-postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -20,8 +20,12 @@ afterAll(async () => {
   for (const one of [...started, db]) await one[Symbol.asyncDispose]();
 });
 
-function clinic(): { id: string; token: string } {
+const details = { name: 'Clinique du Parc', country: 'Morocco', timezone: 'Africa/Casablanca', admin: null };
+
+async function clinic(): Promise<{ id: string; token: string }> {
   const id = randomUUID();
+  const made = await service.request('PUT', `/tenants/${id}`, { token: provisioningToken(id, 'appointment'), body: details });
+  expect(made, JSON.stringify(made.body)).toMatchObject({ status: 201, body: { id, status: 'active' } });
   return { id, token: tokenFor({ tenant: id, permissions: ['*'] }) };
 }
 
@@ -38,13 +42,13 @@ function booking(team_member_id: string, from: string, to: string): object {
 test('three services at one URL keep a history each', async () => {
   const client = await db.connect();
   const { rows } = await client.query(
-    "SELECT relname FROM pg_class WHERE relname LIKE 'schema\\_migrations\\_%' AND relkind = 'r' AND relname !~ '_(log|scripts)$' ORDER BY 1",
+    "SELECT relname FROM pg_class WHERE relname LIKE 'schema\\_migrations\\_%' AND relkind = 'r' AND relname !~ '_(log|scripts|tenants)$' AND relnamespace = 'public'::regnamespace ORDER BY 1",
   );
   expect(rows.map((row: { relname: string }) => row.relname)).toEqual(['schema_migrations_appointment', 'schema_migrations_patient', 'schema_migrations_user']);
 });
 
 test('nobody is booked twice, and what is cancelled is free again', async () => {
-  const { token } = clinic();
+  const { token } = await clinic();
   const doctor = await member(token);
   const first = await service.request('POST', '/appointments', { token, body: booking(doctor, '2026-11-23T09:00:00Z', '2026-11-23T09:30:00Z') });
   expect(first).toMatchObject({ status: 201, body: { status: 'scheduled' } });
@@ -69,7 +73,7 @@ test('nobody is booked twice, and what is cancelled is free again', async () => 
 });
 
 test('of ten bookings for one moment, one is made', async () => {
-  const { token } = clinic();
+  const { token } = await clinic();
   const doctor = await member(token);
   const answers = await Promise.all(
     Array.from({ length: 10 }, (_, index) =>
@@ -81,7 +85,7 @@ test('of ten bookings for one moment, one is made', async () => {
 });
 
 test('a status goes its way and not back', async () => {
-  const { token } = clinic();
+  const { token } = await clinic();
   const { body } = await service.request('POST', '/appointments', {
     token,
     body: booking(await member(token), '2026-11-23T09:00:00Z', '2026-11-23T09:30:00Z'),
@@ -96,7 +100,7 @@ test('a status goes its way and not back', async () => {
 });
 
 test('a day is the day of the place that is named', async () => {
-  const { token } = clinic();
+  const { token } = await clinic();
   const doctor = await member(token);
   // In Montréal it is still the 22nd.
   await service.request('POST', '/appointments', { token, body: booking(doctor, '2026-11-23T03:00:00Z', '2026-11-23T03:30:00Z') });
@@ -111,7 +115,7 @@ test('a day is the day of the place that is named', async () => {
 });
 
 test('reminders, vendors and contacts belong together and to one clinic', async () => {
-  const [a, b] = [clinic(), clinic()];
+  const [a, b] = [await clinic(), await clinic()];
   const { body: vendor } = await service.request('POST', '/vendors', { token: a.token, body: { name: 'Pharma Sud', country: 'Morocco' } });
   expect((await service.request('POST', '/vendors', { token: a.token, body: { name: 'PHARMA SUD' } })).status).toBe(409);
   const { body: contact } = await service.request('POST', '/contacts', { token: a.token, body: { first_name: 'Leila', vendor_id: vendor.id } });

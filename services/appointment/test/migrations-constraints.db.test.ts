@@ -3,7 +3,7 @@
 import { insertRow, rowId, type RowValues, serviceDatabase, testTenants, violation, type ServiceDatabase } from '@org/test-postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { service } from './support/service.ts';
+import { tenantService as service } from './support/service.ts';
 
 const [clinic, other] = testTenants;
 let on: ServiceDatabase;

@@ -1,7 +1,13 @@
 /** What row-level security and the audit are there for, asked of every table: also of one that is added later. */
 
 import { testIsolation } from '@org/test-postgres/suites';
+import { describe } from 'vitest';
 
-import { service } from './support/service.ts';
+import { service, tenantService } from './support/service.ts';
 
-testIsolation(service);
+describe('what all clinics share', () => {
+  testIsolation(service);
+});
+describe('what each clinic has', () => {
+  testIsolation(tenantService);
+});

@@ -6,7 +6,7 @@ import { serviceDatabase, testDatabase, type ServiceDatabase, type TestDatabase 
 import { expect, test } from 'vitest';
 
 import { migrationsOf, neighbours } from './support/neighbours.ts';
-import { service as appointment } from './support/service.ts';
+import { service as appointment, tenantService, tenantSource } from './support/service.ts';
 
 const services = [...neighbours, appointment];
 const shared = ['get_current_tenant_id', 'create_audit_entry', 'set_updated_at'];
@@ -131,11 +131,31 @@ test('three services that migrate one schema at the same time all arrive', async
   }
 });
 
+test('a clinic’s schema beside three services in public has all it needs: they leave, and it stays at work and comes and goes by itself', async () => {
+  await using db = await testDatabase();
+  const all = await together(db, () => 'public');
+  for (const on of all) await on.migrator.up();
+  const complete = await all[0]?.catalog();
+  const clinic = await serviceDatabase(tenantService, { in: db, schema: 'clinic_a' });
+  const empty = await clinic.catalog();
+  await clinic.migrator.up();
+  expect(await functionsIn(clinic)).toEqual(shared.toSorted());
+  expect(await all[0]?.catalog()).toBe(complete);
+  for (const [index, on] of [...all.entries()].toReversed()) await on.migrator.down({ steps: services[index]?.names.length ?? 0 });
+  await clinic.fill();
+  const { rows } = await clinic.client.query<{ n: number }>(`SELECT count(*)::int AS n FROM clinic_a.appointment_audit_log WHERE table_name = 'appointments'`);
+  expect(rows[0]?.n).toBeGreaterThan(0);
+  await clinic.migrator.down({ steps: tenantService.names.length });
+  expect(await clinic.catalog()).toBe(empty);
+});
+
 test('what services require of each other can be brought in an order, and their manifests cover it', async () => {
   const nodes = await Promise.all(
     services.map(async ({ name }): Promise<ServiceNode> => {
       const manifest = JSON.parse(await readFile(new URL(`../../${name}/package.json`, import.meta.url), 'utf8')) as Record<string, Record<string, string>>;
-      const migrations = (await migrationsOf(name).list()).migrations.map((one) => ({ name: one.name, requires: one.directives.requires }));
+      const sources = [migrationsOf(name), ...(name === 'appointment' ? [tenantSource] : [])];
+      const listed = (await Promise.all(sources.map((one) => one.list()))).flatMap((one) => one.migrations);
+      const migrations = listed.map((one) => ({ name: one.name, requires: one.directives.requires }));
       return { name, dependencies: Object.keys({ ...manifest['dependencies'], ...manifest['devDependencies'] }), migrations };
     }),
   );
@@ -148,6 +168,7 @@ test('what services require of each other can be brought in an order, and their 
   expect(required).toEqual([
     'patient 0002: user@0002',
     'patient 0006: user@0003',
+    'appointment 0002: user@0002',
     'appointment 0002: user@0003',
     'appointment 0004: user@0003',
     'appointment 0004: patient@0002',

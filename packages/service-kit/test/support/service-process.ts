@@ -85,6 +85,11 @@ async function ask(url: string, method: string, path: string, { body, token }: {
   return { status: response.status, body: text === '' ? null : JSON.parse(text) };
 }
 
+/** A token with which the user service asks another one to make this tenant. */
+export function provisioningToken(tenant: string, aud: string): string {
+  return tokenFor({ sub: 'user', service: 'user', aud, tenant, permissions: ['tenants:provision'] });
+}
+
 export interface TokenClaims {
   readonly tenant: string;
   readonly permissions: readonly string[];
@@ -92,14 +97,17 @@ export interface TokenClaims {
   readonly iss?: string;
   /** Seconds from now. Default 60. */
   readonly lifetime?: number;
+  /** Of a service's token: who asks, and who is asked. */
+  readonly service?: string;
+  readonly aud?: string;
 }
 
 /** A token as the user service signs it, made by hand, so that a test can also make wrong ones. */
-export function tokenFor({ tenant, permissions, sub = randomUUID(), iss = 'user', lifetime = 60 }: TokenClaims, key: string = secret): string {
+export function tokenFor({ tenant, permissions, sub = randomUUID(), iss = 'user', lifetime = 60, service, aud }: TokenClaims, key: string = secret): string {
   const now = Math.floor(Date.now() / 1_000);
   const parts = [
     { alg: 'HS256', typ: 'JWT' },
-    { sub, tenant, permissions, iss, iat: now, exp: now + lifetime },
+    { sub, tenant, permissions, iss, iat: now, exp: now + lifetime, service, aud },
   ];
   const text = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
   return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`;

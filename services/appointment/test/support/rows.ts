@@ -2,13 +2,24 @@
 
 import { rowId as id, type Filling, type TestTenant } from '@org/test-postgres';
 
-/** Every migration has an entry. Each can be run again. */
+/** The audit log is the same in both sources. */
+const audited = (clinic: TestTenant): Filling => ({
+  as: 'owner',
+  sql: `INSERT INTO appointment_audit_log (tenant_id, table_name, action, changed_columns, db_role)
+        VALUES ('${clinic.id}', 'earlier_table', 'INSERT', '{id}', 'somebody')`,
+});
+
+/** Of what all clinics share. Every migration has an entry. Each can be run again. */
 export const fillings: Readonly<Record<string, (clinic: TestTenant) => Filling>> = {
-  '0001_create_audit_log': (clinic) => ({
-    as: 'owner',
-    sql: `INSERT INTO appointment_audit_log (tenant_id, table_name, action, changed_columns, db_role)
-          VALUES ('${clinic.id}', 'earlier_table', 'INSERT', '{id}', 'somebody')`,
+  '0001_create_audit_log': audited,
+  '0002_create_clinics': (clinic) => ({
+    sql: `INSERT INTO clinics (id, name, country, timezone) VALUES ('${clinic.id}', 'Clinic ${clinic.letter}', 'France', 'Europe/Paris') ON CONFLICT DO NOTHING`,
   }),
+};
+
+/** Of what each clinic has; two of them in one schema, since the policies must hold there too. */
+export const tenantFillings: Readonly<Record<string, (clinic: TestTenant) => Filling>> = {
+  '0001_create_audit_log': audited,
   '0002_create_team_member': (clinic) => ({
     sql: `INSERT INTO team_member (id, tenant_id, user_id, first_name, last_name, specialty)
           VALUES ('${id(clinic, 1)}', '${clinic.id}', '${id(clinic, 1)}', 'Youssef', 'Alami', 'cardiology') ON CONFLICT DO NOTHING`,

@@ -1,0 +1,238 @@
+/** The tenants of a service that keeps a schema or a database for each: which are served, where each one's requests work, and making new ones. */
+
+import { isAbsolute, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  createTenancy,
+  directorySource,
+  MigrationError,
+  startTenants,
+  type ChosenConnection,
+  type CreateTenantOptions,
+  type FleetEvent,
+  type StartMode,
+  type Tenancy,
+  type TenancyDefinition,
+  type Tenant,
+  type TenantStartup,
+  type TenantSummary,
+} from '@org/migrate-core';
+import type { FastifyBaseLogger } from 'fastify';
+import pg from 'pg';
+import { clientConfig, connectWith } from './connect.ts';
+import { poolDefaults, type Actor, type Database, type PooledDatabase, type Queryable } from './database.ts';
+import { HttpProblem } from './problem.ts';
+import type { LocatedDefinition } from './schema-state.ts';
+import type { ServiceSettings } from './settings.ts';
+import { TenantPools } from './tenant-pools.ts';
+
+/** What became of making a tenant, as far as it is known in time. */
+export type Provisioning =
+  | { readonly status: 'active'; readonly outcome: 'created' | 'present' }
+  /** It goes on: `find` tells how it ends, and asking again does no harm. */
+  | { readonly status: 'provisioning' };
+
+/** What routes do with tenants. */
+export interface ServiceTenants {
+  find(id: string): Promise<Tenant | null>;
+  /**
+   * Makes a tenant, or waits for the one that makes it. Answers within about two seconds, whatever it takes.
+   *
+   * @throws HttpProblem 409 for an id that cannot be a tenant's (any more), 503 for what passes by itself, 500 otherwise.
+   */
+  provision(id: string, initialise: CreateTenantOptions['initialise']): Promise<Provisioning>;
+}
+
+export interface TenantsOptions {
+  readonly located: LocatedDefinition;
+  readonly tenancy: TenancyDefinition;
+  readonly migration: ChosenConnection;
+  readonly application: ChosenConnection;
+  readonly settings: ServiceSettings;
+  /** The service's own database. */
+  readonly shared: PooledDatabase;
+  readonly requirements: (service: string) => Promise<readonly string[] | null>;
+  readonly signal: AbortSignal;
+  readonly log: FastifyBaseLogger;
+}
+
+const ANSWER_WITHIN_MS = 2_000;
+/** A table, a schema or a database that is not there: the tenant is not what it was when it was looked at. */
+const GONE = new Set(['42P01', '3F000', '3D000']);
+/** The caller's turn again later; everything else is for a person. */
+const PASSING: ReadonlySet<string> = new Set(['connection', 'lockTimeout', 'unmetRequirement', 'aborted']);
+
+export class Tenants implements ServiceTenants {
+  readonly #options: TenantsOptions;
+  readonly #tenancy: Tenancy;
+  readonly #pools: TenantPools | null;
+  readonly #underWay = new Map<string, Promise<Provisioning>>();
+  #startup: TenantStartup | null = null;
+  /** `/health/db` shows it. */
+  readonly database: Database;
+
+  constructor(options: TenantsOptions) {
+    this.#options = options;
+    this.#tenancy = tenancyOf(options);
+    this.#pools = options.tenancy.mode === 'database' ? poolsOf(options) : null;
+    const { shared } = options;
+    this.database = {
+      asTenant: (actor, work) => this.#asTenant(actor, work),
+      inShared: shared.inShared,
+      refusal: () => shared.refusal(),
+      close: async () => void (await Promise.all([shared.close(), this.#pools?.close()])),
+    };
+  }
+
+  /** From when the shared tables are current. */
+  start(mode: StartMode): void {
+    const { signal, log, settings } = this.#options;
+    const startup = startTenants({
+      tenancy: this.#tenancy,
+      mode,
+      concurrency: settings.migrations.tenantConcurrency,
+      signal,
+      onEvent: (event) => tell(log, event),
+      onTrouble: (error) => log.error({ err: error }, `the tenants cannot be looked at: ${error.message}`),
+    });
+    this.#startup = startup;
+    void startup.done.then(() => signal.aborted || log.info({ tenants: startup.summary() }, 'the tenants were looked at'));
+  }
+
+  summary(): TenantSummary | null {
+    return this.#startup?.summary() ?? null;
+  }
+
+  /** After the signal: nothing is under way any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#startup?.settled(), ...this.#underWay.values()]);
+  }
+
+  find(id: string): Promise<Tenant | null> {
+    return this.#tenancy.find(id);
+  }
+
+  async provision(id: string, initialise: CreateTenantOptions['initialise']): Promise<Provisioning> {
+    let work = this.#underWay.get(id);
+    if (work === undefined) {
+      work = this.#make(id, initialise).finally(() => this.#underWay.delete(id));
+      // Whoever waits for it is told; where nobody does any more, the log was.
+      work.catch(() => undefined);
+      this.#underWay.set(id, work);
+    }
+    const late = new AbortController();
+    const still = sleep(ANSWER_WITHIN_MS, { status: 'provisioning' } as const, { signal: late.signal });
+    still.catch(() => undefined);
+    try {
+      return await Promise.race([work, still]);
+    } finally {
+      late.abort();
+    }
+  }
+
+  async #make(id: string, initialise: CreateTenantOptions['initialise']): Promise<Provisioning> {
+    const { log } = this.#options;
+    try {
+      const { outcome, by, durationMs } = await this.#tenancy.create(id, { initialise });
+      if (outcome === 'created') log.info({ tenant: id, by, durationMs: Math.round(durationMs) }, 'a tenant was made');
+      return { status: 'active', outcome };
+    } catch (error) {
+      const code = error instanceof MigrationError ? error.code : null;
+      log.error({ err: error, tenant: id }, `the tenant could not be made: ${(error as Error).message}`);
+      // It was put away, or what would be its place is somebody else's.
+      if (code === 'invalidOptions') throw new HttpProblem(409, 'no tenant of this id can be made here; the reason is in the log');
+      if (code !== null && PASSING.has(code)) throw new HttpProblem(503, `the tenant cannot be made just now (${code}); try again`, 5);
+      throw error;
+    } finally {
+      // Of a tenant that was not there until now it may be believed that nobody has its id.
+      this.#startup?.forget(id);
+    }
+  }
+
+  async #asTenant<T>(actor: Actor, work: (db: Queryable) => Promise<T>): Promise<T> {
+    const tenant = this.#startup?.admitted(actor.tenant) ?? (await this.#admit(actor.tenant));
+    try {
+      return await this.#at(tenant, actor, work);
+    } catch (error) {
+      if (!GONE.has((error as { code?: string }).code ?? '')) throw error;
+      this.#startup?.doubt(tenant.id);
+      this.#options.log.error({ err: error, tenant: tenant.id }, 'a tenant lacks something that its history says is there');
+      throw new HttpProblem(503, 'what belongs to this clinic is damaged here, and somebody has to look at it', 30);
+    }
+  }
+
+  #at<T>({ place }: Tenant, actor: Actor, work: (db: Queryable) => Promise<T>): Promise<T> {
+    if (this.#pools !== null) return this.#pools.run(place, actor, work);
+    // Not `public` behind it: a table that the tenant lacks would be found there, and be somebody else's.
+    return this.#options.shared.onPath(actor, [place, ...extensionsPath(this.#options.tenancy)], work);
+  }
+
+  async #admit(id: string): Promise<Tenant> {
+    if (this.#startup === null) throw new HttpProblem(503, 'this service is starting; try again');
+    const admission = await this.#startup.admit(id);
+    if (admission.kind === 'admitted') return admission.tenant;
+    const seconds = Math.ceil(admission.retryAfterMs / 1_000);
+    switch (admission.why) {
+      case 'absent':
+      case 'provisioning':
+        throw new HttpProblem(503, 'this clinic is not set up here yet; try again', Math.max(seconds, 2));
+      case 'archived':
+        throw new HttpProblem(404, 'this clinic was put away');
+      case 'behind':
+        throw new HttpProblem(503, 'what belongs to this clinic is being brought up to date; try again', seconds);
+      case 'failed':
+        throw new HttpProblem(503, 'what belongs to this clinic could not be brought up to date; it is in the log', seconds);
+      case 'unreachable':
+        throw new HttpProblem(503, 'what belongs to this clinic cannot be reached just now; try again', seconds);
+    }
+  }
+}
+
+function tenancyOf({ located, tenancy, migration, settings, requirements, signal, log }: TenantsOptions): Tenancy {
+  const { definition, folder } = located;
+  const { migrations, ...rest } = tenancy;
+  const source = typeof migrations === 'string' ? directorySource(isAbsolute(migrations) ? migrations : join(folder, migrations)) : migrations;
+  const name = `${definition.name} migrate`;
+  return createTenancy({
+    service: definition.name,
+    tenancy: { ...rest, source },
+    connect: (database) => connectWith(migration.settings, name, database)(),
+    history: { table: definition.history?.table, schema: definition.history?.schema ?? definition.schema },
+    applicationRole: definition.applicationRole,
+    order: definition.order,
+    waitLimitMs: settings.migrations.lockWaitMs,
+    retryLimitMs: settings.migrations.lockWaitMs,
+    requirements,
+    signal,
+    onEvent: (event) => tell(log, event),
+  });
+}
+
+function poolsOf({ tenancy, located, application, settings, log }: TenantsOptions): TenantPools {
+  const { name, applicationRole = null } = located.definition;
+  const extensions = extensionsPath(tenancy);
+  return new TenantPools({
+    role: applicationRole,
+    path: extensions.length === 0 ? null : ['public', ...extensions],
+    most: settings.tenantConnections,
+    open: (database, limits) => {
+      const pool = new pg.Pool({ ...poolDefaults, ...clientConfig(application.settings, name), database, ...limits });
+      pool.on('error', (error) => log.warn({ err: error }, 'an idle connection to a tenant’s database was lost'));
+      return pool;
+    },
+  });
+}
+
+function extensionsPath({ extensions = [], extensionsSchema = 'extensions' }: TenancyDefinition): readonly string[] {
+  return extensions.length === 0 ? [] : [extensionsSchema];
+}
+
+/** A line for each tenant that was migrated or failed; the steps of each only where somebody asked for that much. */
+function tell(log: FastifyBaseLogger, event: FleetEvent): void {
+  if (event.type === 'tenant') return log.debug({ tenant: event.tenant, migration: event.event.type }, 'a tenant is migrated');
+  const { tenant, outcome, applied, failed, durationMs } = event.result;
+  if (outcome === 'upToDate' || outcome === 'notRun') return;
+  if (failed === null) return log.info({ tenant, outcome, applied, durationMs: Math.round(durationMs) }, 'a tenant was migrated');
+  const { name, code, sqlState, message } = failed;
+  log.error({ tenant, migration: name, code, sqlState }, `the tenant could not be migrated: ${message}`);
+}
