@@ -11,4 +11,9 @@ export default defineService({
   migrations: './migrations',
   database: 'patient_service_db',
   applicationRole: 'patient_app',
+  rowLevelSecurity: {
+    column: 'tenant_id',
+    setting: 'app.current_tenant_id',
+    audit: { functions: ['create_audit_entry'], logs: ['patient_audit_log'] },
+  },
 });

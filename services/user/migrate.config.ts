@@ -11,4 +11,11 @@ export default defineService({
   migrations: './migrations',
   database: 'user_service_db',
   applicationRole: 'user_app',
+  rowLevelSecurity: {
+    column: 'tenant_id',
+    setting: 'app.current_tenant_id',
+    audit: { functions: ['create_audit_entry'], logs: ['user_audit_log'] },
+    // Who signs in is known by the address they came to, before any clinic is: one row, by naming it.
+    allow: ['healthcare_entities.lookup_by_subdomain'],
+  },
 });

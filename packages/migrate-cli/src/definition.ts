@@ -1,6 +1,6 @@
 /** Configuration files are somebody's code: what they export is looked at whole, and every problem is told at once. Pure. */
 
-import { MigrationError, type ServiceDefinition, type TenancyDefinition } from '@org/migrate-core';
+import { MigrationError, type RowLevelSecurityDefinition, type ServiceDefinition, type TenancyDefinition } from '@org/migrate-core';
 
 import type { WorkspaceDefinition } from './workspace.ts';
 
@@ -39,6 +39,16 @@ const TENANCY: { readonly [Key in keyof Required<TenancyDefinition>]: Field } = 
   query: { check: text, need: 'optional' },
 };
 
+const ROW_LEVEL_SECURITY: { readonly [Key in keyof Required<RowLevelSecurityDefinition>]: Field } = {
+  column: { check: text, need: 'required' },
+  setting: { check: text, need: 'required' },
+  allow: { check: texts, need: 'optional' },
+  audit: {
+    check: (value) => problemsOf(value, { functions: { check: texts, need: 'required' }, logs: { check: texts, need: 'required' } }).join(', ') || null,
+    need: 'optional',
+  },
+};
+
 const SERVICE: { readonly [Key in keyof Required<ServiceDefinition>]: Field } = {
   name: { check: serviceName, need: 'required' },
   migrations: { check: source, need: 'required' },
@@ -51,6 +61,7 @@ const SERVICE: { readonly [Key in keyof Required<ServiceDefinition>]: Field } = 
   order: { check: choice('strict', 'allow'), need: 'optional' },
   applicationRole: { check: text, need: 'optional' },
   tenancy: { check: (value) => problemsOf(value, TENANCY).join(', ') || null, need: 'optional' },
+  rowLevelSecurity: { check: (value) => problemsOf(value, ROW_LEVEL_SECURITY).join(', ') || null, need: 'optional' },
 };
 
 const WORKSPACE: { readonly [Key in keyof Required<WorkspaceDefinition>]: Field } = {

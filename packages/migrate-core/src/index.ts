@@ -10,7 +10,7 @@ export type { Dependant } from './requires.ts';
 export type { Migration, MigrationSource, Requirement, SourceListing } from './migration.ts';
 export type { Connect, DatabaseClient } from './session.ts';
 export { defineService } from './service.ts';
-export type { ServiceDefinition, TenancyDefinition } from './service.ts';
+export type { RowLevelSecurityDefinition, ServiceDefinition, TenancyDefinition } from './service.ts';
 export { chooseConnection, connectionNeeded, connectionTo, displayConnection, environmentPrefix } from './connection.ts';
 export type { ChosenConnection, ConnectionFlags, ConnectionRequest, ConnectionSettings, Environment } from './connection.ts';
 export { startMigrations, startupDefaults } from './startup.ts';

@@ -20,6 +20,25 @@ export interface ServiceDefinition {
   readonly applicationRole?: string;
   /** For a service whose tenants have a schema or a database of their own, beside what all of them share. */
   readonly tenancy?: TenancyDefinition;
+  /** For a service whose tables hold the rows of many tenants, kept apart by policies: what `verify` holds them to. */
+  readonly rowLevelSecurity?: RowLevelSecurityDefinition;
+}
+
+/** How rows of many tenants are kept apart in shared tables. */
+export interface RowLevelSecurityDefinition {
+  /** The column that says whose a row is, in every table: `tenant_id`. */
+  readonly column: string;
+  /** The setting that a transaction names its tenant by: `app.current_tenant_id`. */
+  readonly setting: string;
+  /** What a rule speaks against and is meant so: names of tables, views and functions, and `table.policy`; with or without their schema. Default: none. */
+  readonly allow?: readonly string[];
+  /** Where changes are logged. Default: no table needs a trigger. */
+  readonly audit?: {
+    /** Names of trigger functions: every table has one of them for each changed row. */
+    readonly functions: readonly string[];
+    /** The tables that they write, which need none themselves. */
+    readonly logs: readonly string[];
+  };
 }
 
 /** How a service keeps its tenants apart. */

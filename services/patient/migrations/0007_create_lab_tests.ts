@@ -1,3 +1,4 @@
+import { auditTable, enableRowLevelSecurity } from '@org/migrate-core/pgm';
 import type { MigrationBuilder } from 'node-pg-migrate';
 
 export const migrate = { description: 'Laboratory tests, from the order to the result' };
@@ -50,25 +51,14 @@ export function up(pgm: MigrationBuilder): void {
     where: "status NOT IN ('completed', 'cancelled')",
   });
 
-  pgm.alterTable('lab_tests', { levelSecurity: 'ENABLE' });
-  pgm.alterTable('lab_tests', { levelSecurity: 'FORCE' });
-  pgm.createPolicy('lab_tests', 'tenant_isolation', {
-    using: 'tenant_id = get_current_tenant_id()',
-    check: 'tenant_id = get_current_tenant_id()',
-  });
+  enableRowLevelSecurity(pgm, 'lab_tests', { column: 'tenant_id', tenant: { function: 'get_current_tenant_id' } });
   pgm.createTrigger('lab_tests', 'lab_tests_set_updated_at', {
     when: 'BEFORE',
     operation: 'UPDATE',
     level: 'ROW',
     function: 'set_updated_at',
   });
-  pgm.createTrigger('lab_tests', 'lab_tests_audit', {
-    when: 'AFTER',
-    operation: ['INSERT', 'UPDATE', 'DELETE'],
-    level: 'ROW',
-    function: 'create_audit_entry',
-    functionParams: ['patient_audit_log'],
-  });
+  auditTable(pgm, 'lab_tests', { function: 'create_audit_entry', log: 'patient_audit_log' });
   // A test ordered by mistake is cancelled, not deleted.
   pgm.sql('GRANT SELECT, INSERT, UPDATE ON lab_tests TO patient_app');
 }

@@ -1,3 +1,4 @@
+import { auditTable, enableRowLevelSecurity } from '@org/migrate-core/pgm';
 import type { MigrationBuilder } from 'node-pg-migrate';
 
 export const migrate = { description: "Values of a clinic's own fields" };
@@ -57,25 +58,14 @@ export function up(pgm: MigrationBuilder): void {
   }
   pgm.createIndex('custom_field_values', ['tenant_id', 'field_id'], { name: 'custom_field_values_field_idx' });
 
-  pgm.alterTable('custom_field_values', { levelSecurity: 'ENABLE' });
-  pgm.alterTable('custom_field_values', { levelSecurity: 'FORCE' });
-  pgm.createPolicy('custom_field_values', 'tenant_isolation', {
-    using: 'tenant_id = get_current_tenant_id()',
-    check: 'tenant_id = get_current_tenant_id()',
-  });
+  enableRowLevelSecurity(pgm, 'custom_field_values', { column: 'tenant_id', tenant: { function: 'get_current_tenant_id' } });
   pgm.createTrigger('custom_field_values', 'custom_field_values_set_updated_at', {
     when: 'BEFORE',
     operation: 'UPDATE',
     level: 'ROW',
     function: 'set_updated_at',
   });
-  pgm.createTrigger('custom_field_values', 'custom_field_values_audit', {
-    when: 'AFTER',
-    operation: ['INSERT', 'UPDATE', 'DELETE'],
-    level: 'ROW',
-    function: 'create_audit_entry',
-    functionParams: ['patient_audit_log'],
-  });
+  auditTable(pgm, 'custom_field_values', { function: 'create_audit_entry', log: 'patient_audit_log' });
   pgm.sql('GRANT SELECT, INSERT, UPDATE, DELETE ON custom_field_values TO patient_app');
 }
 

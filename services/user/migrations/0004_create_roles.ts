@@ -1,3 +1,4 @@
+import { auditTable, enableRowLevelSecurity } from '@org/migrate-core/pgm';
 import type { MigrationBuilder } from 'node-pg-migrate';
 
 export const migrate = { description: 'Roles of a clinic, and who has them' };
@@ -64,14 +65,8 @@ export function up(pgm: MigrationBuilder): void {
   pgm.createIndex('user_roles', ['tenant_id', 'role_id']);
 
   for (const table of tables) {
-    pgm.alterTable(table, { levelSecurity: 'ENABLE' });
-    pgm.alterTable(table, { levelSecurity: 'FORCE' });
-    pgm.createPolicy(table, 'tenant_isolation', {
-      using: 'tenant_id = get_current_tenant_id()',
-      check: 'tenant_id = get_current_tenant_id()',
-    });
-    pgm.sql(`CREATE TRIGGER ${table}_audit AFTER INSERT OR UPDATE OR DELETE ON ${table}
-      FOR EACH ROW EXECUTE FUNCTION create_audit_entry('user_audit_log')`);
+    enableRowLevelSecurity(pgm, table, { column: 'tenant_id', tenant: { function: 'get_current_tenant_id' } });
+    auditTable(pgm, table, { function: 'create_audit_entry', log: 'user_audit_log' });
   }
   pgm.createTrigger('roles', 'roles_set_updated_at', {
     when: 'BEFORE',
