@@ -226,7 +226,12 @@ function integrityProblems(timeline: Timeline, direction: 'up' | 'down'): Proble
         `${row.name} was applied and is now called ${now}: the content is the same. Give it its old name back, or type: migrate repair --mark-undone ${row.name} --mark-applied ${now}`,
       );
     } else if (migration === undefined && timeline.isAbove(row.name)) {
-      report('unknownApplied', 'warning', row, `${row.name} was applied by a newer build; this one does not know it`);
+      report(
+        'unknownApplied',
+        'warning',
+        row,
+        `${row.name} was applied by a newer build; this one does not know it. Where its file was deleted instead, undo it with: migrate down --only ${row.name}`,
+      );
     } else if (migration === undefined) {
       report(
         'unknownApplied',

@@ -88,6 +88,7 @@ async function planChanges(session: Session, options: RepairOptions, snapshot: H
     changes.push({ kind: 'markUndone', name: row.name, row });
   }
   for (const version of request.accept ?? []) {
+    refuseGone(version, options.available, inHistory);
     const name = find(version, options.available, 'the migrations');
     const row = rowOf(name);
     const record = await options.record(name);
@@ -110,6 +111,16 @@ async function planChanges(session: Session, options: RepairOptions, snapshot: H
   if (changes.length === 0)
     throw invalid('a repair says what to repair', 'migrate repair VERSION accepts a changed file; or give --mark-applied VERSION, --mark-undone VERSION');
   return changes;
+}
+
+/** Applied, and its file is gone: there is no other checksum that could be accepted, but two ways out. */
+function refuseGone(version: string, available: readonly string[], inHistory: readonly string[]): void {
+  const applied = findVersion(version, inHistory);
+  if (findVersion(version, available).kind !== 'none' || applied.kind !== 'found') return;
+  throw invalid(
+    `${applied.name} is applied, and no migration here has that name: there is no file whose checksum could be accepted`,
+    `undo it with: migrate down --only ${applied.name}, or let the history forget it with: migrate repair --mark-undone ${applied.name}`,
+  );
 }
 
 async function refuseRunning(session: Session, row: HistoryRow): Promise<void> {

@@ -72,3 +72,15 @@ test('nothing to repair, and nothing found, say what to type', async () => {
   expect((await failureOf(migrator.repair({ markUndone: ['1'] }))).message).toContain('1 is not in the history');
   expect((await failureOf(migrator.repair({ markApplied: ['0009'] }))).message).toContain('0009 is not in the migrations');
 });
+
+test('of a migration whose file was deleted there is nothing to accept, and two ways out are named', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(base);
+  await migratorOn(db, files.path).migrator.up();
+  await files.remove('0002_b.sql');
+  const { migrator } = migratorOn(db, files.path);
+  expect((await migrator.status()).problems).toMatchObject([{ code: 'unknownApplied', message: expect.stringContaining('migrate down --only 0002_b') }]);
+  const error = await failureOf(migrator.repair({ accept: ['2'] }));
+  expect(error.message).toContain('0002_b is applied, and no migration here has that name');
+  expect(error.hint).toContain('migrate repair --mark-undone 0002_b');
+});

@@ -307,3 +307,11 @@ test('an error in the SQL of a module names the module', async () => {
   const error = await failureOf(migratorOn(db, files.path).migrator.up());
   expect(error.message).toMatch(/relation "nowhere" does not exist, in the SQL that .*0001_a\.mjs makes/);
 });
+
+test('a migration without a statement is told before it is recorded', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_a.sql': '-- Up Migration\n-- to be written\n\n-- Down Migration\n' });
+  const { migrator, events } = migratorOn(db, files.path);
+  expect(versions((await migrator.up()).applied)).toEqual(['0001']);
+  expect(events.filter((event) => event.type === 'notice')).toMatchObject([{ name: '0001_a', message: expect.stringContaining('has no statement') }]);
+});

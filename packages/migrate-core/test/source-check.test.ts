@@ -25,6 +25,12 @@ test('a sound folder has no finding', async () => {
   expect(await findingsOf({ '0001_a.sql': '-- Up Migration\nSELECT 1;\n-- Down Migration\nSELECT 2;\n' })).toEqual([]);
 });
 
+test('a template that nobody filled in is found', async () => {
+  expect(
+    await findingsOf({ '0001_a.sql': '-- Up Migration\n-- to be written\n-- Down Migration\n', '0002_b.js': "exports.up = (pgm) => pgm.sql('');\n" }),
+  ).toEqual(['warning empty 0001_a 0001_a.sql ', 'warning empty 0002_b 0002_b.js ']);
+});
+
 test('a syntax error is found in the up and in the down, with its line', async () => {
   expect(
     await findingsOf({

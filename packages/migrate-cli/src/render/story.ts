@@ -73,7 +73,7 @@ export class Story {
         );
         break;
       case 'notice':
-        this.#say(`  ${colours.cyan('i')} ${printable(event.message)}`);
+        this.#say(`  ${colours.cyan('i')} ${printable(event.name === null ? event.message : `${event.name}: ${event.message}`)}`);
         break;
       case 'failed':
         this.#progress.idle();

@@ -7,7 +7,7 @@ import { positionIn } from '../position.ts';
 export interface SourceFinding {
   /**
    * `duplicate`: a number or name that occurs twice. `invalidMigration`: what cannot be read, parsed or loaded. `ignored`: a file that is no
-   * migration. `empty`: there is no migration at all.
+   * migration. `empty`: there is no migration at all, or one without a statement.
    */
   readonly code: 'duplicate' | 'invalidMigration' | 'ignored' | 'empty';
   readonly severity: 'error' | 'warning';
@@ -32,7 +32,7 @@ export async function checkSource(source: MigrationSource): Promise<SourceCheck>
   const listing = await source.list();
   const files = new Map(listing.migrations.map((one) => [one.name, one.file]));
   const findings: SourceFinding[] = listing.problems.map(({ code, name, message }) => error(code, name, message, files.get(name) ?? null));
-  findings.push(...(await compileAll(source, listing)));
+  findings.push(...(await compileAll(source, listing, files)));
   for (const { path, reason } of listing.ignored) {
     findings.push({ code: 'ignored', severity: 'warning', migration: null, message: `not a migration: ${reason}`, hint: null, file: path, position: null });
   }
@@ -50,7 +50,7 @@ export async function checkSource(source: MigrationSource): Promise<SourceCheck>
   return { listing, findings };
 }
 
-async function compileAll(source: MigrationSource, listing: SourceListing): Promise<SourceFinding[]> {
+async function compileAll(source: MigrationSource, listing: SourceListing, files: ReadonlyMap<string, string | null>): Promise<SourceFinding[]> {
   const compile = async (names: readonly string[]): Promise<readonly CompiledMigration[] | MigrationError> => {
     try {
       return await source.compile(names);
@@ -72,12 +72,19 @@ async function compileAll(source: MigrationSource, listing: SourceListing): Prom
     }
   }
   for (const { name, up, down } of compiled) {
+    if (up.kind === 'sql' && up.statements.length === 0 && up.syntaxError === undefined) findings.push(nothingToRun(name, files.get(name) ?? null));
     for (const script of [up, down]) {
       const refused = script === null ? null : syntaxFinding(name, script);
       if (refused !== null) findings.push(refused);
     }
   }
   return findings;
+}
+
+/** A template that nobody filled in would be recorded as applied, and what is written into it later would never run. */
+function nothingToRun(migration: string, file: string | null): SourceFinding {
+  const message = `${migration} has no statement: applied so, it can only be changed by another migration`;
+  return { code: 'empty', severity: 'warning', migration, message, hint: 'write it, or delete it', file, position: null };
 }
 
 function syntaxFinding(name: string, script: Script | LiveScript): SourceFinding | null {
@@ -87,7 +94,7 @@ function syntaxFinding(name: string, script: Script | LiveScript): SourceFinding
   return {
     ...error('invalidMigration', name, `${name}: ${message}`, position.file),
     position,
-    hint: 'if the server at hand accepts it all the same, say so at the top of the file: -- migrate: parse=off',
+    hint: 'correct it; where your server accepts it all the same, say at the top of the file: -- migrate: parse=off',
   };
 }
 

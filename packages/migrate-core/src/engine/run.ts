@@ -125,6 +125,7 @@ export class TargetRun {
     this.#refuse(await this.#options.outside(current, snapshot, signal), current);
     const prepared = await this.#options.preparation.prepare(this.#main, tables, snapshot, current.steps);
     this.#refuse(prepared.problems, current);
+    if (!again) this.#tellEmpty(prepared.steps);
     return this.#execute(snapshot, prepared.steps);
   }
 
@@ -315,6 +316,14 @@ export class TargetRun {
       failure.code === 'aborted' ? 'interrupted' : 'failed',
     );
     throw failureError(failure, { migration: step.name, target: this.#target.name, report });
+  }
+
+  /** A template that nobody filled in: once recorded, what is written into it later would never run. */
+  #tellEmpty(steps: readonly PreparedStep[]): void {
+    for (const { name, direction, script } of steps) {
+      if (direction === 'down' || script.kind === 'live' || script.statements.length > 0) continue;
+      this.#emit({ type: 'notice', target: this.#target, name, message: 'has no statement: it is recorded, and changes nothing' });
+    }
   }
 
   #announce(current: Plan, snapshot: history.HistorySnapshot): void {
