@@ -1,4 +1,4 @@
-/** Clinics: registering one, its address, and how its pages look. */
+/** Clinics: registering one, what other services have made for it, its address, and how its pages look. */
 
 import { randomUUID } from 'node:crypto';
 import {
@@ -18,6 +18,7 @@ import {
 import { Type } from 'typebox';
 import { clinicBySubdomain } from './lookup.ts';
 import { hashPassword, verifyPassword } from './password.ts';
+import { enterProvisionings, readProvisionings } from './provisionings.ts';
 import { email, name, optional, password, strict } from './schemas.ts';
 
 const columns = [
@@ -88,16 +89,21 @@ const branding = Type.Partial(
 );
 const bySubdomain = Type.Object({ subdomain: Type.String({ maxLength: 63 }) });
 
-export function clinicRoutes(app: App, database: Database): void {
+/** @param onRegistered Called when other services have something to do for a clinic. */
+export function clinicRoutes(app: App, database: Database, onRegistered: () => void): void {
   // Open: whoever registers a clinic becomes its first administrator.
   app.post('/clinics', { schema: { body: registration } }, async (request, reply) => {
-    const { id = randomUUID(), admin, ...clinic } = request.body;
+    const { id: given = randomUUID(), admin, ...clinic } = request.body;
+    // Everywhere else an id is a text, and the same one in capitals would be another clinic.
+    const id = given.toLowerCase();
     const passwordHash = await hashPassword(admin.password);
     // The row-level policy wants a clinic to be inserted as its own tenant.
     const actor = { tenant: id, user: null };
     const existing = await database.asTenant(actor, (db) => registeredBy(db, id, admin.email));
     if (existing !== null) {
       if (!(await verifyPassword(admin.password, existing.passwordHash))) throw new HttpProblem(409, 'it is there already');
+      await database.asTenant(actor, (db) => enterProvisionings(db, id, existing.user));
+      onRegistered();
       return reply.code(200).send(existing.clinic);
     }
     const row = await database.asTenant(actor, async (db) => {
@@ -112,14 +118,25 @@ export function clinicRoutes(app: App, database: Database): void {
       );
       const role = await insertRow(db, 'roles', actor, { name: 'admin', description: 'May do everything in this clinic', permissions: ['*'] }, ['id']);
       await insertRow(db, 'user_roles', actor, { user_id: user['id'], role_id: role['id'] }, ['user_id']);
+      // In the same transaction: there is no clinic that nobody sets up elsewhere, and none is set up that was not registered.
+      await enterProvisionings(db, id, String(user['id']));
       return created;
     });
+    onRegistered();
     return reply.code(201).header('location', `/clinics/${id}`).send(row);
   });
 
   app.get('/clinics/:id', { onRequest: allow('clinics:read'), schema: { params: byId } }, async (request) => {
     const { id } = request.params as { id: string };
     return (await database.asTenant(actorOf(request), (db) => findRow(db, 'healthcare_entities', id, columns))) ?? absent();
+  });
+
+  // How far the other services are: until all are `active`, theirs answer 503 to this clinic.
+  app.get('/clinics/:id/provisioning', { onRequest: allow('clinics:read'), schema: { params: byId } }, async (request) => {
+    const { id } = request.params as { id: string };
+    const actor = actorOf(request);
+    if (id !== actor.tenant) absent();
+    return await database.asTenant(actor, readProvisionings);
   });
 
   app.patch('/clinics/:id', { onRequest: allow('clinics:write'), schema: { params: byId, body: change } }, async (request) => {
@@ -149,11 +166,11 @@ export function clinicRoutes(app: App, database: Database): void {
   });
 }
 
-async function registeredBy(db: Queryable, id: string, address: string): Promise<{ clinic: Row; passwordHash: string } | null> {
+async function registeredBy(db: Queryable, id: string, address: string): Promise<{ clinic: Row; user: string | null; passwordHash: string } | null> {
   const clinic = await findRow(db, 'healthcare_entities', id, columns);
   if (clinic === null) return null;
-  const { rows } = await db.query<{ password_hash: string }>('SELECT password_hash FROM users WHERE lower(email) = lower($1)', [address]);
-  return { clinic, passwordHash: rows[0]?.password_hash ?? '' };
+  const { rows } = await db.query<{ id: string; password_hash: string }>('SELECT id, password_hash FROM users WHERE lower(email) = lower($1)', [address]);
+  return { clinic, user: rows[0]?.id ?? null, passwordHash: rows[0]?.password_hash ?? '' };
 }
 
 function absent(): never {

@@ -3,7 +3,7 @@
 import type { Database } from '@org/service-kit';
 
 /** Nobody's: row-level security shows no tenant's rows to it. */
-const NO_TENANT = '00000000-0000-0000-0000-000000000000';
+export const NO_TENANT = '00000000-0000-0000-0000-000000000000';
 
 /** The clinic's id; `null` where none has this subdomain, or where it is closed. The one policy that allows it shows the row that is named, and no other. */
 export async function clinicBySubdomain(database: Database, subdomain: string): Promise<string | null> {

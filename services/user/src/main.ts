@@ -3,6 +3,7 @@
 import { runService } from '@org/service-kit';
 import definition from '../migrate.config.ts';
 import { clinicRoutes } from './clinics.ts';
+import { Provisioner } from './provisioner.ts';
 import { roleRoutes } from './roles.ts';
 import { signInRoutes } from './sign-in.ts';
 import { userRoutes } from './users.ts';
@@ -13,10 +14,12 @@ await runService({
   definitionUrl: import.meta.resolve('../migrate.config.ts'),
   port: 3001,
   routes(app, database) {
-    clinicRoutes(app, database);
+    const provisioner = new Provisioner(app, database, process.env);
+    clinicRoutes(app, database, () => provisioner.nudge());
     signInRoutes(app, database);
     userRoutes(app, database);
     roleRoutes(app, database);
     verificationRoutes(app, database);
+    return (signal) => provisioner.run(signal);
   },
 });

@@ -14,6 +14,20 @@ const lost: Readonly<Record<string, readonly string[]>> = {
   '0006_add_subdomain_to_healthcare_entities': ['healthcare_entities.subdomain'],
   '0007_create_tenant_branding': ['tenant_branding (rows)'],
   '0008_add_sign_in_state_to_users': ['users.email_verified_at', 'users.failed_logins', 'users.last_login_at', 'users.locked_until'],
+  // What was done so far: the next up makes a row for each clinic again, as if nothing had been.
+  '0009_create_clinic_provisionings': [
+    'clinic_provisionings.admin_user_id',
+    'clinic_provisionings.attempts',
+    'clinic_provisionings.completed_at',
+    'clinic_provisionings.created_at',
+    'clinic_provisionings.id',
+    'clinic_provisionings.last_error',
+    'clinic_provisionings.next_attempt_at',
+    'clinic_provisionings.service',
+    'clinic_provisionings.status',
+    'clinic_provisionings.tenant_id',
+    'clinic_provisionings.updated_at',
+  ],
 };
 
 testRoundTrips(service, source, lost);

@@ -38,4 +38,9 @@ export const fillings: Readonly<Record<string, (clinic: TestTenant) => Filling>>
     sql: `UPDATE users SET last_login_at = '2026-01-02T03:04:05Z', failed_logins = 2, locked_until = '2026-01-02T04:04:05Z', email_verified_at = '2025-12-01Z'
           WHERE id = '${id(clinic, 1)}'`,
   }),
+  // The migration itself has made a row for each clinic.
+  '0009_create_clinic_provisionings': (clinic) => ({
+    sql: `INSERT INTO clinic_provisionings (tenant_id, service) VALUES ('${clinic.id}', 'appointment') ON CONFLICT DO NOTHING;
+          UPDATE clinic_provisionings SET attempts = 3, last_error = 'it cannot be reached' WHERE tenant_id = '${clinic.id}'`,
+  }),
 };
