@@ -3,9 +3,10 @@
 import type { FleetEvent, FleetReport, TenantResult } from './fleet/report.ts';
 import type { FleetTarget } from './fleet/target.ts';
 import type { MigrationSource } from './migration.ts';
-import type { DownRequest, Migrator, Status, UpRequest } from './migrator.ts';
+import type { DownRequest, Migrator, UpRequest } from './migrator.ts';
 import type { OrderPolicy } from './plan.ts';
 import type { DatabaseClient } from './session.ts';
+import type { Status } from './status.ts';
 
 export interface FleetOptions {
   readonly service: string;

@@ -8,14 +8,15 @@ import { readBlockers, readLockHolder, readRunning } from './activity.ts';
 import { MigrationError } from './errors.ts';
 import { historyTables, readBrief, readHistory, readLog, type BriefHistory, type HistorySnapshot, type HistoryTables } from './history.ts';
 import type { MigrationSource, SourceListing } from './migration.ts';
-import { isCurrent, plan, type AppliedMigration, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
+import { isCurrent, plan, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
 import type { Preparation, PreparedStep } from './engine/prepare.ts';
-import type { Blocker, EventListener, LogEntry, Report, TargetName } from './report.ts';
+import type { EventListener, LogEntry, Report, TargetName } from './report.ts';
 import type { Run } from './record.ts';
 import type { RepairReport, RepairRequest } from './repair.ts';
 import { brokenRequirements, unmetRequirements, type Dependant } from './requires.ts';
 import { Session, type Connect, type DatabaseClient } from './session.ts';
 import { identifier } from './sql.ts';
+import { sourceProblems, statusOf, type Status } from './status.ts';
 
 export interface MigratorOptions {
   /** The service's name; goes into the log and into messages. */
@@ -79,22 +80,6 @@ export type DownRequest = {
   readonly atomicity?: 'per-migration' | 'whole-plan' | undefined;
   readonly signal?: AbortSignal | undefined;
 };
-
-export interface Status {
-  readonly target: TargetName;
-  /** The newest migration in source order that is applied as a whole. */
-  readonly current: { readonly name: string; readonly version: string } | null;
-  /** Those that are whole, in history order. */
-  readonly applied: readonly AppliedMigration[];
-  /** Begun and not ended, up or down; whoever runs next goes on with them. */
-  readonly interrupted: readonly AppliedMigration[];
-  /** What `up` would apply or finish, in source order. */
-  readonly pending: readonly { readonly name: string; readonly version: string; readonly description: string }[];
-  readonly problems: readonly Problem[];
-  readonly ignored: readonly { readonly path: string; readonly reason: string }[];
-  /** A migration that runs right now on this target, with what it waits for. */
-  readonly running: { readonly name: string; readonly process: Blocker; readonly blockers: readonly Blocker[] } | null;
-}
 
 /** A planned step with what would be sent: for `plan` and `--dry-run`. */
 export interface PlannedStep {
@@ -188,22 +173,8 @@ class TargetMigrator implements Migrator {
     return this.#withSource(async (session) => {
       const { listing, available } = await this.#discover();
       const snapshot = await readHistory(session, this.#tables);
-      const current = plan(available, snapshot.applied, { direction: 'up', order: this.#options.order });
-      const descriptions = new Map(listing.migrations.map((one) => [one.name, one.description]));
-      const whole = snapshot.applied.filter((row) => row.state === 'applied');
-      const interrupted = snapshot.applied.filter((row) => row.state !== 'applied');
-      const newest = whole.find((row) => row.name === plan(available, whole, { direction: 'up' }).current);
-      const unfinished = new Set([...current.pending, ...interrupted.map((row) => row.name)]);
-      return {
-        target: this.#target(snapshot.database),
-        current: newest === undefined ? null : { name: newest.name, version: newest.version },
-        applied: whole,
-        interrupted,
-        pending: available.filter((one) => unfinished.has(one.name)).map(({ name, version }) => ({ name, version, description: descriptions.get(name) ?? '' })),
-        problems: [...sourceProblems(listing), ...interruptedProblems(interrupted), ...current.problems],
-        ignored: listing.ignored,
-        running: await this.#running(session),
-      };
+      const running = await this.#running(session);
+      return statusOf({ target: this.#target(snapshot.database), listing, available, rows: snapshot.applied, order: this.#options.order, running });
     });
   }
 
@@ -428,20 +399,6 @@ function newRun(): Run {
 function positive(steps: number | undefined): number | undefined {
   if (steps === undefined || (Number.isInteger(steps) && steps > 0)) return steps;
   throw new MigrationError({ code: 'invalidOptions', message: `steps must be a whole number above zero, not ${steps}` });
-}
-
-function sourceProblems(listing: SourceListing): Problem[] {
-  return listing.problems.map(({ code, name, message }) => ({ code, name, version: name, message, severity: 'error' }));
-}
-
-function interruptedProblems(interrupted: readonly AppliedMigration[]): Problem[] {
-  return interrupted.map((row) => ({
-    code: 'interrupted',
-    severity: 'warning',
-    name: row.name,
-    version: row.version,
-    message: `${row.name} was interrupted half way ${row.state === 'started' ? 'up' : 'down'}; the next \`migrate up\` goes on where it stopped`,
-  }));
 }
 
 function plannedStep(step: PreparedStep, transaction: PlannedStep['transaction']): PlannedStep {

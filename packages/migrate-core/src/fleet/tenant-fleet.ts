@@ -4,10 +4,11 @@ import pLimit from 'p-limit';
 
 import { MigrationError } from '../errors.ts';
 import { fleetDefaults, type Fleet, type FleetDownRequest, type FleetLimits, type FleetOptions, type FleetStatus, type FleetUpRequest } from '../fleet.ts';
-import { createSharingMigrator, type Migrator, type MigratorOptions, type Shared, type Status } from '../migrator.ts';
+import { createSharingMigrator, type Migrator, type MigratorOptions, type Shared } from '../migrator.ts';
 import type { AvailableMigration } from '../plan.ts';
 import type { Report } from '../report.ts';
 import { Session, type DatabaseClient } from '../session.ts';
+import type { Status } from '../status.ts';
 import { digestOf, readSchemas, type SchemaState } from './digest.ts';
 import { failureResult, FleetCount, resultOf, type FleetReport, type FleetStop, type TenantResult } from './report.ts';
 import { Slots } from './slots.ts';

@@ -1,8 +1,8 @@
 /** What a look at a target says to somebody who is not to migrate it. */
 
 import { MigrationError } from '../errors.ts';
-import type { Status } from '../migrator.ts';
 import type { Problem } from '../plan.ts';
+import type { Status } from '../status.ts';
 
 /** What somebody else still has to do: an interrupted migration is in the history, but not done. */
 export function unfinished(status: Status): readonly string[] {

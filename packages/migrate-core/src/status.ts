@@ -1,0 +1,58 @@
+/** What a look at a target tells. Pure. */
+
+import type { SourceListing } from './migration.ts';
+import { plan, type AppliedMigration, type AvailableMigration, type OrderPolicy, type Problem } from './plan.ts';
+import type { Blocker, TargetName } from './report.ts';
+
+export interface Status {
+  readonly target: TargetName;
+  /** The newest migration in source order that is applied as a whole. */
+  readonly current: { readonly name: string; readonly version: string } | null;
+  /** Those that are whole, in history order. */
+  readonly applied: readonly AppliedMigration[];
+  /** Begun and not ended, up or down; whoever runs next goes on with them. */
+  readonly interrupted: readonly AppliedMigration[];
+  /** What `up` would apply or finish, in source order. */
+  readonly pending: readonly { readonly name: string; readonly version: string; readonly description: string }[];
+  readonly problems: readonly Problem[];
+  readonly ignored: readonly { readonly path: string; readonly reason: string }[];
+  /** A migration that runs right now on this target, with what it waits for. */
+  readonly running: { readonly name: string; readonly process: Blocker; readonly blockers: readonly Blocker[] } | null;
+}
+
+export interface Look {
+  readonly target: TargetName;
+  readonly listing: SourceListing;
+  readonly available: readonly AvailableMigration[];
+  /** The whole history. */
+  readonly rows: readonly AppliedMigration[];
+  readonly order: OrderPolicy | undefined;
+  readonly running: Status['running'];
+}
+
+export function statusOf({ target, listing, available, rows, order, running }: Look): Status {
+  const applied = rows.filter((row) => row.state === 'applied');
+  const interrupted = rows.filter((row) => row.state !== 'applied');
+  const planned = plan(available, rows, { direction: 'up', order });
+  const newest = applied.find((row) => row.name === plan(available, applied, { direction: 'up' }).current);
+  const unfinished = new Set([...planned.pending, ...interrupted.map((row) => row.name)]);
+  return {
+    target,
+    current: newest === undefined ? null : { name: newest.name, version: newest.version },
+    applied,
+    interrupted,
+    pending: listing.migrations.filter((one) => unfinished.has(one.name)).map(({ name, version, description }) => ({ name, version, description })),
+    problems: [...sourceProblems(listing), ...interrupted.map(interruptedProblem), ...planned.problems],
+    ignored: listing.ignored,
+    running,
+  };
+}
+
+export function sourceProblems(listing: SourceListing): Problem[] {
+  return listing.problems.map(({ code, name, message }) => ({ code, name, version: name, message, severity: 'error' }));
+}
+
+function interruptedProblem({ name, version, state }: AppliedMigration): Problem {
+  const message = `${name} was interrupted half way ${state === 'started' ? 'up' : 'down'}; the next \`migrate up\` goes on where it stopped`;
+  return { code: 'interrupted', severity: 'warning', name, version, message };
+}
