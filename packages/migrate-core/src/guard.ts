@@ -5,7 +5,8 @@
 
 import { createHash } from 'node:crypto';
 
-import { createTablesBody, type HistorySnapshot, type HistoryTables } from './history.ts';
+import type { HistorySnapshot, HistoryTables } from './history.ts';
+import { createTablesBody, createUnused } from './history-tables.ts';
 import type { Message, Piece } from './engine/message.ts';
 import type { Script } from './migration.ts';
 import type { Run } from './record.ts';
@@ -62,7 +63,7 @@ export function guard(input: GuardInput, settings: Settings): string {
     input.lock === 'take'
       ? `IF NOT pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.lockHeld}', MESSAGE = 'migrate: the lock is held'; END IF;`
       : '',
-    input.snapshot.tables === 'present' ? '' : createTablesBody(tables),
+    input.snapshot.tables === 'present' ? '' : createTablesBody(tables, input.snapshot.serverVersion),
     `IF GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) <> ${generation} THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.movedOn}', MESSAGE = 'migrate: the history has moved on'; END IF;`,
     'END',
   ];
@@ -75,7 +76,7 @@ export function guard(input: GuardInput, settings: Settings): string {
  * that the second one sees what the previous holder of the lock committed.
  */
 export function addGuard(message: Message, input: GuardInput, settings: Settings): void {
-  if (input.snapshot.tables !== 'present') {
+  if (input.snapshot.tables === 'absent' || input.snapshot.tables === 'partial') {
     message.add('guard', guard(input, settings));
     return;
   }
@@ -83,14 +84,28 @@ export function addGuard(message: Message, input: GuardInput, settings: Settings
   const apply = Object.entries(settings).map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`);
   const lock = `(CASE WHEN pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN '1' ELSE 'migrate: the lock is held' END)::int`;
   message.add('lock', `SELECT ${[...apply, lock].join(', ')}`);
+  if (input.snapshot.tables === 'unused') {
+    // What they grant would have to be taken back: a stored down is code.
+    message.add(
+      'generation',
+      `SELECT (CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_default_acl WHERE defaclobjtype = 'r') THEN 'migrate: there are default privileges' ELSE '1' END)::int`,
+    );
+    // That they are not there is the check that nobody was here since the survey.
+    for (const statement of createUnused(tables, input.snapshot.serverVersion)) message.add('create', statement);
+    return;
+  }
   const newest = `GREATEST((SELECT seq FROM ${tables.log} ORDER BY seq DESC LIMIT 1), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0)`;
   message.add('generation', `SELECT (CASE WHEN ${newest} = ${generation} THEN '1' ELSE 'migrate: the history has moved on' END)::int`);
 }
+
+const UNLIKE_SURVEY = new Set(['42P07', '42710', '23505', '3F000']);
 
 /** What the guard said, if it was the guard that failed. */
 export function guardAnswer(error: ServerError, piece: Piece | null): 'lockHeld' | 'movedOn' | null {
   if (error.code === GUARD.lockHeld) return 'lockHeld';
   if (error.code === GUARD.movedOn || error.code === GUARD.rowGone) return 'movedOn';
+  // A table of that name (its row type), or no schema: not what the survey saw.
+  if (piece?.role === 'create' && UNLIKE_SURVEY.has(error.code ?? '')) return 'movedOn';
   if (error.code !== '22P02') return null;
   if (piece?.role === 'lock') return 'lockHeld';
   return piece?.role === 'generation' ? 'movedOn' : null;

@@ -17,6 +17,8 @@ export interface HistoryTables {
   readonly history: string;
   readonly log: string;
   readonly scripts: string;
+  /** `short`: one of many in its database, which share the scripts; where the server can, its tables are made without companions for long values. */
+  readonly rows: 'short' | 'any';
 }
 
 const LONGEST_NAME = 63;
@@ -46,6 +48,7 @@ export function historyTables(schema: string, table: string, scriptsSchema: stri
     history: qualified(schema, table),
     log: qualified(schema, `${table}_log`),
     scripts: qualified(scriptsSchema, `${table}_scripts`),
+    rows: scriptsSchema === schema ? 'any' : 'short',
   };
 }
 
@@ -61,8 +64,11 @@ export interface Progress {
 
 /** What one read tells of a target. */
 export interface HistorySnapshot {
-  /** `absent`: never migrated here; `partial`: a companion table is gone. */
-  readonly tables: 'present' | 'absent' | 'partial';
+  /**
+   * `absent`: never migrated here; `partial`: a companion table is gone; `unused`: a survey saw none in a tenant's schema, while the scripts
+   * which it shares with others are there.
+   */
+  readonly tables: 'present' | 'absent' | 'partial' | 'unused';
   readonly database: string;
   /** `180004`. */
   readonly serverVersion: number;
@@ -258,34 +264,6 @@ async function foreignHistory(session: Session, tables: HistoryTables, cause: un
     hint: `take its history over with: migrate adopt --from ${tables.table} --table schema_history, or keep ours elsewhere with: --table schema_history (history.table in migrate.config.ts)`,
     cause,
   });
-}
-
-/**
- * Statements of a DO block which create what is missing. A stored down is code, and usual default privileges would let
- * an application rewrite it (ALTER DEFAULT PRIVILEGES … GRANT … ON TABLES): whatever they granted is taken back at once.
- */
-export function createTablesBody(tables: HistoryTables): string {
-  return `
-IF pg_catalog.to_regnamespace(${literal(identifier(tables.schema))}) IS NULL THEN CREATE SCHEMA ${identifier(tables.schema)}; END IF;
-CREATE TABLE IF NOT EXISTS ${tables.history} (
-  name text PRIMARY KEY, version text NOT NULL, description text NOT NULL, checksum text NOT NULL, seq bigint NOT NULL,
-  state text NOT NULL CHECK (state IN ('applied', 'started', 'undoing')), applied_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-  applied_by text NOT NULL DEFAULT SESSION_USER, duration_ms bigint NOT NULL DEFAULT 0, run_id text NOT NULL, tool text NOT NULL,
-  requires text[] NOT NULL DEFAULT '{}', progress json, script text, reversible boolean NOT NULL);
-CREATE TABLE IF NOT EXISTS ${tables.log} (
-  seq bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), action text NOT NULL, name text NOT NULL,
-  by text NOT NULL DEFAULT SESSION_USER, "from" text NOT NULL, run_id text NOT NULL, duration_ms bigint, detail text);
-CREATE TABLE IF NOT EXISTS ${tables.scripts} (
-  key text PRIMARY KEY, up text, down text, down_checksum text, down_transaction text, down_parse text);
-${revokeFromOthers([tables.history, tables.log, tables.scripts])}`;
-}
-
-/** Statements of a DO block with a record `r`: takes from everybody but the owners what default privileges gave on these tables. */
-export function revokeFromOthers(tables: readonly string[]): string {
-  return `FOR r IN SELECT c.oid::pg_catalog.regclass AS relation, CASE WHEN a.grantee = 0::pg_catalog.oid THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS grantee
-  FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
-  WHERE c.oid IN (${tables.map((name) => `${literal(name)}::pg_catalog.regclass::pg_catalog.oid`).join(', ')}) AND a.grantee <> c.relowner
-LOOP EXECUTE 'REVOKE ALL ON TABLE ' || r.relation || ' FROM ' || r.grantee; END LOOP;`;
 }
 
 /** A compiled migration as the database keeps it, so that an older build can undo what a newer one applied. */

@@ -35,8 +35,11 @@ export const QUICK_MS = 30;
 export const LARGEST_BATCH = 32;
 const LARGEST_BATCH_CHARACTERS = 200_000;
 
+/** Of a target that nobody uses yet, what the plan makes is nobody's to wait for, whoever committed it. */
+export type Use = 'unused' | 'used';
+
 /** The first of these, and what may be sent with it, in the transactions that they may share. */
-export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: number): readonly (readonly Step[])[] {
+export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: number, use: Use = 'used'): readonly (readonly Step[])[] {
   const batch: Step[] = [];
   let characters = 0;
   for (const step of steps.slice(0, size)) {
@@ -45,31 +48,38 @@ export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: 
     if (batch.length > 0 && characters > LARGEST_BATCH_CHARACTERS) break;
     batch.push(step);
   }
-  return batch.length === 0 ? [steps.slice(0, 1)] : transactionsOf(batch);
+  return batch.length === 0 ? [steps.slice(0, 1)] : transactionsOf(batch, use);
 }
 
 /**
  * Neighbours share a transaction as long as nobody can tell: as none of them holds a lock that others wait for, has changed rows, or
  * left a setting behind. One that does is the last of its transaction.
  */
-function transactionsOf<Step extends ReadyStep>(steps: readonly Step[]): readonly (readonly Step[])[] {
+function transactionsOf<Step extends ReadyStep>(steps: readonly Step[], use: Use): readonly (readonly Step[])[] {
   const transactions: Step[][] = [];
   let created = new Set<string>();
   let open = false;
+  // What one migration leaves to the end of its transaction, the next could mend.
+  const alone = use === 'used' || steps.some(mayDefer);
   for (const step of steps) {
     const effects = effectsOf(step);
     if (!open || effects === null) {
       transactions.push([]);
-      created = new Set();
+      if (alone) created = new Set();
     }
     transactions.at(-1)?.push(step);
     open = effects !== null;
     for (const { creates, locks, changesRows } of effects ?? []) {
-      if (changesRows || locks.some((name) => !created.has(name))) open = false;
+      if ((changesRows && alone) || locks.some((name) => !created.has(name))) open = false;
       for (const name of creates) created.add(name);
     }
   }
   return transactions;
+}
+
+/** Constraints and constraint triggers that are checked at COMMIT. */
+function mayDefer({ script }: ReadyStep): boolean {
+  return script.kind === 'sql' && /deferr/i.test(script.sql);
 }
 
 /** `null`: it must have a transaction of its own. */

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { begin, GUARD, lockKey, tag } from '../guard.ts';
-import { createTablesBody } from '../history.ts';
+import { createTablesBody } from '../history-tables.ts';
 import { recordFailure } from '../record.ts';
 import type { StepFailure } from './failure.ts';
 import type { RunState } from './run-state.ts';
@@ -15,7 +15,7 @@ const TRIES = 10;
 export async function writeFailure(state: RunState, name: string, failure: StepFailure): Promise<boolean> {
   const { main, tables, run, snapshot } = state;
   const detail = `${failure.sqlState ?? failure.code}: ${failure.message}`.slice(0, LONGEST_DETAIL);
-  const create = snapshot.tables === 'present' ? '' : createTablesBody(tables);
+  const create = snapshot.tables === 'present' ? '' : createTablesBody(tables, snapshot.serverVersion);
   const sql = recordFailure(tables, run, name, detail, create, lockKey(tables));
   for (let tries = 0; tries < TRIES; tries++) {
     const result = await main.run(`${tag(run, name)}${begin()};\nSET LOCAL synchronous_commit = on;\n${sql};\nCOMMIT`);

@@ -4,7 +4,7 @@ import type { Script } from '../migration.ts';
 import { utf16Offset } from '../position.ts';
 
 /** What a piece is for. It matters when the piece fails: at `commit` a deferred constraint does, at `lock` somebody else was first. */
-export type PieceRole = 'begin' | 'guard' | 'lock' | 'generation' | 'settings' | 'statement' | 'record' | 'commit';
+export type PieceRole = 'begin' | 'guard' | 'lock' | 'generation' | 'create' | 'settings' | 'statement' | 'record' | 'commit';
 
 export interface Piece {
   readonly role: PieceRole;

@@ -24,6 +24,8 @@ export interface RunState {
   readonly waitLimitMs: number;
   readonly emit: EventListener;
   readonly signal: AbortSignal | undefined;
+  /** `together`: those of migrations that share a transaction are written by its last statements. */
+  readonly records: 'each' | 'together';
   /** Keys of scripts that are known to be in the table: they need not be sent again. */
   readonly storedScripts: Set<string>;
   /** What the session had been set to before any migration, by name; `null` when no migration can set anything. */

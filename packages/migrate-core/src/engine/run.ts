@@ -135,12 +135,14 @@ export class TargetRun {
     if (await this.#waitForLock()) return null;
     if (steps.some((step) => mayChangeRole(step.script))) state.ownSettings = await readOwnSettings(this.#main);
     let left = steps;
+    // A schema without a history: whatever the plan makes in it, nobody works with yet.
+    const use = options.grouping === 'all' && snapshot.applied.length === 0 && snapshot.tables !== 'present' ? 'unused' : 'used';
     for (let size = options.grouping === 'all' ? left.length : 2; left.length > 0;) {
       if (options.signal?.aborted === true) {
         await this.#flush(state);
         throw this.#stopped(left.map((step) => step.name));
       }
-      const batch = options.atomicity === 'whole-plan' ? [this.#atomic(left)] : nextBatch(left, size);
+      const batch = options.atomicity === 'whole-plan' ? [this.#atomic(left)] : nextBatch(left, size, use);
       const count = batch.flat().length;
       for (const step of left.slice(0, count)) this.#emit({ type: 'started', target: this.#target, name: step.name, direction: step.direction });
       const durability = count === left.length || this.#flushIsDue() ? 'flush' : 'later';
@@ -198,9 +200,10 @@ export class TargetRun {
   }
 
   #state(snapshot: history.HistorySnapshot): RunState {
-    const { connect, tables, run, searchPath, lockTimeoutMs, retryLimitMs, waitLimitMs, signal, storedScripts } = this.#options;
+    const { connect, tables, run, searchPath, lockTimeoutMs, retryLimitMs, waitLimitMs, signal, storedScripts, grouping } = this.#options;
     return {
       storedScripts,
+      records: grouping === 'all' ? 'together' : 'each',
       main: this.#main,
       monitor: this.#monitor,
       connect,

@@ -4,7 +4,7 @@ import { addGuard, begin, tag, transactionSettings } from '../guard.ts';
 import type { HistorySnapshot } from '../history.ts';
 import { Message } from './message.ts';
 import type { LiveScript, Script, Statement } from '../migration.ts';
-import { insertScripts, recordApplied, recordUndone } from '../record.ts';
+import { insertScripts, recordApplied, recordAppliedTogether, recordUndone } from '../record.ts';
 import type { ReadyStep, RunState } from './run-state.ts';
 import { restoreSettings } from './session-settings.ts';
 import { identifier, literal } from '../sql.ts';
@@ -59,6 +59,8 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
     durations = new Set();
   };
   for (const [transaction, steps] of transactions.entries()) {
+    const together = state.records === 'together' && sharedLockLimitMs !== null && steps.length > 1;
+    const firstSeq = seq + 1;
     for (const [index, step] of steps.entries()) {
       if (index === 0) {
         const last = transaction === transactions.length - 1;
@@ -72,7 +74,13 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
         message.add('begin', `${tag(state.run, step.name)}${begin()}`);
         addGuard(message, { tables: state.tables, snapshot, generation: seq, lock: 'take' }, settings);
       } else {
-        addStepSettings(message, steps[index - 1] as ReadyStep, step, lockTimeout(step, steps), state.searchPath);
+        addStepSettings(
+          message,
+          steps[index - 1] as ReadyStep,
+          step,
+          { from: lockTimeout(steps[index - 1] as ReadyStep, steps), to: lockTimeout(step, steps) },
+          state.searchPath,
+        );
       }
       own(transaction, step);
       if (step.script.kind === 'live') {
@@ -87,13 +95,19 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
       if (mayChangeRole(step.script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(state.snapshot.role)}, true)`);
       seq++;
       if (transaction === 0 && index === 0 && scripts !== null) message.add('record', scripts);
-      for (const record of step.direction === 'up'
-        ? recordApplied(state.tables, state.run, step.record, seq, index === 0 ? 'transaction' : 'previous')
-        : [recordUndone(state.tables, state.run, step.name, seq)]) {
+      for (const record of together
+        ? []
+        : step.direction === 'up'
+          ? recordApplied(state.tables, state.run, step.record, seq, index === 0 ? 'transaction' : 'previous')
+          : [recordUndone(state.tables, state.run, step.name, seq)]) {
         message.add('record', record);
       }
-      if (step.direction === 'up') durations.add(message.pieces.length - 1);
+      if (step.direction === 'up' && !together) durations.add(message.pieces.length - 1);
       own(transaction, step);
+    }
+    if (together) {
+      const inputs = steps.map((step) => step.record);
+      for (const record of recordAppliedTogether(state.tables, state.run, inputs, firstSeq)) message.add('record', record);
     }
     addEnd(message, state, steps, transaction === transactions.length - 1 ? durability : 'later');
     own(transaction, steps.at(-1) as ReadyStep);
@@ -103,7 +117,13 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
 }
 
 /** In a shared transaction each step gets its own limits, and nothing of what the one before had set for itself. */
-function addStepSettings(message: Message, before: ReadyStep, step: ReadyStep, lockTimeoutMs: number, searchPath: string | null): void {
+function addStepSettings(
+  message: Message,
+  before: ReadyStep,
+  step: ReadyStep,
+  lockTimeoutMs: { readonly from: number; readonly to: number },
+  searchPath: string | null,
+): void {
   const left = before.script.kind === 'sql' ? (before.script.settings ?? []).map((setting) => setting.name) : [];
   for (const name of left) {
     const value = name === 'search_path' && searchPath !== null ? `= ${searchPath}` : 'TO DEFAULT';
@@ -115,7 +135,10 @@ function addStepSettings(message: Message, before: ReadyStep, step: ReadyStep, l
       );
   }
   if (left.includes('row_security')) message.add('settings', 'SET LOCAL row_security = off');
-  message.add('settings', `SET LOCAL lock_timeout = '${lockTimeoutMs}ms'`);
+  // Statements that change rows may call whatever sets it.
+  const same =
+    lockTimeoutMs.from === lockTimeoutMs.to && before.script.kind === 'sql' && before.script.statements.every(({ sharing }) => sharing?.changesRows === false);
+  if (!same || left.includes('lock_timeout')) message.add('settings', `SET LOCAL lock_timeout = '${lockTimeoutMs.to}ms'`);
   if (before.statementTimeoutMs !== step.statementTimeoutMs || left.includes('statement_timeout')) {
     message.add('settings', `SET LOCAL statement_timeout ${step.statementTimeoutMs === null ? 'TO DEFAULT' : `= '${step.statementTimeoutMs}ms'`}`);
   }

@@ -1,7 +1,8 @@
 /** The library's own registry of tenants: one table beside the service's shared history. Every statement about it. */
 
 import { MigrationError } from '../errors.ts';
-import { revokeFromOthers, strangersOf } from '../history.ts';
+import { strangersOf } from '../history.ts';
+import { revokeFromOthers } from '../history-tables.ts';
 import type { Row, ServerError, Session } from '../session.ts';
 import { doBlock, identifier, literal, qualified } from '../sql.ts';
 import type { Tenant, TenantStatus } from '../tenancy.ts';

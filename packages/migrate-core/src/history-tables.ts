@@ -1,0 +1,77 @@
+/** How the tables of a history are made. Pure. */
+
+import type { HistoryTables } from './history.ts';
+import { identifier, literal } from './sql.ts';
+
+/** From here on CREATE TABLE takes the storage of a column. */
+const WITH_STORAGE = 160_000;
+
+/**
+ * Statements of a DO block which create what is missing. A stored down is code, and usual default privileges would let
+ * an application rewrite it (ALTER DEFAULT PRIVILEGES … GRANT … ON TABLES): whatever they granted is taken back at once.
+ */
+export function createTablesBody(tables: HistoryTables, serverVersion: number): string {
+  const [history, log] = definitions(tables, serverVersion);
+  return `
+IF pg_catalog.to_regnamespace(${literal(identifier(tables.schema))}) IS NULL THEN CREATE SCHEMA ${identifier(tables.schema)}; END IF;
+CREATE TABLE IF NOT EXISTS ${history};
+CREATE TABLE IF NOT EXISTS ${log};
+CREATE TABLE IF NOT EXISTS ${tables.scripts} (
+  key text PRIMARY KEY, up text, down text, down_checksum text, down_transaction text, down_parse text);
+${revokeFromOthers([tables.history, tables.log, tables.scripts])}`;
+}
+
+/** Statements of a DO block with a record `r`: takes from everybody but the owners what default privileges gave on these tables. */
+export function revokeFromOthers(tables: readonly string[]): string {
+  return `FOR r IN SELECT c.oid::pg_catalog.regclass AS relation, CASE WHEN a.grantee = 0::pg_catalog.oid THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS grantee
+  FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
+  WHERE c.oid IN (${tables.map((name) => `${literal(name)}::pg_catalog.regclass::pg_catalog.oid`).join(', ')}) AND a.grantee <> c.relowner
+LOOP EXECUTE 'REVOKE ALL ON TABLE ' || r.relation || ' FROM ' || r.grantee; END LOOP;`;
+}
+
+/** The history and its log where neither is there, nor any default privilege that would have to be taken back. */
+export function createUnused(tables: HistoryTables, serverVersion: number): readonly string[] {
+  return definitions(tables, serverVersion).map((definition) => `CREATE TABLE ${definition}`);
+}
+
+function definitions(tables: HistoryTables, serverVersion: number): readonly [history: string, log: string] {
+  if (tables.rows === 'short' && serverVersion >= WITH_STORAGE) return short(tables);
+  return [
+    `${tables.history} (
+  name text PRIMARY KEY, version text NOT NULL, description text NOT NULL, checksum text NOT NULL, seq bigint NOT NULL,
+  state text NOT NULL CHECK (state IN ('applied', 'started', 'undoing')), applied_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  applied_by text NOT NULL DEFAULT SESSION_USER, duration_ms bigint NOT NULL DEFAULT 0, run_id text NOT NULL, tool text NOT NULL,
+  requires text[] NOT NULL DEFAULT '{}', progress json, script text, reversible boolean NOT NULL)`,
+    `${tables.log} (
+  seq bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), action text NOT NULL, name text NOT NULL,
+  by text NOT NULL DEFAULT SESSION_USER, "from" text NOT NULL, run_id text NOT NULL, duration_ms bigint, detail text)`,
+  ];
+}
+
+/**
+ * The same columns in three relations instead of eight: making a relation costs as much as a small migration. Without a column that may be
+ * stored elsewhere there is no TOAST table with its index; of the log, which is written under the lock and never changed, every reader wants the
+ * newest rows of a few. Since PostgreSQL 18 each NOT NULL is a row of the catalogue.
+ */
+function short(tables: HistoryTables): readonly [history: string, log: string] {
+  const plain = 'text STORAGE PLAIN';
+  return [
+    `${tables.history} (
+  name ${plain} PRIMARY KEY, version ${plain}, description ${plain}, checksum ${plain}, seq bigint, state ${plain},
+  applied_at timestamptz DEFAULT pg_catalog.now(), applied_by ${plain} DEFAULT SESSION_USER, duration_ms bigint DEFAULT 0, run_id ${plain}, tool ${plain},
+  requires text[] STORAGE PLAIN DEFAULT '{}', progress json STORAGE PLAIN, script ${plain}, reversible boolean)`,
+    `${tables.log} (
+  seq bigint, at timestamptz DEFAULT pg_catalog.clock_timestamp(), action ${plain}, name ${plain},
+  by ${plain} DEFAULT SESSION_USER, "from" ${plain}, run_id ${plain}, duration_ms bigint, detail ${plain})`,
+  ];
+}
+
+/** A row has to fit into a page of 8 kB: so many bytes of what the migrations say, as many of its progress, and the columns of known length. */
+const LONGEST_SHORT_ROW = 3_500;
+
+/** The statement that lets the history take values of any length, before one that is too long for its page; `null` where these are not. */
+export function roomFor(tables: HistoryTables, values: readonly string[]): string | null {
+  if (tables.rows === 'any' || values.reduce((sum, value) => sum + Buffer.byteLength(value), 0) <= LONGEST_SHORT_ROW) return null;
+  const columns = ['version', 'description', 'requires', 'progress'];
+  return `ALTER TABLE ${tables.history} ${columns.map((column) => `ALTER COLUMN ${column} SET STORAGE EXTENDED`).join(', ')}`;
+}
