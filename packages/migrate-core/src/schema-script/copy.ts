@@ -1,0 +1,70 @@
+/** The messages that make a copy of a schema. Pure. */
+
+import { identifier, literal } from '../sql.ts';
+import { copyRows, setSequence, type Contents } from './contents.ts';
+import type { Statement } from './node.ts';
+import { PHASES } from './node.ts';
+import { order } from './order.ts';
+import { scriptPath } from './rows.ts';
+import type { SchemaScript } from './script.ts';
+import { render } from './text.ts';
+
+export interface CopyScript {
+  readonly statements: readonly (Statement & { readonly locks: number })[];
+  /** Why no copy can be made with it, for people. */
+  readonly problems: readonly string[];
+}
+
+export interface CopyOptions {
+  /** Tables whose rows stay behind. */
+  readonly emptied?: readonly string[] | undefined;
+}
+
+export function copyScript(script: SchemaScript, contents: Contents, { emptied = [] }: CopyOptions = {}): CopyScript {
+  const filled = [...contents.filled].filter((table) => !emptied.includes(table));
+  const { statements, circular } = order(script.nodes, (node) => node.table === null || !filled.includes(node.table));
+  const rows = [...filled.map((table) => copyRows(script, table)), ...contents.sequences.map(setSequence)].map((one) => ({ ...one, locks: 1 }));
+  const place = PHASES.indexOf('rows');
+  return {
+    statements: [...statements.filter((one) => PHASES.indexOf(one.phase) < place), ...rows, ...statements.filter((one) => PHASES.indexOf(one.phase) >= place)],
+    problems: [...script.problems, ...contents.problems, ...circular.map((id) => `${id}, which needs what needs it`)],
+  };
+}
+
+/** Settings of a transaction that replays statements of a script in `schema`. */
+export function replaySettings(schema: string, others: readonly string[]): string {
+  const settings: Readonly<Record<string, string>> = {
+    search_path: scriptPath(schema, others),
+    check_function_bodies: 'off',
+    row_security: 'off',
+    default_tablespace: '',
+    default_table_access_method: 'heap',
+    client_min_messages: 'warning',
+    jit: 'off',
+  };
+  return `SELECT ${Object.entries(settings)
+    .map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`)
+    .join(', ')}`;
+}
+
+/** Transactions, each of them statements without BEGIN and COMMIT, that hold at most about so many locks; `Infinity` for a single one. */
+export function copyTransactions(script: CopyScript, schema: string, others: readonly string[], locks: number): string[][] {
+  const settings = replaySettings(schema, others);
+  const transactions: string[][] = [];
+  let current: string[] = [`CREATE SCHEMA ${identifier(schema)}`, settings];
+  let held = 1;
+  for (const statement of script.statements) {
+    if (held + statement.locks > locks && held > 1) {
+      transactions.push(current);
+      current = [settings];
+      held = 1;
+    }
+    held += statement.locks;
+    current.push(render(statement.text, schema));
+  }
+  return [...transactions, current];
+}
+
+export function transactionText(statements: readonly string[]): string {
+  return `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n${statements.join(';\n')};\nCOMMIT`;
+}
