@@ -1,6 +1,6 @@
 /** What is asked of a schema's rows while its nodes are made. */
 
-import { isDistinctive, namesSchema } from './names.ts';
+import { namesSchema } from './names.ts';
 import type { ColumnRow, RelationRow } from './rows/relations.ts';
 import type { SchemaRows } from './rows.ts';
 import type { Text } from './text.ts';
@@ -65,8 +65,9 @@ export class Context {
     return text;
   }
 
-  get distinctive(): boolean {
-    return isDistinctive(this.schema);
+  /** Version of the server: `180004`. */
+  get server(): number {
+    return this.rows.schema.server;
   }
 
   problems(): readonly string[] {

@@ -6,11 +6,16 @@ import type { ColumnRow, RelationRow } from '../rows/relations.ts';
 import { HERE, type Text } from '../text.ts';
 import { sequenceOptions } from './sequences.ts';
 
+/** From here on CREATE TABLE takes the storage of a column. */
+const WITH_STORAGE = 160_000;
+
 /** @param inside Defaults that are made with the table, by their keys. */
-export function columnDefinition(column: ColumnRow, inside: ReadonlyMap<string, Node>, identity: RelationRow | undefined): Text {
+export function columnDefinition(column: ColumnRow, server: number, inside: ReadonlyMap<string, Node>, identity: RelationRow | undefined): Text {
   const { name, type, collation, compression, generated, default_oid } = column;
   const words: Text[] = [[`${identifier(name)} ${type}`]];
   if (collation !== null) words.push([` COLLATE ${collation}`]);
+  // Plain from the beginning, a table gets no TOAST table.
+  if (column.storage !== null && server >= WITH_STORAGE) words.push([` STORAGE ${column.storage}`]);
   if (compression !== null) words.push([` COMPRESSION ${compression}`]);
   words.push([notNull(column)]);
   if (generated !== '') words.push([` GENERATED ALWAYS AS (${column.default ?? ''}) ${generated === 's' ? 'STORED' : 'VIRTUAL'}`]);
@@ -31,11 +36,11 @@ function notNull({ not_null, not_null_constraint: constraint }: ColumnRow): stri
 }
 
 /** Storage, statistics and options; a NOT NULL that holds only for new rows. */
-export function columnSettings(columns: readonly ColumnRow[]): string[] {
+export function columnSettings(columns: readonly ColumnRow[], server: number): string[] {
   return columns.flatMap(({ name, storage, statistics, options, not_null_constraint: constraint }) => {
     const column = `ALTER COLUMN ${identifier(name)}`;
     const actions: string[] = [];
-    if (storage !== null) actions.push(`${column} SET STORAGE ${storage}`);
+    if (storage !== null && server < WITH_STORAGE) actions.push(`${column} SET STORAGE ${storage}`);
     if (statistics !== null) actions.push(`${column} SET STATISTICS ${statistics}`);
     if (options !== null) actions.push(`${column} SET (${options.map(storageOption).join(', ')})`);
     if (constraint?.valid === false) {

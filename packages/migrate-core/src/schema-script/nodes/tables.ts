@@ -39,7 +39,7 @@ function tableNode(context: Context, table: RelationRow, identityOf: (column: Co
     statements: (inside) => {
       const clauses = new Map(inside.map((node) => [node.key, node]));
       const constraints = inside.filter((node) => node.kind !== 'default').map((node) => node.clause?.text ?? []);
-      const definitions = [...own.map((column) => columnDefinition(column, clauses, identityOf(column))), ...constraints];
+      const definitions = [...own.map((column) => columnDefinition(column, context.server, clauses, identityOf(column))), ...constraints];
       const create = sql`CREATE ${table.persistence === 'u' ? 'UNLOGGED ' : ''}TABLE ${identifier(name)} (${join(definitions, ', ')})${ending(table, inherits)}`;
       return [{ phase: 'definition', text: context.check(id, create) }, ...later];
     },
@@ -85,7 +85,15 @@ function afterCreation(
   const { oid, name, owner, access, parents, type, row_security, force_row_security, replica_identity } = table;
   const quotedName = identifier(name);
   const key = `pg_class:${oid}`;
-  const actions = columnSettings(columns);
+  // What CREATE takes of its parents is said of these columns here alone.
+  const said = (column: ColumnRow): boolean => inherits !== 'create' || column.local;
+  const actions = [
+    ...columnSettings(columns.filter(said), context.server),
+    ...columnSettings(
+      columns.filter((column) => !said(column)),
+      0,
+    ),
+  ];
   if (inherits === 'later') actions.push(...(parents ?? []).map(([, parent]) => `INHERIT ${parent}`));
   if (inherits === 'create') {
     for (const column of columns) {

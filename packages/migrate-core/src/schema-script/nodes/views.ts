@@ -33,7 +33,7 @@ function viewNode(context: Context, view: RelationRow): Node {
     }
     later.push(...describeColumn(context, view, column));
   }
-  const actions = kind === 'm' ? columnSettings(columns) : [];
+  const actions = kind === 'm' ? columnSettings(columns, 0) : [];
   if (actions.length > 0) later.push({ phase: 'definition', text: [`ALTER MATERIALIZED VIEW ${name} ${actions.join(', ')}`] });
   if (kind === 'm' && populated) later.push({ phase: 'refresh', text: [`REFRESH MATERIALIZED VIEW ${name}`] });
   later.push(...describe(context, { key, name: sql`${word} ${name}`, grantName: `TABLE ${name}`, owner, access }));
