@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { MigrationError } from '@org/migrate-core';
 import { Command, CommanderError, Option } from 'commander';
 
-import { commands, type CommandEntry, type CommandModule } from './commands.ts';
+import { commands, groups, type CommandEntry, type CommandGroup, type CommandModule } from './commands.ts';
 import { nearestWord } from './nearest-word.ts';
 import { optionDefinitions, type OptionName } from './options.ts';
 import { flagsOf, joinTexts, optionsOf, type CommandLine } from './plain-words.ts';
@@ -27,7 +27,7 @@ export async function parseCommand(entry: CommandEntry, module: CommandModule, w
     // A `--no-` switch that was not typed has a value all the same.
     if (value !== undefined && !(name === 'color' && value === true)) texts.set(name, value);
   }
-  return { options: optionsOf(texts), argument: command.args[0] ?? null };
+  return { options: optionsOf(texts), argument: command.args[0] ?? null, words: command.args };
 }
 
 function build(entry: CommandEntry, module: CommandModule): Command {
@@ -38,7 +38,10 @@ function build(entry: CommandEntry, module: CommandModule): Command {
     .helpOption('-h, --help', 'this text')
     .allowExcessArguments(false);
   const { argument } = module;
-  if (argument !== undefined) command.argument(argument.need === 'required' ? `<${argument.name}>` : `[${argument.name}]`, argument.description);
+  if (argument !== undefined) {
+    const name = `${argument.name}${argument.count === 'several' ? '...' : ''}`;
+    command.argument(argument.need === 'required' ? `<${name}>` : `[${name}]`, argument.description);
+  }
   for (const name of module.options) command.addOption(optionOf(name));
   const width = Math.max(...module.examples.map(([line]) => line.length));
   command.addHelpText('after', `\nExamples:\n${module.examples.map(([line, purpose]) => `  ${line.padEnd(width)}  # ${purpose}`).join('\n')}`);
@@ -78,27 +81,44 @@ function longFlag(name: OptionName): string {
   return flagsOf(name).find((flag) => flag.startsWith('--')) ?? '';
 }
 
-export function unknownCommand(word: string): MigrationError {
+/** @param group Whose command it should have been; `null` for the program's. */
+export function unknownCommand(word: string, group: CommandGroup | null): MigrationError {
+  const known = group === null ? [...commands, ...groups] : group.commands;
   const near = nearestWord(
     word,
-    commands.map((one) => one.name),
+    known.map((one) => one.name.split(' ').at(-1) ?? ''),
   );
+  const before = group === null ? '' : `${group.name} `;
   return new MigrationError({
     code: 'invalidOptions',
-    message: `There is no command "${word}".${near === null ? '' : ` Did you mean ${near}?`}`,
-    hint: 'migrate --help lists them',
+    message: `There is no command "${before}${word}".${near === null ? '' : ` Did you mean ${before}${near}?`}`,
+    hint: `migrate ${before}--help lists them`,
   });
 }
 
+export function groupHelp({ name, summary, commands: entries }: CommandGroup): string {
+  const command = new Command(`migrate ${name}`)
+    .usage('<command> [options]')
+    .description(sentence(summary))
+    .helpOption('-h, --help', 'this text')
+    .helpCommand(false)
+    .addHelpText('after', `\nmigrate ${name} <command> --help tells the rest.`);
+  for (const entry of entries) command.command(entry.name.split(' ').at(-1) ?? '').description(entry.summary);
+  let text = '';
+  command.configureOutput({ writeOut: (part) => (text += part) }).outputHelp();
+  return text;
+}
+
 export function programHelp(): string {
-  const width = Math.max(...commands.map((one) => one.name.length));
+  const all = [...commands, ...groups];
+  const width = Math.max(...all.map((one) => one.name.length));
   return `Usage: migrate <command> [options]
 
 Versioned migrations for PostgreSQL. At the root of a workspace: every service; inside a service's folder: that one;
 with --dir and --url: any folder and any server.
 
 Commands:
-${commands.map((one) => `  ${one.name.padEnd(width)}  ${one.summary}`).join('\n')}
+${all.map((one) => `  ${one.name.padEnd(width)}  ${one.summary}`).join('\n')}
 
 Examples:
   migrate up                                       # apply what is pending, everywhere

@@ -6,7 +6,13 @@ import type { OptionName } from './options.ts';
 
 export interface CommandModule {
   /** What follows the command's name, if anything does. */
-  readonly argument?: { readonly name: string; readonly description: string; readonly need: 'required' | 'optional' };
+  readonly argument?: {
+    readonly name: string;
+    readonly description: string;
+    readonly need: 'required' | 'optional';
+    /** Default one. */
+    readonly count?: 'one' | 'several';
+  };
   /** A paragraph for `--help`, under the summary. */
   readonly help?: string;
   readonly options: readonly OptionName[];
@@ -17,6 +23,7 @@ export interface CommandModule {
 }
 
 export interface CommandEntry {
+  /** Of a group's command both words: `tenants list`. */
   readonly name: string;
   readonly summary: string;
   load(): Promise<{ readonly command: CommandModule }>;
@@ -33,4 +40,25 @@ export const commands: readonly CommandEntry[] = [
   { name: 'check', summary: 'files, names, requirements, and whether every down undoes its up', load: () => import('./commands/check.ts') },
   { name: 'repair', summary: 'put the history right after a person put the schema right', load: () => import('./commands/repair.ts') },
   { name: 'adopt', summary: 'take over the history of another tool', load: () => import('./commands/adopt.ts') },
+];
+
+/** Commands whose first word they share. */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+  readonly commands: readonly CommandEntry[];
+}
+
+export const groups: readonly CommandGroup[] = [
+  {
+    name: 'tenants',
+    summary: 'the tenants of a service: list, create, drop, status, backfill',
+    commands: [
+      { name: 'tenants list', summary: 'who there is, where, and in which state', load: () => import('./commands/tenants/list.ts') },
+      { name: 'tenants create', summary: 'make tenants, migrated and whole', load: () => import('./commands/tenants/create.ts') },
+      { name: 'tenants drop', summary: 'put a tenant away, or delete it', load: () => import('./commands/tenants/drop.ts') },
+      { name: 'tenants status', summary: 'how many are at which version, which are behind, and why', load: () => import('./commands/tenants/status.ts') },
+      { name: 'tenants backfill', summary: 'make again the required tables that damaged tenants lack', load: () => import('./commands/tenants/backfill.ts') },
+    ],
+  },
 ];

@@ -24,6 +24,8 @@ export interface Output {
 export interface Invocation {
   readonly options: Options;
   readonly argument: string | null;
+  /** All of them, for a command that takes several. */
+  readonly words: readonly string[];
   readonly cwd: string;
   readonly environment: Environment;
   readonly output: Output;

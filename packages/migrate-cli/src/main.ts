@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { MigrationError } from '@org/migrate-core';
 
-import { commands, type CommandEntry } from './commands.ts';
+import { commands, groups, type CommandEntry, type CommandGroup } from './commands.ts';
 import { exit, exitCodeOf, type ExitCode, type StopSignal } from './exit.ts';
 import type { Invocation, Output } from './invocation.ts';
 import { optionDefinitions, type Options } from './options.ts';
@@ -24,10 +24,11 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   let options: Options = argv.includes('--json') ? { json: true } : {};
   let output = await openOutput({ ...options, color: !argv.includes('--no-color') });
   try {
-    const entry = findCommand(argv);
-    if (entry === null) return await helpOrComplaint(argv);
+    const found = findCommand(argv);
+    if (found === null) return await helpOrComplaint(argv);
+    if (found.entry === null) return await helpOrComplaintOf(found.group, found.words);
+    const { entry, words } = found;
     const loaded = await entry.load();
-    const words = withoutCommand(argv, entry);
     const parsed = readPlainWords(loaded.command, words) ?? (await (await import('./command-line.ts')).parseCommand(entry, loaded.command, words));
     if (parsed === null) return exit.done;
     ({ options } = parsed);
@@ -36,6 +37,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     const invocation: Invocation = {
       options,
       argument: parsed.argument,
+      words: parsed.words,
       cwd: process.cwd(),
       environment: process.env,
       output,
@@ -61,12 +63,32 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   }
 }
 
-/** The first word that names a command and is not the value of an option before it. */
-function findCommand(argv: readonly string[]): CommandEntry | null {
-  for (const [index, word] of argv.entries()) {
+type Found =
+  /** `words`: what else was typed. */
+  | { readonly entry: CommandEntry; readonly words: readonly string[] }
+  /** A group without one of its commands. */
+  | { readonly entry: null; readonly group: CommandGroup; readonly words: readonly string[] };
+
+/** The first word that is no option's value; where it names a group, the next one as well. */
+function findCommand(argv: readonly string[]): Found | null {
+  const at = nextWord(argv, 0);
+  if (at === null) return null;
+  const words = argv.toSpliced(at, 1);
+  const name = argv[at] ?? '';
+  const entry = commands.find((one) => one.name === name);
+  if (entry !== undefined) return { entry, words };
+  const group = groups.find((one) => one.name === name);
+  if (group === undefined) return null;
+  const second = nextWord(words, at);
+  const inner = second === null ? undefined : group.commands.find((one) => one.name === `${name} ${words[second] ?? ''}`);
+  return inner === undefined || second === null ? { entry: null, group, words } : { entry: inner, words: words.toSpliced(second, 1) };
+}
+
+function nextWord(argv: readonly string[], from: number): number | null {
+  for (let index = from; index < argv.length; index++) {
+    const word = argv[index] ?? '';
     if (word === '--') return null;
-    if (word.startsWith('-') || takesValue(argv[index - 1])) continue;
-    return commands.find((one) => one.name === word) ?? null;
+    if (!word.startsWith('-') && !takesValue(argv[index - 1])) return index;
   }
   return null;
 }
@@ -77,11 +99,6 @@ function takesValue(word: string | undefined): boolean {
   return definition?.flags.includes('<') === true;
 }
 
-function withoutCommand(argv: readonly string[], entry: CommandEntry): string[] {
-  const at = argv.findIndex((word, index) => word === entry.name && !takesValue(argv[index - 1]));
-  return argv.toSpliced(at, 1);
-}
-
 async function helpOrComplaint(argv: readonly string[]): Promise<ExitCode> {
   const { programHelp, unknownCommand, version } = await import('./command-line.ts');
   if (argv.includes('--version') || argv.includes('-V')) {
@@ -89,13 +106,22 @@ async function helpOrComplaint(argv: readonly string[]): Promise<ExitCode> {
     return exit.done;
   }
   const words = argv.filter((word, index) => !word.startsWith('-') && !takesValue(argv[index - 1]));
-  const [word, about] = words;
-  if (word === 'help' && about !== undefined) return main([about, '--help']);
-  if (word !== undefined && word !== 'help') throw unknownCommand(word);
+  const [word, ...about] = words;
+  if (word === 'help' && about.length > 0) return main([...about, '--help']);
+  if (word !== undefined && word !== 'help') throw unknownCommand(word, null);
   const asked = word === 'help' || argv.includes('--help') || argv.includes('-h');
   if (!asked && argv.length > 0) throw new MigrationError({ code: 'invalidOptions', message: 'No command was given.', hint: 'migrate --help lists them' });
   // Nothing typed at all is a question too, but a script that lost its command should notice.
   (asked ? process.stdout : process.stderr).write(programHelp());
+  return asked ? exit.done : exit.usage;
+}
+
+async function helpOrComplaintOf(group: CommandGroup, words: readonly string[]): Promise<ExitCode> {
+  const { groupHelp, unknownCommand } = await import('./command-line.ts');
+  const at = nextWord(words, 0);
+  if (at !== null) throw unknownCommand(words[at] ?? '', group);
+  const asked = words.includes('--help') || words.includes('-h');
+  (asked ? process.stdout : process.stderr).write(groupHelp(group));
   return asked ? exit.done : exit.usage;
 }
 

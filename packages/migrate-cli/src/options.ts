@@ -19,6 +19,7 @@ export interface Options {
   readonly tenantSchemas?: string;
   readonly tenantDatabases?: string;
   readonly tenant?: readonly string[];
+  readonly source?: SourceName;
   readonly concurrency?: number;
   readonly canary?: number;
   readonly maxFailures?: number;
@@ -27,6 +28,7 @@ export interface Options {
   readonly only?: string;
   readonly order?: 'strict' | 'allow';
   readonly dryRun?: true;
+  readonly delete?: true;
   readonly atomic?: true;
   readonly down?: true;
   readonly markApplied?: readonly string[];
@@ -46,6 +48,9 @@ export interface Options {
 }
 
 export type OptionName = keyof Options;
+
+/** Of a service with tenants: what they share, or what each of them has. */
+export type SourceName = 'shared' | 'tenant';
 
 interface OptionDefinition {
   readonly flags: string;
@@ -82,9 +87,14 @@ export const optionDefinitions: { readonly [Name in OptionName]: OptionDefinitio
   tenantDatabases: { flags: '--tenant-databases <query>', description: 'act on every database of the server that this query returns' },
   tenant: {
     flags: '--tenant <ids>',
-    description: 'of those only these, separated by commas',
+    description: 'of the tenants only these, separated by commas',
     parse: (text) => listOf('--tenant', text),
     repeated: 'joined',
+  },
+  source: {
+    flags: '--source <source>',
+    description: 'of a service with tenants: shared (what they share) or tenant (what each of them has)',
+    parse: (text) => oneOf('--source', text, ['shared', 'tenant']),
   },
   concurrency: {
     flags: '--concurrency <n>',
@@ -102,6 +112,7 @@ export const optionDefinitions: { readonly [Name in OptionName]: OptionDefinitio
     parse: (text) => oneOf('--order', text, ['strict', 'allow']),
   },
   dryRun: { flags: '--dry-run', description: 'show what would run, and write nothing' },
+  delete: { flags: '--delete', description: 'gone for good, and not put away under another name' },
   atomic: { flags: '--atomic', description: 'all or nothing: everything in one transaction' },
   down: { flags: '--down', description: 'the plan of a down instead of an up' },
   markApplied: {
@@ -158,7 +169,7 @@ export const placeOptions: readonly OptionName[] = [
   'wait',
 ];
 /** Which tenants, where a service has a schema or a database for each. */
-export const tenantOptions: readonly OptionName[] = ['tenantSchemas', 'tenantDatabases', 'tenant'];
+export const tenantOptions: readonly OptionName[] = ['tenantSchemas', 'tenantDatabases', 'tenant', 'source'];
 /** How a run goes about them. */
 export const rolloutOptions: readonly OptionName[] = ['concurrency', 'canary', 'maxFailures'];
 export const outputOptions: readonly OptionName[] = ['json', 'color', 'verbose', 'showData'];

@@ -8,7 +8,10 @@ import { optionDefinitions, type OptionName, type Options } from './options.ts';
 
 export interface CommandLine {
   readonly options: Options;
+  /** The first of the words. */
   readonly argument: string | null;
+  /** What is neither a command nor an option nor an option's value. */
+  readonly words: readonly string[];
 }
 
 /** `null`: not plain. Throws `invalidOptions` for a value that cannot be what it should. */
@@ -37,8 +40,9 @@ export function readPlainWords(module: CommandModule, words: readonly string[]):
     texts.set(name, joinTexts(name, before === true ? undefined : before, value));
   }
   const { argument } = module;
-  if (rest.length > (argument === undefined ? 0 : 1) || (argument?.need === 'required' && rest.length === 0)) return null;
-  return { options: optionsOf(texts), argument: rest[0] ?? null };
+  const most = argument === undefined ? 0 : argument.count === 'several' ? Infinity : 1;
+  if (rest.length > most || (argument?.need === 'required' && rest.length === 0)) return null;
+  return { options: optionsOf(texts), argument: rest[0] ?? null, words: rest };
 }
 
 /** Texts to values. A switch has none; `--no-color` is the one that says no. */

@@ -3,9 +3,12 @@
 import type { EventListener, MigrationError, Migrator, MigratorOptions, Report } from '@org/migrate-core';
 
 import { exit, exitCodeOf, type ExitCode } from './exit.ts';
+import type { FleetWork } from './fleet/run.ts';
+import type { TenantsResult } from './fleet/part.ts';
 import type { Invocation } from './invocation.ts';
 import { Story } from './render/story.ts';
 import { Requirements } from './requirements.ts';
+import type { Scope } from './scope.ts';
 import { refuseDisorder, type Selection } from './selection.ts';
 import type { Service } from './service.ts';
 
@@ -24,37 +27,85 @@ export interface ServiceResult {
   readonly failedVersion: string | null;
 }
 
-export type Work = (migrator: Migrator) => Promise<Report>;
+/** What was done where: to a service's own database, or to its tenants. */
+export type RunPart = { readonly kind: 'shared'; readonly result: ServiceResult } | { readonly kind: 'tenants'; readonly result: TenantsResult };
 
-/** @returns The exit code of the first service that failed; the services after it were not begun. */
-export async function runServices(invocation: Invocation, selection: Selection, direction: 'up' | 'down', work: Work): Promise<ExitCode> {
-  refuseDisorder(selection);
-  const { options, output, signal } = invocation;
-  const services = direction === 'up' ? selection.services : selection.services.toReversed();
-  const requirements = new Requirements(selection, (text) => output.log(text));
-  const results: ServiceResult[] = [];
-  for (const service of services) {
-    const stopped = results.some((one) => one.error !== null);
-    if (stopped || signal.aborted) {
-      results.push({ service: service.name, database: null, report: null, error: null, begun: false, current: null, failedVersion: null });
-      continue;
-    }
-    results.push(await runService(invocation, service, requirements, work));
-  }
-  if (options.json === true) {
-    const { runDocument } = await import('./render/document.ts');
-    output.document(runDocument(results, invocation.cwd));
-  } else if (results.length > 1) {
-    const { renderResults } = await import('./render/table.ts');
-    output.line(renderResults(results, output.colours));
-  }
-  const failed = results.find((one) => one.error !== null)?.error;
-  if (failed !== undefined && failed !== null) return exitCodeOf(failed, direction, invocation.stoppedBy());
-  if (results.some((one) => !one.begun)) return invocation.stoppedBy() === 'SIGTERM' ? exit.terminated : exit.interrupted;
-  return exit.done;
+export interface Work {
+  readonly direction: 'up' | 'down';
+  shared(migrator: Migrator): Promise<Report>;
+  /** Left out where no tenant is ever meant. */
+  readonly tenants?: FleetWork;
+  /** Up to this version: of tenants, a slip of the hand is told once. */
+  readonly to?: string | undefined;
 }
 
-async function runService(invocation: Invocation, service: Service, requirements: Requirements, work: Work): Promise<ServiceResult> {
+/**
+ * @returns The exit code of the first service that failed; the services after it were not begun. 4 when some tenants failed, which keeps nobody else
+ * from being migrated.
+ */
+export async function runServices(invocation: Invocation, selection: Selection, scope: Scope, work: Work): Promise<ExitCode> {
+  refuseDisorder(selection);
+  const { options, output, signal } = invocation;
+  const { direction } = work;
+  const { shared = selection.services, tenants = [] } = scope.kind === 'services' ? scope : {};
+  const requirements = new Requirements(selection, (text) => output.log(text));
+  const streamed = options.json === true && tenants.length > 0;
+  const document = streamed ? new (await import('./fleet/document.ts')).ServicesDocument(output) : null;
+  // Only a table at the end tells where tenants stand.
+  const afterwards = options.json !== true && new Set([...shared, ...tenants]).size > 1 ? 'look' : 'done';
+  const parts: RunPart[] = [];
+  for (const service of direction === 'up' ? selection.services : selection.services.toReversed()) {
+    if (!shared.includes(service) && !tenants.includes(service)) continue;
+    document?.begin(service.name);
+    let end: Readonly<Record<string, unknown>> = {};
+    if (shared.includes(service)) {
+      const result = parts.some(hasFailed) || signal.aborted ? notBegun(service) : await runService(invocation, service, requirements, work.shared);
+      parts.push({ kind: 'shared', result });
+      document?.add((await import('./render/document.ts')).runTarget(result, invocation.cwd));
+    }
+    if (tenants.includes(service)) {
+      const { runTenants, tenantsNotBegun } = await import('./fleet/part.ts');
+      const stopped = parts.some(hasFailed) || signal.aborted;
+      const result = stopped ? tenantsNotBegun(service) : await runTenants(invocation, service, requirements, document, work, afterwards);
+      parts.push({ kind: 'tenants', result });
+      ({ end } = result);
+    }
+    document?.close(end);
+  }
+  document?.end();
+  if (options.json === true && document === null) {
+    const { runDocument } = await import('./render/document.ts');
+    output.document(
+      runDocument(
+        parts.flatMap((part) => (part.kind === 'shared' ? [part.result] : [])),
+        invocation.cwd,
+      ),
+    );
+  } else if (options.json !== true && new Set([...shared, ...tenants]).size > 1) {
+    const { renderResults } = await import('./render/table.ts');
+    output.line(renderResults(parts, output.colours));
+  }
+  return exitCodeOfParts(invocation, parts, direction);
+}
+
+function exitCodeOfParts({ stoppedBy }: Invocation, parts: readonly RunPart[], direction: 'up' | 'down'): ExitCode {
+  const failed = parts.find(hasFailed);
+  if (failed?.kind === 'tenants') return failed.result.code;
+  if (failed !== undefined && failed.result.error !== null) return exitCodeOf(failed.result.error, direction, stoppedBy());
+  if (parts.some((part) => !part.result.begun)) return stoppedBy() === 'SIGTERM' ? exit.terminated : exit.interrupted;
+  return parts.some((part) => part.kind === 'tenants' && part.result.code !== exit.done) ? exit.someTenantsFailed : exit.done;
+}
+
+/** Then nothing further is begun. Some tenants' failure is their own. */
+function hasFailed({ kind, result }: RunPart): boolean {
+  return kind === 'shared' ? result.error !== null : result.begun && result.code !== exit.done && result.code !== exit.someTenantsFailed;
+}
+
+function notBegun(service: Service): ServiceResult {
+  return { service: service.name, database: null, report: null, error: null, begun: false, current: null, failedVersion: null };
+}
+
+async function runService(invocation: Invocation, service: Service, requirements: Requirements, work: Work['shared']): Promise<ServiceResult> {
   const { options, output } = invocation;
   const story = new Story(service, invocation);
   let database: string | null = null;

@@ -2,11 +2,12 @@
 
 import { resolve } from 'node:path';
 
-import { connectionTo, MigrationError, orderServices, type ServiceDefinition, type ServiceNode } from '@org/migrate-core';
+import { connectionTo, MigrationError, type ServiceDefinition } from '@org/migrate-core';
 
 import { readEnvironment } from './environment.ts';
 import type { Invocation } from './invocation.ts';
 import type { OptionName, Options } from './options.ts';
+import { orderOf, type OrderedService } from './service-order.ts';
 import { folderDefinition, localRequest, Service } from './service.ts';
 import { findServiceFile, findWorkspace, loadService, shown, type LocalServer, type ServiceConfig, type Workspace } from './workspace.ts';
 
@@ -86,21 +87,16 @@ async function selectNamed(invocation: Invocation, configs: readonly ServiceConf
   }
   const local = localServer(workspace);
   const all = configs.map((config) => build(invocation, config, workspace, local));
-  const order = orderServices(await Promise.all(all.map((service) => nodeOf(service, all))));
+  const order = await orderOf(all.map(inOrder));
   const services = order.services.flatMap((name) => all.filter((one) => one.name === name && (wanted === undefined || wanted.includes(name))));
   const about = new Set(services.map((one) => one.name));
   const problems = order.problems.filter(({ migration }) => migration === null || about.has(migration.service)).map((one) => one.message);
   return { ...inWorkspace(invocation, services, workspace, local), problems };
 }
 
-/** A folder that cannot be read says so when its service is run; it must not hide the others from `status`. */
-async function nodeOf(service: Service, all: readonly Service[]): Promise<ServiceNode> {
-  const listing = await service.source.list().catch(() => null);
-  return {
-    name: service.name,
-    dependencies: all.filter((other) => service.input.dependencies.includes(other.input.packageName ?? other.name)).map((other) => other.name),
-    migrations: (listing?.migrations ?? []).map(({ name, directives }) => ({ name, requires: directives.requires })),
-  };
+/** What its place in the order depends on. */
+export function inOrder({ name, source, tenants, input }: Service): OrderedService {
+  return { name, source, tenantSource: tenants?.source ?? null, packageName: input.packageName, dependencies: input.dependencies };
 }
 
 /** Throws `invalidOptions` when several are selected. @param what The beginning of a sentence: `A repair is of`. */

@@ -6,6 +6,7 @@ import {
   chooseConnection,
   connectionNeeded,
   createMigrator,
+  createTenancy,
   directorySource,
   type ChosenConnection,
   type ConnectionFlags,
@@ -15,6 +16,9 @@ import {
   type MigratorOptions,
   type ServiceDefinition,
   type SourceListing,
+  type Tenancy,
+  type TenancyDefinition,
+  type TenancyOptions,
 } from '@org/migrate-core';
 
 import { Connector, type ConnectOptions } from './connect.ts';
@@ -37,25 +41,35 @@ export interface ServiceInput {
   readonly local: ((service: Service) => Promise<ChosenConnection>) | null;
 }
 
+/** What each tenant of a service has. */
+export interface TenantSource extends ReadMigrations {
+  readonly mode: TenancyDefinition['mode'];
+}
+
+export interface ReadMigrations {
+  /** As people type it; `null` for a source made in code. */
+  readonly folder: string | null;
+  readonly source: MigrationSource;
+}
+
 export class Service {
   readonly name: string;
   readonly input: ServiceInput;
   /** As people type it: the folder of the migrations. */
   readonly migrations: string | null;
   readonly source: MigrationSource;
+  /** `null` for a service whose tenants, if it has any, have nothing of their own. */
+  readonly tenants: TenantSource | null;
   readonly connector: Connector;
   #connection: Promise<ChosenConnection> | null = null;
-  #listing: Promise<SourceListing> | null = null;
 
   constructor(input: ServiceInput) {
     this.input = input;
     this.name = input.definition.name;
-    const { migrations } = input.definition;
-    const folder = typeof migrations !== 'string' ? null : isAbsolute(migrations) ? migrations : join(input.folder, migrations);
-    this.migrations = folder;
-    const source = typeof migrations === 'string' ? directorySource(folder ?? '') : migrations;
-    // Read once, whoever asks: the order of the services, the run, and the table at its end.
-    this.source = { label: source.label, list: () => (this.#listing ??= source.list()), compile: (names) => source.compile(names) };
+    const { definition, folder } = input;
+    ({ folder: this.migrations, source: this.source } = readMigrations(definition.migrations, folder));
+    const { tenancy } = definition;
+    this.tenants = tenancy === undefined ? null : { mode: tenancy.mode, ...readMigrations(tenancy.migrations, folder) };
     this.connector = new Connector(() => this.connection(), input.connect);
   }
 
@@ -80,17 +94,48 @@ export class Service {
   }
 
   migrator(options: Partial<MigratorOptions> = {}): Migrator {
-    const { definition, history, schema } = this.input;
+    const { definition, schema } = this.input;
     return createMigrator({
       service: this.name,
       source: this.source,
       connect: this.connector.connect,
-      history: { table: history.table ?? definition.history?.table, schema: history.schema ?? definition.history?.schema },
+      history: this.history,
       schema: schema ?? definition.schema,
       order: definition.order,
       ...options,
     });
   }
+
+  /** Its tenants; `null` for a service without `tenancy`. */
+  tenancy(options: Partial<TenancyOptions> = {}): Tenancy | null {
+    const { definition, schema } = this.input;
+    if (definition.tenancy === undefined || this.tenants === null) return null;
+    const { migrations: _, ...tenancy } = definition.tenancy;
+    return createTenancy({
+      service: this.name,
+      tenancy: { ...tenancy, source: this.tenants.source },
+      connect: (database) => (database === null ? this.connector.connect() : this.connector.connectTo(database)),
+      // The registry stands beside the shared history.
+      history: { table: this.history.table, schema: this.history.schema ?? schema ?? definition.schema },
+      applicationRole: definition.applicationRole,
+      order: definition.order,
+      ...options,
+    });
+  }
+
+  /** Where it is said to be; what is not said has the library's defaults. */
+  get history(): { readonly table: string | undefined; readonly schema: string | undefined } {
+    const { definition, history } = this.input;
+    return { table: history.table ?? definition.history?.table, schema: history.schema ?? definition.history?.schema };
+  }
+}
+
+/** Listed once, whoever asks: the order of the services, the run, and the table at its end. @param base What a folder's path begins at. */
+export function readMigrations(migrations: string | MigrationSource, base: string): ReadMigrations {
+  const folder = typeof migrations !== 'string' ? null : isAbsolute(migrations) ? migrations : join(base, migrations);
+  const source = typeof migrations === 'string' ? directorySource(folder ?? '') : migrations;
+  let listing: Promise<SourceListing> | null = null;
+  return { folder, source: { label: source.label, list: () => (listing ??= source.list()), compile: (names) => source.compile(names) } };
 }
 
 /** What a workspace's server is asked for on behalf of a service. */

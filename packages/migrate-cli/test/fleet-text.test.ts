@@ -3,7 +3,7 @@
 import type { Failure, TenantResult } from '@org/migrate-core';
 import { expect, test } from 'vitest';
 
-import { FleetDocument, resultTarget } from '../src/fleet/document.ts';
+import { resultTarget, ServicesDocument } from '../src/fleet/document.ts';
 import { renderFailures } from '../src/fleet/failures.ts';
 import { nearestWord } from '../src/nearest-word.ts';
 import type { Output } from '../src/invocation.ts';
@@ -32,12 +32,14 @@ function failed(tenant: string, message: string, more: Partial<Failure> = {}): T
 
 test('a document of thousands of targets is written in parts, and is whole at its end', () => {
   const { output, pieces } = written();
-  const document = new FleetDocument(output, 'a "service"');
+  const document = new ServicesDocument(output);
+  document.begin('a "service"');
   for (let index = 0; index < 2_000; index++) document.add(resultTarget(failed(`clinic_${index}`, 'no'), 'db', '/'));
   const before = pieces.length;
   expect(before).toBeGreaterThan(2);
   expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThan(70_000);
-  document.end({ error: { code: 'connection' } });
+  document.close({ error: { code: 'connection' } });
+  document.end();
   const { services } = JSON.parse(pieces.join('')) as { services: { service: string; targets: object[]; error: object }[] };
   expect(services[0]).toMatchObject({ service: 'a "service"', error: { code: 'connection' } });
   expect(services[0]?.targets).toHaveLength(2_000);
@@ -46,13 +48,25 @@ test('a document of thousands of targets is written in parts, and is whole at it
 
 test('a document without a target is one as well', () => {
   const { output, pieces } = written();
-  new FleetDocument(output, 'm').end();
-  expect(JSON.parse(pieces.join(''))).toEqual({ services: [{ service: 'm', targets: [] }] });
+  const document = new ServicesDocument(output);
+  document.begin('m');
+  expect(document.begun).toBe(false);
+  document.close();
+  document.begin('n');
+  document.add({ target: 'db' });
+  document.close({ stopped: null });
+  document.end();
+  expect(JSON.parse(pieces.join(''))).toEqual({
+    services: [
+      { service: 'm', targets: [] },
+      { service: 'n', targets: [{ target: 'db' }], stopped: null },
+    ],
+  });
 });
 
 test('tenants that failed alike are told together, also where the message names each one’s schema; the most frequent first', () => {
   const failures = [failed('odd', 'something else'), ...['b_1', 'b_2', 'b_3'].map((name) => failed(name, `relation "${name}.vendor" already exists`))];
-  expect(renderFailures(failures, { colours: noColours, extent: 'first', cwd: '/' })).toEqual([
+  expect(renderFailures(failures, { colours: noColours, extent: 'first', cwd: '/', flags: '' })).toEqual([
     '',
     '✗ b_1, b_2, b_3 (told of b_1): relation "b_1.vendor" already exists (SQLSTATE 42P07)',
     '',
@@ -62,14 +76,14 @@ test('tenants that failed alike are told together, also where the message names 
 
 test('of very many different failures the first are told, and how many more there are', () => {
   const failures = Array.from({ length: 40 }, (_, index) => failed(`t_${index}`, `failure number ${'x'.repeat(index)}`));
-  const told = renderFailures(failures, { colours: noColours, extent: 'first', cwd: '/' });
+  const told = renderFailures(failures, { colours: noColours, extent: 'first', cwd: '/', flags: '' });
   expect(told.filter((line) => line.startsWith('✗'))).toHaveLength(10);
   expect(told.at(-1)).toContain('30 more tenants');
-  expect(renderFailures(failures, { colours: noColours, extent: 'all', cwd: '/' }).filter((line) => line.startsWith('✗'))).toHaveLength(40);
+  expect(renderFailures(failures, { colours: noColours, extent: 'all', cwd: '/', flags: '' }).filter((line) => line.startsWith('✗'))).toHaveLength(40);
 });
 
 test('an error that the server did not send has no SQLSTATE', () => {
-  const [, line] = renderFailures([failed('a', 'stopped', { sqlState: 'aborted' })], { colours: noColours, extent: 'first', cwd: '/' });
+  const [, line] = renderFailures([failed('a', 'stopped', { sqlState: 'aborted' })], { colours: noColours, extent: 'first', cwd: '/', flags: '' });
   expect(line).toBe('✗ a: stopped');
   expect(resultTarget(failed('a', 'stopped', { sqlState: 'aborted' }), 'db', '/')).toMatchObject({ failed: { sqlState: null } });
 });

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { expect, test } from 'vitest';
 
-import { commands } from '../src/commands.ts';
+import { commands, groups } from '../src/commands.ts';
 import { optionDefinitions, type OptionName } from '../src/options.ts';
 import { flagsOf, readPlainWords } from '../src/plain-words.ts';
 
@@ -20,7 +20,8 @@ interface Hint {
 }
 
 /** Outside of comments, and of the tags by which the server's statements are found. */
-const HINT = /(?<!\/\*)\bmigrate ([a-z]+)\b(?![=:])([^'"`\\\n|]*)/g;
+const HINT = /(?<!\/\*)\bmigrate ((?:tenants )?[a-z]+)\b(?![=:])([^'"`\\\n|]*)/g;
+const entries = [...commands, ...groups.flatMap((group) => [group, ...group.commands])];
 const LINES = files.flatMap((file) =>
   readFileSync(`${packages}/${file}`, 'utf8')
     .replaceAll(/\/\*\*[\s\S]*?\*\//g, '')
@@ -53,14 +54,18 @@ test('there are hints to look at', () => {
 });
 
 test('every command that a message names exists', () => {
-  const known = commands.map((one) => one.name);
+  const known = entries.map((one) => one.name);
   expect(hints.filter((hint) => !known.includes(hint.name)).map((hint) => hint.where)).toEqual([]);
 });
 
 test.each([...new Set(hints.map((hint) => [hint.name, ...hint.words].join(' ')))])('migrate %s can be typed', async (line) => {
-  const [name, ...words] = line.split(' ');
-  const entry = commands.find((one) => one.name === name);
-  if (entry === undefined) return expect.unreachable(`there is no command ${name}`);
+  const entry = entries.findLast((one) => line === one.name || line.startsWith(`${one.name} `));
+  if (entry === undefined) return expect.unreachable(`there is no command ${line}`);
+  const words = line
+    .slice(entry.name.length)
+    .split(' ')
+    .filter((word) => word !== '');
+  if (!('load' in entry)) return expect(words).toEqual([]);
   const { command } = await entry.load();
   const flags = new Set(command.options.flatMap((option: OptionName) => flagsOf(option)));
   for (const word of words.filter((one) => one.startsWith('-') && one !== '--help')) expect(flags).toContain(word);

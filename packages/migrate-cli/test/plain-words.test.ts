@@ -31,9 +31,10 @@ test('a list may be given in parts, and of anything else the last one counts', a
   const words = '3 --mark-undone 1 --service a --mark-undone 2,x --service b --table t --table u --mark-applied 9'.split(' ');
   expect(readPlainWords(command, words)).toEqual({
     argument: '3',
+    words: ['3'],
     options: { markUndone: ['1', '2', 'x'], service: ['a', 'b'], table: 'u', markApplied: ['9'] },
   });
-  expect(readPlainWords(command, ['--yes'])).toEqual({ argument: null, options: { yes: true } });
+  expect(readPlainWords(command, ['--yes'])).toEqual({ argument: null, words: [], options: { yes: true } });
 });
 
 test.each(['--help', '--stepz 3', '--to', '--to -1', 'word', '--json=yes', '-suser', '--limit 3', '--'])('"%s" is left to commander', async (line) => {

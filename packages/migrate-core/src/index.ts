@@ -36,6 +36,7 @@ export type { Adoption, AdoptionOptions } from './adoption/adoption.ts';
 export type { ForeignTool } from './adoption/foreign-history.ts';
 export { createFleet, fleetDefaults } from './fleet.ts';
 export type { Fleet, FleetDownRequest, FleetGroup, FleetLimits, FleetOptions, FleetStatus, FleetUpRequest } from './fleet.ts';
+export { failureResult, resultOf } from './fleet/report.ts';
 export type { FleetEvent, FleetReport, FleetStop, TenantResult } from './fleet/report.ts';
 export { readTargets, whyNotTenant } from './fleet/target.ts';
 export type { FleetTarget } from './fleet/target.ts';

@@ -4,18 +4,14 @@ import {
   checkRoundTrip,
   checkSource,
   connectionTo,
-  directorySource,
   type ChosenConnection,
   type ConnectTo,
   type MigrationError,
-  orderServices,
   type RequirementProblem,
   type RoundTripFinding,
   type RoundTripReport,
-  type ServiceNode,
   type SourceFinding,
 } from '@org/migrate-core';
-import { join } from 'node:path';
 
 import type { CommandModule } from '../commands.ts';
 import { toMigrationError } from '../connect-error.ts';
@@ -27,9 +23,10 @@ import { outputOptions, placeOptions } from '../options.ts';
 import { renderError } from '../render/error.ts';
 import { Progress } from '../render/progress.ts';
 import { plural, printable } from '../render/text.ts';
-import { selectServices, type Selection } from '../selection.ts';
-import type { Service } from '../service.ts';
-import { findWorkspace, shown, type ServiceConfig } from '../workspace.ts';
+import { inOrder, selectServices, type Selection } from '../selection.ts';
+import { orderOf } from '../service-order.ts';
+import { readMigrations, type Service } from '../service.ts';
+import { findWorkspace, shown } from '../workspace.ts';
 
 export const command: CommandModule = {
   help: `Without a server: every file is parsed, names and numbers are looked at, directives are known ones, and what services require
@@ -82,17 +79,15 @@ async function runCheck(invocation: Invocation): ReturnType<CommandModule['run']
 async function brokenGraph(invocation: Invocation): Promise<readonly RequirementProblem[] | null> {
   const workspace = invocation.options.dir === undefined ? findWorkspace(invocation.cwd) : null;
   if (workspace === null) return null;
-  const nodes = await Promise.all((await workspace.services()).map(nodeOf));
-  const problems = orderServices(nodes).problems.filter(({ code }) => code === 'cycle' || code === 'uncovered');
+  const services = (await workspace.services()).map(({ definition: { name, migrations, tenancy }, folder, packageName, dependencies }) => ({
+    name,
+    packageName,
+    dependencies,
+    source: readMigrations(migrations, folder).source,
+    tenantSource: tenancy === undefined ? null : readMigrations(tenancy.migrations, folder).source,
+  }));
+  const problems = (await orderOf(services)).problems.filter(({ code }) => code === 'cycle' || code === 'uncovered');
   return problems.length > 0 ? problems : null;
-}
-
-async function nodeOf({ definition, folder, dependencies }: ServiceConfig): Promise<ServiceNode> {
-  const { name, migrations } = definition;
-  const source = typeof migrations === 'string' ? directorySource(join(folder, migrations)) : migrations;
-  // A folder that cannot be read is told when its service is checked.
-  const listing = await source.list().catch(() => null);
-  return { name, dependencies, migrations: (listing?.migrations ?? []).map((one) => ({ name: one.name, requires: one.directives.requires })) };
 }
 
 /** What the selected services require that nobody has. Outside a workspace nobody knows what others have. */
@@ -101,18 +96,8 @@ async function requirementProblems(selection: Selection): Promise<readonly Requi
   if (first === undefined) return [];
   const services = [...new Set([...selection.services, ...(await selection.others(first))])];
   const alone = services.length === 1;
-  const nodes = await Promise.all(
-    services.map(async (service): Promise<ServiceNode> => {
-      const listing = await service.source.list().catch(() => null);
-      return {
-        name: service.name,
-        dependencies: service.input.dependencies,
-        migrations: (listing?.migrations ?? []).map(({ name, directives }) => ({ name, requires: directives.requires })),
-      };
-    }),
-  );
   const selected = new Set(selection.services.map((one) => one.name));
-  return orderServices(nodes).problems.filter(
+  return (await orderOf(services.map(inOrder))).problems.filter(
     ({ code, migration }) => (migration === null || selected.has(migration.service)) && !(alone && code === 'unknownService') && code !== 'uncovered',
   );
 }

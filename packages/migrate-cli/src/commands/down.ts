@@ -4,11 +4,11 @@ import type { CommandModule } from '../commands.ts';
 import { confirm } from '../confirm.ts';
 import { outputOptions, placeOptions, rolloutOptions, tenantOptions } from '../options.ts';
 import { runServices } from '../run.ts';
+import { refuseSeveral, scopeOf } from '../scope.ts';
 import { selectServices } from '../selection.ts';
-import { tenantsAsked } from '../tenants.ts';
 
 export const command: CommandModule = {
-  help: 'Of several services the one that needs the others comes first. What another service still requires is not undone. One service in development is undone without asking; several, and anything in production, ask, or need --yes. Of tenants, those whom it would touch are counted first; more than one ask as well.',
+  help: 'Of several services the one that needs the others comes first. What another service still requires is not undone. One service in development is undone without asking; several, and anything in production, ask, or need --yes. A service with tenants has two sources: --source says which is undone, --tenant means the tenants’. Of tenants, those whom it would touch are counted first; more than one ask as well.',
   options: [
     ...placeOptions,
     ...tenantOptions,
@@ -29,6 +29,8 @@ export const command: CommandModule = {
     ['migrate down --service patient --steps 3', 'undo the last three of one service'],
     ['migrate down --to 0004', 'undo everything above 0004'],
     ['migrate down --only 0006', 'just that one, if nothing above needs it'],
+    ['migrate down --service appointment --source tenant --to 0004', 'in every tenant of a service that has some'],
+    ['migrate down --service appointment --tenant clinic_a', 'the last one of one tenant'],
     ['migrate down --to 0004 --tenant-schemas "SELECT schema_name FROM tenants"', 'in every tenant’s schema'],
     ['migrate down --dry-run', 'what would be undone, with its SQL'],
   ],
@@ -39,10 +41,9 @@ export const command: CommandModule = {
     );
     if (given.length > 1) throw new MigrationError({ code: 'invalidOptions', message: `Give one of --steps, --to and --only, not ${given.join(' and ')}.` });
     const selection = await selectServices(invocation);
+    const scope = scopeOf(invocation.options, selection, 'refuse');
     const version = to ?? only;
-    if (version !== undefined && selection.services.length > 1) {
-      throw new MigrationError({ code: 'invalidOptions', message: `${given[0] ?? ''} ${version} is a version of one service: add --service to say which.` });
-    }
+    if (version !== undefined) refuseSeveral(scope, selection, `${given[0] ?? ''} ${version}`);
     const what =
       only !== undefined
         ? `undo ${only}`
@@ -51,17 +52,16 @@ export const command: CommandModule = {
           : steps === undefined || steps === 1
             ? 'undo the last migration'
             : `undo the last ${steps} migrations`;
-    if (tenantsAsked(invocation.options)) {
+    if (scope.kind === 'query' || scope.tenants.length > 0) {
       const { downTenants } = await import('../fleet/command.ts');
-      return downTenants(invocation, selection, what);
+      return downTenants(invocation, selection, scope, what);
     }
     if (dryRun === true) {
       const { planServices } = await import('../plan-services.ts');
-      return planServices(invocation, selection, { direction: 'down', to, steps, only }, 'whole');
+      return planServices(invocation, selection, scope, { direction: 'down', to, steps, only }, 'whole');
     }
     await confirm(invocation, selection, 'severalOnly', what);
-    return runServices(invocation, selection, 'down', (migrator) =>
-      migrator.down({ to, steps, only, atomicity: atomic === true ? 'whole-plan' : 'per-migration' }),
-    );
+    const atomicity = atomic === true ? 'whole-plan' : 'per-migration';
+    return runServices(invocation, selection, scope, { direction: 'down', shared: (migrator) => migrator.down({ to, steps, only, atomicity }) });
   },
 };

@@ -3,8 +3,8 @@ import { MigrationError } from '@org/migrate-core';
 import type { CommandModule } from '../commands.ts';
 import { outputOptions, placeOptions, tenantOptions } from '../options.ts';
 import { planServices } from '../plan-services.ts';
+import { refuseSeveral, refuseTwoSources, scopeOf } from '../scope.ts';
 import { selectServices } from '../selection.ts';
-import { tenantsAsked } from '../tenants.ts';
 
 export const command: CommandModule = {
   help: 'Every pending migration is parsed and shown in the order in which it would run, across services. Writes nothing. --verbose adds the SQL. Tenants with the same history are planned together.',
@@ -13,6 +13,7 @@ export const command: CommandModule = {
     ['migrate plan', 'what migrate up would run'],
     ['migrate plan --verbose', 'and its SQL'],
     ['migrate plan --down --steps 2', 'what migrate down --steps 2 would run'],
+    ['migrate plan --source tenant', 'for the tenants of the services that have some'],
     ['migrate plan --json', 'for a deployment’s record'],
   ],
   async run(invocation) {
@@ -24,13 +25,19 @@ export const command: CommandModule = {
     if (only !== undefined && down !== true) fail('--only belongs to a down: add --down.');
     if (order !== undefined && down === true) fail('--order belongs to an up: a down has no order to choose.');
     const selection = await selectServices(invocation);
+    const scope = scopeOf(invocation.options, selection, down === true ? 'refuse' : 'both');
     const version = to ?? only;
-    if (version !== undefined && selection.services.length > 1) fail(`${version} is a version of one service: add --service to say which.`);
-    const request = down === true ? ({ direction: 'down', to, steps, only } as const) : ({ direction: 'up', to, steps, order } as const);
-    if (tenantsAsked(invocation.options)) {
-      const { planTenants } = await import('../fleet/command.ts');
-      return planTenants(invocation, selection, request, verbose === true ? 'whole' : 'none');
+    if (version !== undefined) {
+      const flag = `${to === undefined ? '--only' : '--to'} ${version}`;
+      refuseSeveral(scope, selection, flag);
+      refuseTwoSources(scope, flag);
     }
-    return planServices(invocation, selection, request, verbose === true ? 'whole' : 'none');
+    const request = down === true ? ({ direction: 'down', to, steps, only } as const) : ({ direction: 'up', to, steps, order } as const);
+    const sql = verbose === true ? 'whole' : 'none';
+    if (scope.kind === 'query') {
+      const { planTenants } = await import('../fleet/command.ts');
+      return planTenants(invocation, selection, scope, request, sql);
+    }
+    return planServices(invocation, selection, scope, request, sql);
   },
 };

@@ -2,23 +2,30 @@ import { MigrationError, positionIn, type MigrationSource, type Migrator, type R
 
 import type { CommandModule } from '../commands.ts';
 import { confirm } from '../confirm.ts';
-import { outputOptions, placeOptions } from '../options.ts';
+import { outputOptions, placeOptions, tenantOptions } from '../options.ts';
 import { runServices } from '../run.ts';
+import { scopeOf } from '../scope.ts';
 import { onlyService, selectServices } from '../selection.ts';
 
 export const command: CommandModule = {
   help: 'For a migration that is being written: correct its file, then redo. Asks on a terminal, and needs --yes without one.',
-  options: [...placeOptions, 'lockTimeout', 'lockWait', 'yes', 'allowProduction', ...outputOptions],
+  options: [...placeOptions, ...tenantOptions, 'lockTimeout', 'lockWait', 'yes', 'allowProduction', ...outputOptions],
   examples: [
     ['migrate redo --service patient', 'undo the last migration of patient and apply it again'],
+    ['migrate redo --service appointment --source tenant', 'in every tenant, one after the other'],
     ['migrate redo --yes', 'inside a service’s folder, without asking'],
   ],
   async run(invocation) {
     const selection = await selectServices(invocation);
+    const scope = scopeOf(invocation.options, selection, 'refuse');
+    if (scope.kind === 'query' || scope.tenants.length > 0) {
+      const { redoTenants } = await import('../fleet/redo.ts');
+      return redoTenants(invocation, selection, scope, redo);
+    }
     onlyService(selection, 'redo is for the last migration of');
     await confirm(invocation, selection, 'always', 'undo the last migration and apply it again');
     const [service] = selection.services;
-    return runServices(invocation, selection, 'up', (migrator) => redo(migrator, service?.source ?? null));
+    return runServices(invocation, selection, scope, { direction: 'up', shared: (migrator) => redo(migrator, service?.source ?? null) });
   },
 };
 

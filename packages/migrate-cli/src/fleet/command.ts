@@ -1,82 +1,97 @@
-/** `up`, `down`, `status` and `plan` over the tenants of a service. */
+/** `up`, `down`, `status` and `plan` over the tenants of one service. */
 
-import { MigrationError, type PlanRequest } from '@org/migrate-core';
+import type { PlanRequest } from '@org/migrate-core';
 
 import { confirm } from '../confirm.ts';
 import type { ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { plural } from '../render/text.ts';
+import { Requirements } from '../requirements.ts';
+import { limitsOf, onlyTenants, type Scope } from '../scope.ts';
 import type { Selection } from '../selection.ts';
 import { planFleet, refuseUnknownVersion } from './groups.ts';
-import { runFleet, tellNoTenants } from './run.ts';
+import { refuseSlip } from './part.ts';
+import { registryOrigin } from './registry-list.ts';
+import { finishFleet, tellNoTenants } from './run.ts';
 import { ServiceFleet } from './service-fleet.ts';
-import { readTenants, serviceOfTenants, tenantQuery } from './tenant-list.ts';
+import { queryOrigin, serviceOfTenants, tenantQuery } from './tenant-list.ts';
 
-export async function upTenants(invocation: Invocation, selection: Selection): Promise<ExitCode> {
+export async function upTenants(invocation: Invocation, selection: Selection, scope: Scope): Promise<ExitCode> {
   const { to, steps, order, atomic, dryRun } = invocation.options;
-  const request = { direction: 'up', to, steps, order } as const;
-  if (dryRun === true) return planTenants(invocation, selection, request, 'whole');
-  return withTenants(invocation, selection, async (tenants) => {
-    const [target] = tenants.targets;
-    if (to !== undefined && target !== undefined) await refuseSlip(tenants, request);
-    const atomicity = atomic === true ? 'whole-plan' : 'per-migration';
-    return runFleet(invocation, tenants, 'up', (fleet) => fleet.up({ to, steps, atomicity, ...limits(invocation) }));
+  const atomicity = atomic === true ? 'whole-plan' : 'per-migration';
+  if (dryRun === true) return planTenants(invocation, selection, scope, { direction: 'up', to, steps, order }, 'whole');
+  return withTenants(invocation, selection, scope, 'apply', async (tenants) => {
+    if (to !== undefined) await refuseSlip(tenants, to);
+    return finishFleet(invocation, tenants, 'up', (fleet) => fleet.up({ to, steps, atomicity, ...limitsOf(invocation.options) }));
   });
 }
 
 /** @param what A clause: `undo the last migration`. */
-export async function downTenants(invocation: Invocation, selection: Selection, what: string): Promise<ExitCode> {
-  const { options, output } = invocation;
+export async function downTenants(invocation: Invocation, selection: Selection, scope: Scope, what: string): Promise<ExitCode> {
+  const { options } = invocation;
   const { to, steps, only, atomic, dryRun } = options;
   const request = { direction: 'down', to, steps, only } as const;
-  if (dryRun === true) return planTenants(invocation, selection, request, 'whole');
-  return withTenants(invocation, selection, async (tenants) => {
+  if (dryRun === true) return planTenants(invocation, selection, scope, request, 'whole');
+  return withTenants(invocation, selection, scope, what, async (tenants) => {
     const plan = await planFleet(tenants, request, options.concurrency);
     refuseUnknownVersion(plan);
     const touched = plan.groups.filter((group) => (group.plan?.steps.length ?? 0) > 0).reduce((sum, group) => sum + group.tenants.length, 0);
-    if (touched > 0) {
-      const how = `${what} in ${touched === 1 ? 'one tenant' : plural(touched, 'tenant')}`;
-      output.line(`This will ${how}${touched < tenants.targets.length ? ` of ${tenants.targets.length}` : ''}.`);
-      await confirm(invocation, selection, touched > 1 ? 'always' : 'severalOnly', how);
-    }
+    await confirmTouched(invocation, selection, tenants, touched, what, touched > 1 ? 'always' : 'severalOnly');
     const atomicity = atomic === true ? 'whole-plan' : 'per-migration';
-    return runFleet(invocation, tenants, 'down', (fleet) => fleet.down({ to, steps, only, atomicity, ...limits(invocation) }));
+    return finishFleet(invocation, tenants, 'down', (fleet) => fleet.down({ to, steps, only, atomicity, ...limitsOf(options) }));
   });
 }
 
-export function planTenants(invocation: Invocation, selection: Selection, request: PlanRequest, sql: 'whole' | 'none'): Promise<ExitCode> {
-  return withTenants(invocation, selection, async (tenants) => {
+/** How many it touches is said before it asks. @param what A clause: `undo the last migration`. */
+export async function confirmTouched(
+  invocation: Invocation,
+  selection: Selection,
+  { service, targets }: ServiceFleet,
+  touched: number,
+  what: string,
+  caution: 'always' | 'severalOnly',
+): Promise<void> {
+  if (touched === 0) return;
+  const how = `${what} in ${touched === 1 ? 'one tenant' : plural(touched, 'tenant')}`;
+  invocation.output.line(`This will ${how}${touched < targets.length ? ` of ${targets.length}` : ''}.`);
+  await confirm(invocation, { ...selection, services: [service] }, caution, how);
+}
+
+export function planTenants(invocation: Invocation, selection: Selection, scope: Scope, request: PlanRequest, sql: 'whole' | 'none'): Promise<ExitCode> {
+  return withTenants(invocation, selection, scope, 'plan', async (tenants) => {
     const { showFleetPlan } = await import('./plan.ts');
     return showFleetPlan(invocation, tenants, request, sql);
   });
 }
 
-export function statusOfTenants(invocation: Invocation, selection: Selection): Promise<ExitCode> {
-  return withTenants(invocation, selection, async (tenants) => {
-    const { showFleetStatus } = await import('./status.ts');
-    return showFleetStatus(invocation, tenants);
-  });
+export async function statusOfTenants(invocation: Invocation, selection: Selection, scope: Scope): Promise<ExitCode> {
+  const tenants = await tenantsOf(invocation, selection, scope, 'look');
+  // Those that are not whole are worth seeing as well.
+  if (tenants.targets.length === 0 && (tenants.origin.registry?.others ?? []).length === 0) return tellNoTenants(invocation, tenants);
+  const { showFleetStatus } = await import('./status.ts');
+  return showFleetStatus(invocation, tenants);
 }
 
-async function withTenants(invocation: Invocation, selection: Selection, work: (tenants: ServiceFleet) => Promise<ExitCode>): Promise<ExitCode> {
-  const query = tenantQuery(invocation.options);
-  const service = serviceOfTenants(selection, query);
-  const tenants = new ServiceFleet(invocation, service, await readTenants(invocation, service, query));
+/** The tenants that the command line means, if there are any. @param what A clause, for when it does not say whose. */
+export async function withTenants(
+  invocation: Invocation,
+  selection: Selection,
+  scope: Scope,
+  what: string,
+  work: (tenants: ServiceFleet) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const tenants = await tenantsOf(invocation, selection, scope, what);
   return tenants.targets.length === 0 ? tellNoTenants(invocation, tenants) : work(tenants);
 }
 
-/** A version that the folder does not have would fail for every tenant: the first one tells. */
-async function refuseSlip(tenants: ServiceFleet, request: PlanRequest): Promise<void> {
-  const [plan] = await tenants.each(tenants.targets.slice(0, 1), (migrator) => migrator.plan(request).catch(() => null));
-  const problem = plan?.plan.problems.find((one) => one.code === 'unknownVersion');
-  if (problem !== undefined) throw new MigrationError({ code: 'planRefused', message: problem.message, problems: [problem] });
-}
-
-function limits({ options }: Invocation): {
-  readonly concurrency?: number | undefined;
-  readonly canary?: number | undefined;
-  readonly maxFailures?: number | undefined;
-} {
-  const { concurrency, canary, maxFailures } = options;
-  return { concurrency, canary, maxFailures };
+async function tenantsOf(invocation: Invocation, selection: Selection, scope: Scope, what: string): Promise<ServiceFleet> {
+  const { output } = invocation;
+  const asked = (service: ServiceFleet['service']) => ({ requirements: new Requirements(selection, (text) => output.log(text)).hooks(service).requirements });
+  if (scope.kind === 'services') {
+    const service = onlyTenants(scope, what);
+    return new ServiceFleet(invocation, service, await registryOrigin(invocation, service), asked(service));
+  }
+  const query = tenantQuery(invocation.options);
+  const service = serviceOfTenants(selection, query);
+  return new ServiceFleet(invocation, service, await queryOrigin(invocation, service, query), asked(service));
 }

@@ -1,6 +1,6 @@
-/** The document of a fleet's run, written target by target: thousands of them are not kept until the end. */
+/** A document about services with tenants, written target by target: thousands of them are not kept until the end. */
 
-import type { Failure, MigrationError, TargetName, TenantResult } from '@org/migrate-core';
+import type { Failure, TargetName, TenantResult } from '@org/migrate-core';
 
 import type { Output } from '../invocation.ts';
 import { place } from '../render/document.ts';
@@ -8,45 +8,57 @@ import { place } from '../render/document.ts';
 /** Characters: a write for each target would take longer than what it tells. */
 const AT_ONCE = 65_536;
 
-export class FleetDocument {
+export class ServicesDocument {
   readonly #output: Output;
-  readonly #service: string;
-  #begun = false;
+  /** Services that are in it, and targets of the last one. */
+  #services = 0;
+  #targets = 0;
+  #next: string | null = null;
   #waiting = '';
 
-  constructor(output: Output, service: string) {
+  constructor(output: Output) {
     this.#output = output;
-    this.#service = service;
   }
 
   /** Whether anything was written: from then on an error must not begin another document. */
   get begun(): boolean {
-    return this.#begun;
+    return this.#services > 0;
+  }
+
+  /** The targets that follow are this service's. Writes nothing yet. */
+  begin(service: string): void {
+    this.#next = service;
   }
 
   add(target: object): void {
-    const separator = this.#begun ? ',' : this.#head();
-    this.#begun = true;
-    this.#waiting += `${separator}\n        ${JSON.stringify(target)}`;
+    this.#head();
+    this.#waiting += `${this.#targets++ === 0 ? '' : ','}\n        ${JSON.stringify(target)}`;
     if (this.#waiting.length >= AT_ONCE) this.#flush();
   }
 
-  /** @param more Further keys of the service. */
-  end(more: Readonly<Record<string, unknown>> = {}): void {
-    const head = this.#begun ? '' : this.#head();
-    this.#begun = true;
+  /** The service is done with. @param more Further keys of it. */
+  close(more: Readonly<Record<string, unknown>> = {}): void {
+    this.#head();
     const keys = Object.entries(more).map(([key, value]) => `,\n      ${JSON.stringify(key)}: ${JSON.stringify(value)}`);
-    this.#waiting += `${head}\n      ]${keys.join('')}\n    }\n  ]\n}\n`;
+    this.#waiting += `\n      ]${keys.join('')}\n    }`;
+  }
+
+  end(): void {
+    this.#waiting += `${this.begun ? '' : '{\n  "services": ['}\n  ]\n}\n`;
     this.#flush();
+  }
+
+  #head(): void {
+    if (this.#next === null) return;
+    const before = this.#services++ === 0 ? '{\n  "services": [' : ',';
+    this.#waiting += `${before}\n    {\n      "service": ${JSON.stringify(this.#next)},\n      "targets": [`;
+    this.#next = null;
+    this.#targets = 0;
   }
 
   #flush(): void {
     this.#output.piece(this.#waiting);
     this.#waiting = '';
-  }
-
-  #head(): string {
-    return `{\n  "services": [\n    {\n      "service": ${JSON.stringify(this.#service)},\n      "targets": [`;
   }
 }
 
@@ -77,8 +89,4 @@ function failure({ name, version, code, message, position, statement, sqlState }
 /** What is no SQLSTATE is an error of another kind, whose code says it already. */
 export function stateOf(sqlState: string | null): string | null {
   return sqlState !== null && /^[\dA-Z]{5}$/.test(sqlState) ? sqlState : null;
-}
-
-export function errorKeys({ code, message, hint, sqlState }: MigrationError): object {
-  return { code, message, hint, sqlState };
 }

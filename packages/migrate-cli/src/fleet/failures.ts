@@ -6,12 +6,15 @@ import type { Colours } from '../render/colour.ts';
 import { excerpt, firstLines } from '../render/error.ts';
 import { plural, printable } from '../render/text.ts';
 import { stateOf } from './document.ts';
+import { aboutTenants } from './hint.ts';
 
 export interface FailureStyle {
   readonly colours: Colours;
   /** Every tenant and every failure; else the first ones, and how many more there are. */
   readonly extent: 'all' | 'first';
   readonly cwd: string;
+  /** What the command line named the tenants with, besides `--tenant`: for commands that a hint names. */
+  readonly flags: string;
 }
 
 const MOST_TENANTS = 10;
@@ -53,16 +56,18 @@ function together(failures: readonly TenantResult[]): readonly Alike[] {
   return [...groups.values()].toSorted((a, b) => b.tenants.length - a.tenants.length);
 }
 
-function renderOne({ failed, tenants, example }: Alike, { colours, extent, cwd }: FailureStyle): string[] {
+function renderOne({ failed, tenants, example }: Alike, { colours, extent, cwd, flags }: FailureStyle): string[] {
   const who = `${tenantNames(tenants, extent)}${example === null || tenants.length === 1 ? '' : ` (told of ${printable(example)})`}`;
   if (failed === null) return [`${colours.red('✗')} ${colours.bold(who)}: stopped half way`];
   const sqlState = stateOf(failed.sqlState);
   const state = sqlState === null || failed.message.includes(sqlState) ? '' : colours.dim(` (SQLSTATE ${sqlState})`);
-  const [first = '', ...more] = printable(failed.message).split('\n');
+  // What names one of them names it as its own: its commands are for that one.
+  const whom = example === null ? tenants : [example];
+  const [first = '', ...more] = printable(aboutTenants(failed.message, whom, flags)).split('\n');
   const lines = [`${colours.red('✗')} ${colours.bold(who)}: ${first}${state}`, ...more.map((line) => `  ${line}`)];
   if (failed.position !== null) lines.push(...excerpt(failed.position, colours, cwd));
   else if (failed.statement !== null) lines.push('', ...firstLines(failed.statement).map((line) => `  ${colours.dim('|')} ${line}`), '');
-  if (failed.hint !== null) lines.push(`  ${colours.cyan('→')} ${printable(failed.hint)}`);
+  if (failed.hint !== null) lines.push(`  ${colours.cyan('→')} ${printable(aboutTenants(failed.hint, whom, flags))}`);
   return lines;
 }
 

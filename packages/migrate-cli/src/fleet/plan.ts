@@ -1,64 +1,94 @@
 /** What a run over the tenants would do, group by group. Writes nothing. */
 
-import { MigrationError, type ChosenConnection, type PlanRequest } from '@org/migrate-core';
+import { MigrationError, type ChosenConnection, type DetailedPlan, type PlanRequest } from '@org/migrate-core';
 
 import { exit, exitCodeOf, type ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { planTarget } from '../render/document.ts';
-import { renderError } from '../render/error.ts';
 import { renderSteps } from '../render/plan.ts';
 import { heading, plural } from '../render/text.ts';
-import { FleetDocument } from './document.ts';
+import { ServicesDocument } from './document.ts';
 import { renderFailures, tenantNames } from './failures.ts';
-import { planFleet, type PlannedGroup } from './groups.ts';
+import { planFleet, type FleetPlan, type PlannedGroup } from './groups.ts';
+import { aboutTenants } from './hint.ts';
+import { noTenants, tellError } from './run.ts';
 import type { ServiceFleet } from './service-fleet.ts';
+
+export interface TenantsPlan {
+  readonly tenants: ServiceFleet;
+  readonly request: PlanRequest;
+  readonly connection: ChosenConnection;
+  readonly plan: FleetPlan;
+}
+
+/** Throws `invalidOptions` for `steps` of a down where tenants stand at different versions. */
+export async function readFleetPlan({ options }: Invocation, tenants: ServiceFleet, request: PlanRequest): Promise<TenantsPlan> {
+  const connection = await tenants.service.connection();
+  const plan = tenants.targets.length === 0 ? { groups: [], failures: [] } : await planFleet(tenants, request, options.concurrency);
+  return { tenants, request, connection, plan };
+}
 
 /** @param sql Whether people are shown the SQL as well. Exits as the run would, where that can be told. */
 export async function showFleetPlan(invocation: Invocation, tenants: ServiceFleet, request: PlanRequest, sql: 'whole' | 'none'): Promise<ExitCode> {
-  const { options, output, cwd, stoppedBy } = invocation;
-  const { service, targets } = tenants;
-  const connection = await service.connection();
-  const { groups, failures } = await planFleet(tenants, request, options.concurrency);
-  const style = { colours: output.colours, extent: options.verbose === true ? 'all' : 'first', cwd } as const;
-  if (options.json === true) writeDocument(invocation, tenants, connection, request, groups);
-  else {
-    output.line(heading(service.name, connection, output.colours));
-    output.line(`  ${plural(targets.length, 'tenant')}; nothing is written`);
-    for (const group of groups) {
-      output.line(
-        `  ${output.colours.bold(plural(group.tenants.length, 'tenant'))}: ${what(group, request)} (${tenantNames(group.tenants, options.verbose === true ? 'all' : 'few')})`,
-      );
-      if (group.plan !== null) for (const line of renderSteps(group.plan, sql, output.colours)) output.line(line);
-    }
+  const planned = await readFleetPlan(invocation, tenants, request);
+  if (invocation.options.json === true) {
+    const document = new ServicesDocument(invocation.output);
+    document.begin(tenants.service.name);
+    addFleetPlan(document, planned, invocation.cwd);
+    document.close();
+    document.end();
+  } else await tellFleetPlan(invocation, planned, sql);
+  tellFleetErrors(invocation, planned);
+  return exitCodeOfFleetPlan(invocation, planned);
+}
+
+export async function tellFleetPlan(
+  { options, output }: Invocation,
+  { tenants, request, connection, plan }: TenantsPlan,
+  sql: 'whole' | 'none',
+): Promise<void> {
+  const { origin, targets } = tenants;
+  output.line(heading(origin.label, connection, output.colours));
+  output.line(targets.length === 0 ? `  ${await noTenants(tenants)}` : `  ${plural(targets.length, 'tenant')}; nothing is written`);
+  for (const group of plan.groups) {
+    const names = tenantNames(group.tenants, options.verbose === true ? 'all' : 'few');
+    output.line(`  ${output.colours.bold(plural(group.tenants.length, 'tenant'))}: ${what(group, request)} (${names})`);
+    if (group.plan === null) continue;
+    for (const line of renderSteps(withOwnHints({ ...group, plan: group.plan }, origin.flags), sql, output.colours)) output.line(line);
   }
-  for (const { error } of groups)
-    if (error !== null)
-      output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd }));
-  for (const line of renderFailures(failures, style)) output.log(line);
+}
+
+export function tellFleetErrors(invocation: Invocation, { tenants, plan }: TenantsPlan): void {
+  const { options, output, cwd } = invocation;
+  for (const { error } of plan.groups) if (error !== null) tellError(invocation, error);
+  const extent = options.verbose === true ? 'all' : 'first';
+  for (const line of renderFailures(plan.failures, { colours: output.colours, extent, cwd, flags: tenants.origin.flags })) output.log(line);
+}
+
+export function exitCodeOfFleetPlan({ stoppedBy }: Invocation, { tenants, request, plan }: TenantsPlan): ExitCode {
+  const { groups, failures } = plan;
   const errors = groups.map(errorOf);
   const [first] = errors.filter((one) => one !== null);
   const bad = groups.reduce((sum, group, index) => sum + (errors[index] === null ? 0 : group.tenants.length), failures.length);
   if (bad === 0) return exit.done;
-  if (bad < targets.length) return exit.someTenantsFailed;
+  if (bad < tenants.targets.length) return exit.someTenantsFailed;
   return first === undefined ? exit.failed : exitCodeOf(first, request.direction, stoppedBy());
 }
 
-function writeDocument(
-  { output, cwd }: Invocation,
-  { service }: ServiceFleet,
-  connection: ChosenConnection,
-  { direction }: PlanRequest,
-  groups: readonly PlannedGroup[],
-): void {
-  const document = new FleetDocument(output, service.name);
-  for (const { tenants, plan, error } of groups)
+/** A target for each group: who is in it stands in `tenants`. */
+export function addFleetPlan(document: ServicesDocument, { tenants: { service }, request, connection, plan }: TenantsPlan, cwd: string): void {
+  for (const { tenants, plan: each, error } of plan.groups)
     document.add({
-      ...planTarget({ service: service.name, direction, connection, plan, error }, cwd),
+      ...planTarget({ service: service.name, direction: request.direction, connection, plan: each, error }, cwd),
       target: null,
       tenant: null,
       tenants: tenants.toSorted(),
     });
-  document.end();
+}
+
+function withOwnHints({ plan, tenants }: PlannedGroup & { readonly plan: DetailedPlan }, flags: string): DetailedPlan {
+  const problems = plan.plan.problems.map((one) => ({ ...one, message: aboutTenants(one.message, tenants, flags) }));
+  return { ...plan, plan: { ...plan.plan, problems } };
 }
 
 function what({ plan }: PlannedGroup, { direction }: PlanRequest): string {

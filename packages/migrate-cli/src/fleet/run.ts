@@ -2,44 +2,81 @@
 
 import { MigrationError, type Fleet, type FleetEvent, type FleetReport } from '@org/migrate-core';
 
+import { toMigrationError } from '../connect-error.ts';
 import { exit, exitCodeOf, type ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
-import { errorKeys, FleetDocument, resultTarget } from './document.ts';
+import { errorKeys } from '../render/document.ts';
+import { renderError } from '../render/error.ts';
+import { plural, printable } from '../render/text.ts';
+import { resultTarget, ServicesDocument } from './document.ts';
+import { inQuotes } from './hint.ts';
 import type { ServiceFleet } from './service-fleet.ts';
 import { FleetStory } from './story.ts';
 
-export type FleetWork = (fleet: Fleet) => Promise<FleetReport>;
+/** @param hear For work that goes through the tenants by itself: the fleet tells of its own. */
+export type FleetWork = (fleet: Fleet, hear: (event: FleetEvent) => void) => Promise<FleetReport>;
 
-/** @returns 0 all done, 4 some failed and the rest are done, 1 all failed or the rest was not begun, 130 and 143 by a signal. */
-export async function runFleet(invocation: Invocation, tenants: ServiceFleet, direction: 'up' | 'down', work: FleetWork): Promise<ExitCode> {
-  const { options, output, cwd } = invocation;
-  const { service, targets } = tenants;
+export interface FleetOutcome {
+  /** `null` with an error: nothing could be begun, or what goes on could not be learned any more. */
+  readonly report: FleetReport | null;
+  readonly error: MigrationError | null;
+  /** 0 all done, 4 some failed and the rest are done, 1 all failed or the rest was not begun, 130 and 143 by a signal. */
+  readonly code: ExitCode;
+}
+
+/** Tells the story, and adds each tenant to the document. An error is in the outcome, and not told yet. */
+export async function runFleet(
+  invocation: Invocation,
+  tenants: ServiceFleet,
+  direction: 'up' | 'down',
+  document: ServicesDocument | null,
+  work: FleetWork,
+): Promise<FleetOutcome> {
+  const { service, targets, origin } = tenants;
   const connection = await service.connection();
-  const document = options.json === true ? new FleetDocument(output, service.name) : null;
-  const story = new FleetStory(invocation, targets.length, direction);
-  story.connected(service.name, connection);
+  const story = new FleetStory(invocation, targets.length, direction, origin.flags);
+  story.connected(origin.label, connection);
   const hear = (event: FleetEvent): void => {
     story.hear(event);
-    if (event.type === 'result') document?.add(resultTarget(event.result, connection.settings.database, cwd));
+    if (event.type === 'result') document?.add(resultTarget(event.result, connection.settings.database, invocation.cwd));
   };
   try {
-    const report = await work(tenants.fleet(hear));
-    document?.end({ stopped: report.stopped });
+    const report = await work(tenants.fleet(hear), hear);
     story.ended(report);
-    return exitCodeOfFleet(report, direction, invocation);
+    return { report, error: null, code: exitCodeOfFleet(report, direction, invocation) };
   } catch (thrown) {
     story.broken();
-    if (document?.begun !== true) throw thrown;
-    // The document has begun, and has to be whole: what happened stands behind the targets that are done.
-    const [{ toMigrationError }, { renderError }] = await Promise.all([import('../connect-error.ts'), import('../render/error.ts')]);
     const error = toMigrationError(thrown);
-    document.end({ error: errorKeys(error) });
-    output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd }));
-    return exitCodeOf(error, direction, invocation.stoppedBy());
+    return { report: null, error, code: exitCodeOf(error, direction, invocation.stoppedBy()) };
   }
 }
 
-function exitCodeOfFleet({ counts, failures, stopped }: FleetReport, direction: 'up' | 'down', { stoppedBy }: Invocation): ExitCode {
+/** For a command that is about one service's tenants and nothing else: its document, whole. */
+export async function finishFleet(invocation: Invocation, tenants: ServiceFleet, direction: 'up' | 'down', work: FleetWork): Promise<ExitCode> {
+  const { options, output } = invocation;
+  const document = options.json === true ? new ServicesDocument(output) : null;
+  document?.begin(tenants.service.name);
+  const { report, error, code } = await runFleet(invocation, tenants, direction, document, work);
+  if (error !== null) {
+    if (document?.begun !== true) throw error;
+    // The document has begun, and has to be whole: what happened stands behind the targets that are done.
+    tellError(invocation, error);
+  }
+  document?.close(endOf(report, error));
+  document?.end();
+  return code;
+}
+
+/** What a document says of a service's tenants behind the last of them. */
+export function endOf(report: FleetReport | null, error: MigrationError | null): Readonly<Record<string, unknown>> {
+  return error === null ? { stopped: report?.stopped ?? null } : { error: errorKeys(error) };
+}
+
+export function tellError({ output, options, cwd }: Invocation, error: MigrationError): void {
+  output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd }));
+}
+
+export function exitCodeOfFleet({ counts, failures, stopped }: FleetReport, direction: 'up' | 'down', { stoppedBy }: Invocation): ExitCode {
   const unfinished = failures.length + counts.notRun;
   if (unfinished === 0) return exit.done;
   const by = stoppedBy();
@@ -50,14 +87,31 @@ function exitCodeOfFleet({ counts, failures, stopped }: FleetReport, direction: 
   // All of them for the same reason: the code that one of them alone would have had.
   const codes = new Set(failures.map((one) => one.failed?.code ?? 'internal'));
   const [code] = codes;
-  return codes.size === 1 && code === 'lockTimeout' ? exitCodeOf(new MigrationError({ code, message: '' }), direction, by) : exit.failed;
+  return codes.size === 1 && (code === 'lockTimeout' || code === 'unmetRequirement')
+    ? exitCodeOf(new MigrationError({ code, message: '' }), direction, by)
+    : exit.failed;
 }
 
 /** Whom nothing has to be done for: a service whose first customer is still to come is no failure. */
 export async function tellNoTenants(invocation: Invocation, tenants: ServiceFleet): Promise<ExitCode> {
   const { options, output } = invocation;
-  const { service } = tenants;
-  if (options.json === true) new FleetDocument(output, service.name).end();
-  output.line(`${output.colours.yellow('!')} No tenant: the query returns nothing on ${(await service.connection()).display}, so there is nothing to do.`);
+  if (options.json === true) {
+    const document = new ServicesDocument(output);
+    document.begin(tenants.service.name);
+    document.close();
+    document.end();
+  }
+  output.line(`${output.colours.yellow('!')} ${await noTenants(tenants)}`);
   return exit.done;
+}
+
+/** A sentence. */
+export async function noTenants({ service, origin }: ServiceFleet): Promise<string> {
+  const { display } = await service.connection();
+  if (origin.registry === null) return `No tenant: the query returns nothing on ${printable(display)}, so there is nothing to do.`;
+  const unfinished = origin.registry.others.filter((one) => one.status !== 'archived');
+  const [first] = unfinished;
+  if (first === undefined)
+    return `${printable(service.name)} has no tenant yet, so there is nothing to do. The first one is made with: migrate tenants create ID`;
+  return `${printable(service.name)} has no active tenant, so there is nothing to do; ${plural(unfinished.length, 'tenant')} ${unfinished.length === 1 ? 'is' : 'are'} not whole. Go on with: migrate tenants create ${printable(inQuotes(first.id))}`;
 }

@@ -1,53 +1,99 @@
 /** One service's tenants as a fleet, and each of them by itself. */
 
-import { createFleet, createMigrator, type DatabaseClient, type Fleet, type FleetOptions, type FleetTarget, type Migrator } from '@org/migrate-core';
+import {
+  createFleet,
+  createMigrator,
+  type DatabaseClient,
+  type Fleet,
+  type FleetOptions,
+  type FleetTarget,
+  type MigrationSource,
+  type Migrator,
+  type MigratorOptions,
+  type Tenancy,
+  type Tenant,
+} from '@org/migrate-core';
 
 import type { Invocation } from '../invocation.ts';
 import type { Service } from '../service.ts';
 
+/** Whose word it is who the tenants are. */
+export interface TenantOrigin {
+  /** What stands at the head of their story: the service, or its tenants. */
+  readonly label: string;
+  readonly source: MigrationSource;
+  readonly targets: readonly FleetTarget[];
+  /** Where tenants of one database keep the compiled migrations together. */
+  readonly scriptsSchema: string | undefined;
+  /** What names the same tenants on another command line, besides `--tenant`: the query, in a shell's quotes; empty for a service's own. */
+  readonly flags: string;
+  /** The service's own registry; `null` for a query's answer. */
+  readonly registry: TenantRegistry | null;
+}
+
+export interface TenantRegistry {
+  readonly tenancy: Tenancy;
+  /** Those that are not migrated: not made yet, failed while they were made, put away. */
+  readonly others: readonly Tenant[];
+}
+
+export type Asked = Pick<MigratorOptions, 'requirements'>;
+
 export class ServiceFleet {
   readonly service: Service;
-  readonly targets: readonly FleetTarget[];
+  readonly origin: TenantOrigin;
   readonly #invocation: Invocation;
+  readonly #asked: Asked;
 
-  constructor(invocation: Invocation, service: Service, targets: readonly FleetTarget[]) {
+  /** @param asked What other services have applied; without it nothing that requires one goes up. */
+  constructor(invocation: Invocation, service: Service, origin: TenantOrigin, asked: Asked = {}) {
     this.service = service;
-    this.targets = targets;
+    this.origin = origin;
     this.#invocation = invocation;
+    this.#asked = asked;
+  }
+
+  get targets(): readonly FleetTarget[] {
+    return this.origin.targets;
   }
 
   fleet(onEvent?: FleetOptions['onEvent']): Fleet {
     const { lockTimeout, lockWait, order } = this.#invocation.options;
-    const { name, source, input } = this.service;
+    const { name, input, history } = this.service;
     return createFleet({
       service: name,
-      source,
+      source: this.origin.source,
       targets: () => this.targets,
       connect: (database) => this.#connect(database),
-      history: { table: this.#table },
+      history: { table: history.table, scriptsSchema: this.origin.scriptsSchema },
       order: order ?? input.definition.order,
       signal: this.#invocation.signal,
       onEvent,
+      ...this.#asked,
       ...(lockTimeout === undefined ? {} : { lockTimeoutMs: lockTimeout }),
       ...(lockWait === undefined ? {} : { waitLimitMs: lockWait, retryLimitMs: lockWait }),
     });
   }
 
   /** For what only a look at one tenant can tell. @param client Of its database; without one each call opens its own. */
-  migrator({ tenant, schema, database }: FleetTarget, client?: DatabaseClient): Migrator {
-    const { name, source, input } = this.service;
+  migrator({ tenant, schema, database, searchPath }: FleetTarget, client?: DatabaseClient): Migrator {
+    const { name, input, history } = this.service;
+    const { lockWait } = this.#invocation.options;
     const shared = schema !== undefined && schema !== 'public';
     return createMigrator({
       service: name,
-      source,
+      source: this.origin.source,
       tenant,
       client,
       connect: () => this.#connect(database ?? null),
       schema,
+      searchPath,
       // Where the fleet keeps them: the tenants of one database have theirs together.
-      history: { table: this.#table, ...(shared ? { scriptsSchema: 'public' } : {}) },
+      history: { table: history.table, ...(shared ? { scriptsSchema: this.origin.scriptsSchema ?? 'public' } : {}) },
       order: input.definition.order,
       signal: this.#invocation.signal,
+      ...this.#asked,
+      ...(lockWait === undefined ? {} : { waitLimitMs: lockWait }),
     });
   }
 
@@ -72,10 +118,6 @@ export class ServiceFleet {
     } finally {
       await client?.end();
     }
-  }
-
-  get #table(): string | undefined {
-    return this.service.input.history.table ?? this.service.input.definition.history?.table;
   }
 
   #connect(database: string | null): Promise<DatabaseClient> {

@@ -1,43 +1,80 @@
 /** Thousands of tenants in a few lines. */
 
-import type { ChosenConnection, FleetGroup, FleetStatus, LogEntry } from '@org/migrate-core';
+import type { FleetGroup, FleetStatus, LogEntry, Status, Tenant, TenantStrays } from '@org/migrate-core';
 
 import type { Colours } from '../render/colour.ts';
 import { renderTroubles, state, table } from '../render/table.ts';
 import { heading, plural, printable } from '../render/text.ts';
 import { renderFailures, tenantNames, type FailureStyle } from './failures.ts';
+import { aboutTenants, inQuotes } from './hint.ts';
+import type { KnownOverview } from './status.ts';
+
+const MOST_STRAYS = 5;
 
 export interface LastFailure {
   readonly tenant: string;
   readonly entry: LogEntry;
 }
 
-export interface FleetOverview {
-  readonly service: string;
-  readonly connection: ChosenConnection;
-  readonly status: FleetStatus;
-  readonly lastFailures: readonly LastFailure[];
-  /** Behind as well, but too many to look for their last failures. */
-  readonly notAsked: number;
-}
-
-export function renderFleetStatus({ service, connection, status, lastFailures, notAsked }: FleetOverview, style: FailureStyle): string {
+export function renderFleetStatus({ service, tenants, connection, status, lastFailures, notAsked, strays }: KnownOverview, style: FailureStyle): string {
   const { colours, extent } = style;
   const { groups, failures, total } = status;
-  const lines = [heading(service, connection, colours)];
+  const lines = [heading(tenants.origin.label, connection, colours)];
   if (groups.length > 0) lines.push(...(extent === 'all' ? eachTenant(groups, colours) : [eachGroup(groups, colours)]), '');
-  const behind = groups.filter((group) => group.status.pending.length > 0).reduce((sum, group) => sum + group.tenants.length, 0);
+  const behind = groups.filter(({ status: each }) => each.pending.length + each.interrupted.length > 0).reduce((sum, group) => sum + group.tenants.length, 0);
   const parts = [
     ...(behind > 0 ? [colours.yellow(`${behind} behind`)] : []),
     ...(lastFailures.length > 0 ? [colours.red(`${lastFailures.length} of them failed`)] : []),
     ...(failures.length > 0 ? [colours.red(`${failures.length} cannot be read`)] : []),
   ];
-  lines.push(`${printable(service)}: ${plural(total, 'tenant')}, ${parts.length === 0 ? 'all current' : parts.join(', ')}`);
+  const said =
+    total === 0
+      ? 'no tenant yet; the first one is made with: migrate tenants create ID'
+      : `${plural(total, 'tenant')}, ${parts.length === 0 ? 'all current' : parts.join(', ')}`;
+  lines.push(`${printable(service)}: ${said}`);
   if (notAsked > 0) lines.push(colours.dim(`  whether their last run failed was not looked up for ${notAsked} of those behind; --tenant tells it`));
-  for (const { status: each, tenants } of groups)
-    if (each.problems.length > 0 || each.running !== null) lines.push('', ...renderTroubles(tenantNames(tenants, 'few'), each, colours));
-  lines.push(...renderLast(lastFailures, style), ...renderFailures(failures, style));
+  lines.push(...renderTroublesOfTenants({ status, lastFailures, failures }, style), ...renderRegistry(tenants.origin.registry?.others ?? [], strays, colours));
   return lines.join('\n');
+}
+
+/** What is wrong with whom. */
+export function renderTroublesOfTenants(
+  { status, lastFailures, failures }: Pick<KnownOverview, 'status' | 'lastFailures'> & Pick<FleetStatus, 'failures'>,
+  style: FailureStyle,
+): string[] {
+  const lines: string[] = [];
+  for (const { status: each, tenants } of status.groups)
+    if (each.problems.length > 0 || each.running !== null)
+      lines.push('', ...renderTroubles(tenantNames(tenants, 'few'), withOwnHints(each, tenants, style.flags), style.colours));
+  return [...lines, ...renderLast(lastFailures, style), ...renderFailures(failures, style)];
+}
+
+/** Commands that a problem names, as they are typed for these tenants. */
+export function withOwnHints(status: Status, tenants: readonly string[], flags: string): Status {
+  return { ...status, problems: status.problems.map((one) => ({ ...one, message: aboutTenants(one.message, tenants, flags) })) };
+}
+
+/** Tenants that are not migrated with the others, and places that are nobody's. */
+export function renderRegistry(others: readonly Tenant[], strays: TenantStrays | null, colours: Colours): string[] {
+  const lines: string[] = [];
+  const failed = others.filter((one) => one.status === 'failed');
+  for (const { id, failure } of failed.slice(0, MOST_STRAYS))
+    lines.push(
+      '',
+      `${colours.red('✗')} ${printable(id)}: making it failed${failure === null ? '' : `: ${printable(failure)}`}`,
+      `  ${colours.cyan('→')} go on with: migrate tenants create ${printable(inQuotes(id))}`,
+    );
+  if (failed.length > MOST_STRAYS) lines.push(`  and ${failed.length - MOST_STRAYS} more; migrate tenants list shows them`);
+  const half = others.filter((one) => one.status === 'provisioning').map((one) => one.id);
+  if (half.length > 0)
+    lines.push('', `${colours.yellow('…')} ${tenantNames(half, 'few')}: being made, or cut off while being made; migrate tenants create goes on with it`);
+  const unknown = strays?.unknown ?? [];
+  if (unknown.length > 0)
+    lines.push(
+      '',
+      `${colours.yellow('!')} ${tenantNames(unknown, 'few')}: ${unknown.length === 1 ? 'has a history' : 'have histories'} of this service, and the registry knows no such place`,
+    );
+  return lines;
 }
 
 function eachGroup(groups: readonly FleetGroup[], colours: Colours): string {

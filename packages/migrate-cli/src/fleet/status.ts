@@ -1,6 +1,15 @@
 /** Where the tenants of a service stand: how many at which version, which are behind, which failed and why. Reads only. */
 
-import { MigrationError, type ChosenConnection, type FleetGroup, type FleetStatus, type FleetTarget, type Status } from '@org/migrate-core';
+import {
+  MigrationError,
+  type ChosenConnection,
+  type FleetGroup,
+  type FleetStatus,
+  type FleetTarget,
+  type Status,
+  type Tenant,
+  type TenantStrays,
+} from '@org/migrate-core';
 
 import { inDatabase } from '../connect.ts';
 import { exit, type ExitCode } from '../exit.ts';
@@ -8,36 +17,66 @@ import type { Invocation } from '../invocation.ts';
 import { statusTarget, type ServiceStatus } from '../render/document.ts';
 import { renderStatus } from '../render/table.ts';
 import { printable } from '../render/text.ts';
-import { FleetDocument, targetName } from './document.ts';
+import { ServicesDocument, targetName } from './document.ts';
+import type { FailureStyle } from './failures.ts';
 import { targetsOf } from './groups.ts';
 import type { ServiceFleet } from './service-fleet.ts';
-import { renderFleetStatus, renderLast, type LastFailure } from './status-table.ts';
+import { renderFleetStatus, renderLast, withOwnHints, type LastFailure } from './status-table.ts';
 
 /** Of more tenants that are behind, the last failure is not looked for: each is a query. */
 const MOST_ASKED = 500;
 
-export async function showFleetStatus(invocation: Invocation, tenants: ServiceFleet): Promise<ExitCode> {
-  const { options, output, cwd } = invocation;
-  const { service } = tenants;
-  const connection = await service.connection();
-  if (options.tenant !== undefined) return showTenants(invocation, tenants, connection);
+/** Where the tenants of one service stand, or why that could not be learned. */
+export interface FleetOverview {
+  readonly service: string;
+  readonly tenants: ServiceFleet | null;
+  readonly connection: ChosenConnection | null;
+  readonly status: FleetStatus | null;
+  readonly error: MigrationError | null;
+  readonly lastFailures: readonly LastFailure[];
+  /** Behind as well, but too many to look for their last failures. */
+  readonly notAsked: number;
+  /** What the registry and the server do not agree on; `null` without a registry. */
+  readonly strays: TenantStrays | null;
+}
+
+export interface KnownOverview extends FleetOverview {
+  readonly tenants: ServiceFleet;
+  readonly connection: ChosenConnection;
+  readonly status: FleetStatus;
+}
+
+export async function readOverview({ options }: Invocation, tenants: ServiceFleet): Promise<KnownOverview> {
+  const connection = await tenants.service.connection();
   const status = await tenants.fleet().status({ concurrency: options.concurrency });
   const { failures, left } = await lastFailures(tenants, status);
-  if (options.json === true) writeDocument(invocation, tenants, status, connection, failures);
-  else {
-    const extent = options.verbose === true ? 'all' : 'first';
-    output.line(
-      renderFleetStatus({ service: service.name, connection, status, lastFailures: failures, notAsked: left }, { colours: output.colours, extent, cwd }),
-    );
-  }
-  return exitCode(invocation, status);
+  const strays = (await tenants.origin.registry?.tenancy.strays()) ?? null;
+  return { service: tenants.service.name, tenants, connection, status, error: null, lastFailures: failures, notAsked: left, strays };
+}
+
+export async function showFleetStatus(invocation: Invocation, tenants: ServiceFleet): Promise<ExitCode> {
+  const { options, output, cwd } = invocation;
+  if (options.tenant !== undefined) return showTenants(invocation, tenants, await tenants.service.connection());
+  const overview = await readOverview(invocation, tenants);
+  if (options.json === true) {
+    const document = new ServicesDocument(output);
+    document.begin(tenants.service.name);
+    addOverview(document, overview);
+    document.close(registryKeys(overview));
+    document.end();
+  } else output.line(renderFleetStatus(overview, styleOf(invocation, tenants, cwd)));
+  return exitCodeOfOverview(invocation, overview);
+}
+
+export function styleOf({ options, output }: Invocation, { origin }: ServiceFleet, cwd: string): FailureStyle {
+  return { colours: output.colours, extent: options.verbose === true ? 'all' : 'first', cwd, flags: origin.flags };
 }
 
 /** Named ones are looked at one by one, with each migration’s state. */
 async function showTenants(invocation: Invocation, tenants: ServiceFleet, connection: ChosenConnection): Promise<ExitCode> {
   const { options, output } = invocation;
   const { service, targets } = tenants;
-  const names = (await service.source.list()).migrations.map((one) => one.name);
+  const names = (await tenants.origin.source.list()).migrations.map((one) => one.name);
   const known = await tenants.fleet().status({ concurrency: options.concurrency });
   const { failures: last } = await lastFailures(tenants, known);
   const failed = new Map(known.failures.map((one) => [one.tenant, one.failed]));
@@ -46,14 +85,16 @@ async function showTenants(invocation: Invocation, tenants: ServiceFleet, connec
   const found = targets.map(({ tenant, schema = 'public', database }): ServiceStatus => {
     const base = { service: tenant, connection: database === undefined ? connection : inDatabase(connection, database), schema, names };
     const status = read.get(tenant) ?? null;
-    if (status !== null) return { ...base, status, error: null };
+    if (status !== null) return { ...base, status: withOwnHints(status, [tenant], tenants.origin.flags), error: null };
     const { code = 'internal', message = '', hint = null } = failed.get(tenant) ?? {};
     return { ...base, status, error: new MigrationError({ code, message, hint: hint ?? undefined }) };
   });
   if (options.json === true) {
-    const document = new FleetDocument(output, service.name);
+    const document = new ServicesDocument(output);
+    document.begin(service.name);
     for (const [index, one] of found.entries())
       document.add({ ...statusTarget(one), ...placeOf(targets[index], connection), ...failureKey(last, one.service) });
+    document.close();
     document.end();
   } else {
     for (const [index, one] of found.entries()) {
@@ -64,7 +105,7 @@ async function showTenants(invocation: Invocation, tenants: ServiceFleet, connec
       for (const line of renderLast(mine, { colours: output.colours, extent: 'all' })) output.line(line);
     }
   }
-  return exitCode(invocation, known);
+  return exitCodeOfOverview(invocation, { status: known });
 }
 
 function placeOf(target: FleetTarget | undefined, { settings }: ChosenConnection): object {
@@ -92,29 +133,38 @@ async function lastFailures(tenants: ServiceFleet, { groups }: FleetStatus): Pro
   return { failures: found.flat(), left: Math.max(0, behind.length - MOST_ASKED) };
 }
 
-function writeDocument(
-  { output }: Invocation,
-  tenants: ServiceFleet,
-  { groups, failures }: FleetStatus,
-  connection: ChosenConnection,
-  last: readonly LastFailure[],
-): void {
-  const document = new FleetDocument(output, tenants.service.name);
+/** A target for each tenant. */
+export function addOverview(document: ServicesDocument, { tenants, connection, status, lastFailures: last }: KnownOverview): void {
   const targets = new Map(tenants.targets.map((target) => [target.tenant, target]));
-  for (const { tenants: ids, status } of groups) {
-    const shared = statusTarget({ service: '', connection, schema: '', names: [], status, error: null }) as SharedTarget;
+  for (const { tenants: ids, status: each } of status.groups) {
+    const shared = statusTarget({ service: '', connection, schema: '', names: [], status: each, error: null }) as SharedTarget;
     for (const tenant of ids)
       document.add({
-        ...(tenant === status.target.tenant ? shared : withoutTimes(shared)),
+        ...(tenant === each.target.tenant ? shared : withoutTimes(shared)),
         ...placeOf(targets.get(tenant), connection),
         ...failureKey(last, tenant),
       });
   }
-  for (const { tenant, failed } of failures) {
+  for (const { tenant, failed } of status.failures) {
     const problem = { code: failed?.code ?? 'internal', version: null, message: failed?.message ?? '' };
     document.add({ ...placeOf(targets.get(tenant), connection), current: null, applied: [], pending: [], problems: [problem] });
   }
-  document.end();
+}
+
+/** What else the registry tells, behind the targets. */
+export function registryKeys({ tenants, strays }: FleetOverview): Readonly<Record<string, unknown>> {
+  const others = tenants?.origin.registry?.others;
+  if (others === undefined) return {};
+  const ids = (status: Tenant['status']): string[] => others.filter((one) => one.status === status).map((one) => one.id);
+  return {
+    registry: {
+      provisioning: ids('provisioning'),
+      failed: others.filter((one) => one.status === 'failed').map(({ id, failure }) => ({ tenant: id, message: failure })),
+      archived: ids('archived').length,
+      unknown: strays?.unknown ?? [],
+      absent: strays?.absent.map((one) => one.id) ?? [],
+    },
+  };
 }
 
 /** There only when the newest line of the tenant’s log is a failure. */
@@ -137,10 +187,11 @@ function isBehind(status: Status): boolean {
   return status.pending.length + status.interrupted.length > 0;
 }
 
-function exitCode({ options }: Invocation, { groups, failures, total }: FleetStatus): ExitCode {
+export function exitCodeOfOverview({ options }: Invocation, { status }: Pick<KnownOverview, 'status'>): ExitCode {
+  const { groups, failures, total } = status;
   if (failures.length > 0) return failures.length === total ? exit.failed : exit.someTenantsFailed;
   if (options.exitCode !== true) return exit.done;
-  const broken = ({ status }: FleetGroup): boolean => status.problems.some((one) => one.severity === 'error' && one.code !== 'outOfOrder');
+  const broken = (group: FleetGroup): boolean => group.status.problems.some((one) => one.severity === 'error' && one.code !== 'outOfOrder');
   if (groups.some(broken)) return groups.every(broken) ? exit.failed : exit.someTenantsFailed;
   return groups.some((group) => isBehind(group.status)) ? exit.pending : exit.done;
 }

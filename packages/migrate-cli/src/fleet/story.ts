@@ -16,6 +16,7 @@ export class FleetStory {
   readonly #progress: Progress;
   readonly #total: number;
   readonly #direction: 'up' | 'down';
+  readonly #flags: string;
   /** When the first one was done: what comes before it, such as reading the files, is no part of the rate. */
   #firstAt = 0;
   #done = 0;
@@ -24,7 +25,9 @@ export class FleetStory {
   #visited = 0;
   readonly #waits = new Set<string>();
 
-  constructor(invocation: Invocation, total: number, direction: 'up' | 'down') {
+  /** @param flags What the command line named the tenants with, besides `--tenant`. */
+  constructor(invocation: Invocation, total: number, direction: 'up' | 'down', flags: string) {
+    this.#flags = flags;
     this.#direction = direction;
     this.#invocation = invocation;
     this.#total = total;
@@ -110,7 +113,7 @@ export class FleetStory {
     const { output, options, cwd } = this.#invocation;
     const { colours } = output;
     const { counts, total, failures, stopped, durationMs } = report;
-    for (const line of renderFailures(failures, { colours, extent: options.verbose === true ? 'all' : 'first', cwd })) output.log(line);
+    for (const line of renderFailures(failures, { colours, extent: options.verbose === true ? 'all' : 'first', cwd, flags: this.#flags })) output.log(line);
     const visited = counts.applied + counts.undone + counts.failed + counts.interrupted;
     const parts = [
       ...(counts.applied > 0 ? [colours.green(`${counts.applied} applied`)] : []),

@@ -7,6 +7,8 @@ import { nearestWord } from '../nearest-word.ts';
 import type { Options } from '../options.ts';
 import { onlyService, type Selection } from '../selection.ts';
 import type { Service } from '../service.ts';
+import { inQuotes } from './hint.ts';
+import type { TenantOrigin } from './service-fleet.ts';
 
 export type TenantKind = 'schema' | 'database';
 
@@ -19,9 +21,9 @@ export interface TenantQuery {
 const MOST_TOLD = 5;
 
 /** For a command that is about tenants. Throws `invalidOptions` for flags that make no sense together. */
-export function tenantQuery({ tenantSchemas, tenantDatabases, schema, ...others }: Options): TenantQuery {
-  const fail = (message: string, hint?: string): never => {
-    throw new MigrationError({ code: 'invalidOptions', message, hint });
+export function tenantQuery({ tenantSchemas, tenantDatabases, schema }: Options): TenantQuery {
+  const fail = (message: string): never => {
+    throw new MigrationError({ code: 'invalidOptions', message });
   };
   if (tenantSchemas !== undefined && tenantDatabases !== undefined)
     return fail('A tenant has a schema or a database of its own: give --tenant-schemas or --tenant-databases, not both.');
@@ -29,17 +31,19 @@ export function tenantQuery({ tenantSchemas, tenantDatabases, schema, ...others 
     if (schema !== undefined) fail('With --tenant-schemas each tenant’s schema comes from the query: leave --schema out.');
     return { kind: 'schema', flag: '--tenant-schemas', text: tenantSchemas };
   }
-  if (tenantDatabases !== undefined) return { kind: 'database', flag: '--tenant-databases', text: tenantDatabases };
-  const orphan = (['tenant', 'concurrency', 'canary', 'maxFailures'] as const).find((name) => others[name] !== undefined);
-  const flag = orphan === undefined || orphan === 'maxFailures' ? '--max-failures' : `--${orphan}`;
-  return fail(`${flag} is about tenants, and nothing says where they are.`, 'add --tenant-schemas "SELECT schema_name FROM tenants", or --tenant-databases');
+  return { kind: 'database', flag: '--tenant-databases', text: tenantDatabases ?? '' };
 }
 
 /** The one service whose tenants they are. Throws `invalidOptions` when several are selected, or when its history has another place. */
 export function serviceOfTenants(selection: Selection, { kind, flag }: TenantQuery): Service {
   const service = onlyService(selection, `${flag} names the tenants of`);
   const { schema } = service.input.definition.history ?? {};
-  if (schema !== undefined && !(kind === 'database' && schema === (service.input.schema ?? service.input.definition.schema ?? 'public'))) {
+  // Of a service that keeps tenants itself, that is where what they share has its history.
+  if (
+    service.tenants === null &&
+    schema !== undefined &&
+    !(kind === 'database' && schema === (service.input.schema ?? service.input.definition.schema ?? 'public'))
+  ) {
     throw new MigrationError({
       code: 'invalidOptions',
       message: `The history of ${service.name} is configured to be in the schema "${schema}", and each tenant needs one of its own, beside its tables.`,
@@ -49,11 +53,23 @@ export function serviceOfTenants(selection: Selection, { kind, flag }: TenantQue
   return service;
 }
 
+/** The tenants that the query names. */
+export async function queryOrigin(invocation: Invocation, service: Service, query: TenantQuery): Promise<TenantOrigin> {
+  return {
+    label: service.name,
+    source: service.tenants?.source ?? service.source,
+    targets: await readTenants(invocation, service, query),
+    scriptsSchema: undefined,
+    flags: ` ${query.flag} ${inQuotes(query.text)}`,
+    registry: null,
+  };
+}
+
 /**
  * The targets that the query names, narrowed by `--tenant`; empty when it returns none. Throws `invalidOptions` when it fails, when a name
  * cannot be a tenant's, and for an id that it does not return.
  */
-export async function readTenants(invocation: Invocation, service: Service, query: TenantQuery): Promise<readonly FleetTarget[]> {
+async function readTenants(invocation: Invocation, service: Service, query: TenantQuery): Promise<readonly FleetTarget[]> {
   const client = await service.connector.connect();
   let names: readonly string[];
   try {
@@ -64,7 +80,7 @@ export async function readTenants(invocation: Invocation, service: Service, quer
     else await client.end();
   }
   refuseNames(names, query);
-  const schema = service.input.schema ?? service.input.definition.schema;
+  const schema = service.input.schema ?? (service.tenants === null ? service.input.definition.schema : undefined);
   const wanted = invocation.options.tenant ?? null;
   if (wanted !== null) refuseUnknown(wanted, names, query);
   return (wanted ?? names).map((name) => (query.kind === 'schema' ? { tenant: name, schema: name } : { tenant: name, database: name, schema }));

@@ -19,15 +19,19 @@ import { shown } from '../workspace.ts';
 
 /** A run that was asked for in the wrong way, or a command that has no targets to speak of. */
 export function errorDocument(error: MigrationError): string {
-  const { code, message, hint, sqlState } = error;
-  return json({ error: { code, message, hint, sqlState } });
+  return json({ error: errorKeys(error) });
+}
+
+export function errorKeys({ code, message, hint, sqlState }: MigrationError): object {
+  return { code, message, hint, sqlState };
 }
 
 export function runDocument(results: readonly ServiceResult[], cwd: string): string {
   return json({ services: results.map((result) => ({ service: result.service, targets: [runTarget(result, cwd)] })) });
 }
 
-function runTarget({ database, report, error, begun, failedVersion }: ServiceResult, cwd: string): object {
+/** One service's own database, after a run. */
+export function runTarget({ database, report, error, begun, failedVersion }: ServiceResult, cwd: string): object {
   const known = report !== null && report.target.database !== '';
   return {
     target: known ? report.target.name : (database ?? error?.target ?? null),

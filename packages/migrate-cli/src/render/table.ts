@@ -3,7 +3,10 @@
 import type { ProblemCode, Status } from '@org/migrate-core';
 import Table from 'cli-table3';
 
-import type { ServiceResult } from '../run.ts';
+import { standingIn, tellStanding } from '../fleet/standing.ts';
+import type { TenantsResult } from '../fleet/part.ts';
+import type { FleetOverview } from '../fleet/status.ts';
+import type { RunPart, ServiceResult } from '../run.ts';
 import type { Colours } from './colour.ts';
 import type { ServiceStatus } from './document.ts';
 import { describe } from './story.ts';
@@ -42,69 +45,113 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     .join('\n');
 }
 
-/** The end of a run over several services. */
-export function renderResults(results: readonly ServiceResult[], colours: Colours): string {
-  const rows = results.map(({ service, report, error, begun, current, database }) => {
-    const done = [
-      ...(report?.undone.length ? [`${report.undone.length} undone`] : []),
-      ...(report?.applied.length ? [`${report.applied.length} applied`] : []),
-    ].join(', ');
-    const state = !begun
-      ? colours.yellow('not run')
-      : error !== null
-        ? colours.red(error.code === 'aborted' ? 'stopped' : 'failed')
-        : done === ''
-          ? 'nothing to do'
-          : colours.green(done);
-    return [
-      printable(service),
-      printable(report?.target.name || database || '–'),
-      printable(current ?? '–'),
-      error !== null && done !== '' ? `${state}, ${done}` : state,
-    ];
-  });
+/** The end of a run over several services: a row for each, and one for its tenants. */
+export function renderResults(parts: readonly RunPart[], colours: Colours): string {
+  const rows = parts.map((part) => (part.kind === 'shared' ? resultRow(part.result, colours) : tenantsRow(part.result, colours)));
   return `\n${table(['service', 'target', 'version', 'result'], rows, colours)}`;
 }
 
-/** One row for each service. */
-export function renderStatuses(services: readonly ServiceStatus[], colours: Colours): string {
-  const rows = services.map(({ service, status, error, connection }) => {
-    const name = printable(service);
-    const from = colours.dim(connection?.source ?? '–');
-    if (status === null) {
-      const why = error?.code === 'connection' ? 'cannot connect' : 'cannot tell';
-      return [name, printable(connection?.settings.database ?? '–'), '–', '–', '–', colours.red(why), from];
-    }
-    const pending = status.pending.length === 0 ? '0' : colours.yellow(String(status.pending.length));
-    return [
-      name,
-      printable(status.target.name),
-      printable(status.current?.version ?? '–'),
-      String(status.applied.length),
-      pending,
-      state(status, colours),
-      from,
-    ];
-  });
+function resultRow({ service, report, error, begun, current, database }: ServiceResult, colours: Colours): string[] {
+  const done = [
+    ...(report?.undone.length ? [`${report.undone.length} undone`] : []),
+    ...(report?.applied.length ? [`${report.applied.length} applied`] : []),
+  ].join(', ');
+  const state = !begun
+    ? colours.yellow('not run')
+    : error !== null
+      ? colours.red(error.code === 'aborted' ? 'stopped' : 'failed')
+      : done === ''
+        ? 'nothing to do'
+        : colours.green(done);
+  return [
+    printable(service),
+    printable(report?.target.name || database || '–'),
+    printable(current ?? '–'),
+    error !== null && done !== '' ? `${state}, ${done}` : state,
+  ];
+}
+
+function tenantsRow({ service, begun, total, report, error, standing }: TenantsResult, colours: Colours): string[] {
+  const { applied = 0, undone = 0, failed = 0, interrupted = 0, notRun = 0 } = report?.counts ?? {};
+  const parts = [
+    ...(applied > 0 ? [colours.green(`${applied} migrated`)] : []),
+    ...(undone > 0 ? [colours.green(`${undone} undone`)] : []),
+    ...(failed > 0 ? [colours.red(`${failed} failed`)] : []),
+    ...(interrupted > 0 ? [colours.red(`${interrupted} stopped`)] : []),
+    ...(notRun > 0 ? [colours.yellow(`${notRun} not run`)] : []),
+  ];
+  const state = !begun ? colours.yellow('not run') : error !== null ? colours.red('failed') : parts.length === 0 ? 'nothing to do' : parts.join(', ');
+  return [`${printable(service)} tenants`, begun && error === null ? plural(total, 'tenant') : '–', standing === null ? '–' : tellStanding(standing), state];
+}
+
+/** A service's own database, and its tenants where they are meant. */
+export interface StatusRow {
+  /** `null` where only tenants are meant. */
+  readonly shared: ServiceStatus | null;
+  readonly tenants: FleetOverview | null;
+}
+
+/** One row for each service, and one for its tenants. */
+export function renderStatuses(services: readonly StatusRow[], colours: Colours): string {
+  const rows = services.flatMap(({ shared, tenants }) => [
+    ...(shared === null ? [] : [statusRow(shared, colours)]),
+    ...(tenants === null ? [] : [overviewRow(tenants, colours)]),
+  ]);
   const lines = [table(['service', 'target', 'version', 'applied', 'pending', 'state', 'connection from'], rows, colours)];
   for (const { message, hint, services: names } of told(services)) {
     lines.push('', `${colours.red('✗')} ${printable(names.join(', '))}: ${printable(message)}`);
     if (hint !== null) lines.push(`  ${colours.cyan('→')} ${printable(hint)}`);
   }
-  for (const { service, status } of services) {
-    if (status !== null && (status.problems.length > 0 || status.running !== null)) lines.push('', ...renderTroubles(service, status, colours));
+  for (const { shared } of services) {
+    const status = shared?.status ?? null;
+    if (shared !== null && status !== null && (status.problems.length > 0 || status.running !== null))
+      lines.push('', ...renderTroubles(shared.service, status, colours));
   }
   return lines.join('\n');
 }
 
+function statusRow({ service, status, error, connection }: ServiceStatus, colours: Colours): string[] {
+  const name = printable(service);
+  const from = colours.dim(connection?.source ?? '–');
+  if (status === null) {
+    const why = error?.code === 'connection' ? 'cannot connect' : 'cannot tell';
+    return [name, printable(connection?.settings.database ?? '–'), '–', '–', '–', colours.red(why), from];
+  }
+  const pending = status.pending.length === 0 ? '0' : colours.yellow(String(status.pending.length));
+  return [name, printable(status.target.name), printable(status.current?.version ?? '–'), String(status.applied.length), pending, state(status, colours), from];
+}
+
+function overviewRow({ service, connection, status, error, lastFailures }: FleetOverview, colours: Colours): string[] {
+  const name = `${printable(service)} tenants`;
+  const from = colours.dim(connection?.source ?? '–');
+  if (status === null) return [name, '–', '–', '–', '–', colours.red(error?.code === 'connection' ? 'cannot connect' : 'cannot tell'), from];
+  const { groups, failures, total } = status;
+  const behind = groups.filter(({ status: each }) => each.pending.length + each.interrupted.length > 0).reduce((sum, group) => sum + group.tenants.length, 0);
+  const bad = failures.length + lastFailures.length;
+  const troubled = groups
+    .filter((group) => group.status.problems.some((one) => one.severity === 'error'))
+    .reduce((sum, group) => sum + group.tenants.length, 0);
+  const word = bad > 0 ? colours.red(`${bad} failed`) : troubled > 0 ? colours.red(`${troubled} with problems`) : behind > 0 ? colours.yellow('pending') : null;
+  const applied = [...new Set(groups.map((group) => group.status.applied.length))].toSorted((a, b) => a - b);
+  return [
+    name,
+    plural(total, 'tenant'),
+    tellStanding(standingIn(status)),
+    applied.length === 0 ? '–' : applied.length === 1 ? String(applied[0]) : `${applied[0]} to ${applied.at(-1)}`,
+    behind === 0 ? '0' : colours.yellow(`${behind} behind`),
+    total === 0 ? 'none yet' : (word ?? colours.green('current')),
+    from,
+  ];
+}
+
 /** A server that is not there is no news the second time. */
-function told(services: readonly ServiceStatus[]): { message: string; hint: string | null; services: string[] }[] {
+function told(services: readonly StatusRow[]): { message: string; hint: string | null; services: string[] }[] {
   const errors = new Map<string, { message: string; hint: string | null; services: string[] }>();
-  for (const { service, error } of services) {
+  for (const { service, error } of services.flatMap((one) => [one.shared, one.tenants].filter((part) => part !== null))) {
     if (error === null) continue;
     const known = errors.get(error.message);
     if (known === undefined) errors.set(error.message, { message: error.message, hint: error.hint, services: [service] });
-    else known.services.push(service);
+    else if (!known.services.includes(service)) known.services.push(service);
   }
   return [...errors.values()];
 }

@@ -59,6 +59,7 @@ export class FleetCount {
   }
 }
 
+/** A run on one tenant, as its result. */
 export function resultOf(target: FleetTarget, report: Report): TenantResult {
   return {
     tenant: target.tenant,

@@ -1,0 +1,67 @@
+import type { TenantBackfill } from '@org/migrate-core';
+
+import type { CommandModule } from '../../commands.ts';
+import { exit } from '../../exit.ts';
+import { findKeeper } from '../../fleet/keeper.ts';
+import { unknownTenant } from '../../fleet/registry-list.ts';
+import type { Invocation } from '../../invocation.ts';
+import { outputOptions, placeOptions } from '../../options.ts';
+import { tenantDocument } from '../../render/tenants.ts';
+import { heading, plural, printable } from '../../render/text.ts';
+
+export const command: CommandModule = {
+  help: 'Which tables are required stands in the configuration (tenancy.requiredTables); what they are is learned from the migrations. Touches no other table, no row and no history.',
+  options: [...placeOptions, 'tenant', 'dryRun', 'lockTimeout', 'lockWait', ...outputOptions],
+  examples: [
+    ['migrate tenants backfill --dry-run', 'what is absent; writes nothing'],
+    ['migrate tenants backfill --tenant clinic_a', 'one tenant'],
+  ],
+  async run(invocation) {
+    const { options, output } = invocation;
+    const { service, tenancy, connection } = await findKeeper(invocation);
+    if (options.tenant !== undefined) {
+      const all = await tenancy.list();
+      const active = new Set(all.filter((one) => one.status === 'active').map((one) => one.id));
+      const unknown = options.tenant.find((id) => !active.has(id));
+      if (unknown !== undefined)
+        throw unknownTenant(
+          unknown,
+          all.filter((one) => active.has(one.id)),
+          service,
+        );
+    }
+    const results = await tenancy.backfill({ tenants: options.tenant, mode: options.dryRun === true ? 'plan' : 'apply' });
+    if (options.json === true) output.document(tenantDocument(service.name, results.map(documented)));
+    else {
+      output.line(heading(`${service.name} tenants`, connection, output.colours));
+      tell(invocation, results);
+    }
+    const failed = results.filter((one) => one.failure !== null).length;
+    return failed === 0 ? exit.done : failed < results.length ? exit.someTenantsFailed : exit.failed;
+  },
+};
+
+function documented({ tenant, created, failure }: TenantBackfill): object {
+  return { id: tenant, created, failure };
+}
+
+function tell({ options, output }: Invocation, results: readonly TenantBackfill[]): void {
+  const { colours } = output;
+  const planned = options.dryRun === true;
+  for (const { tenant, created, failure } of results) {
+    const tables = printable(created.join(', '));
+    if (created.length > 0)
+      output.line(`  ${planned ? colours.yellow('+') : colours.green('✓')} ${printable(tenant)}  ${planned ? 'would be made again' : 'made again'}: ${tables}`);
+    else if (failure === null && options.verbose === true) output.line(`  ${colours.dim('-')} ${printable(tenant)}  whole`);
+    if (failure !== null) output.log(`${colours.red('✗')} ${printable(tenant)}: ${printable(failure)}`);
+  }
+  const damaged = results.filter((one) => one.created.length > 0).length;
+  const failed = results.filter((one) => one.failure !== null).length;
+  const parts = [
+    ...(damaged > 0 ? [planned ? `${damaged} would be mended` : colours.green(`${damaged} mended`)] : []),
+    ...(failed > 0 ? [colours.red(`${failed} not`)] : []),
+  ];
+  output.line(
+    `  ${plural(results.length, 'tenant')}: ${parts.length === 0 ? 'all have what they need' : parts.join(', ')}${planned ? '; nothing was written' : ''}.`,
+  );
+}

@@ -1,0 +1,85 @@
+import type { MigrationError, TenantCreation } from '@org/migrate-core';
+
+import type { CommandModule } from '../../commands.ts';
+import { toMigrationError } from '../../connect-error.ts';
+import { exit, exitCodeOf } from '../../exit.ts';
+import { inQuotes } from '../../fleet/hint.ts';
+import { findKeeper, type Keeper } from '../../fleet/keeper.ts';
+import { tellError } from '../../fleet/run.ts';
+import type { Invocation } from '../../invocation.ts';
+import { outputOptions, placeOptions } from '../../options.ts';
+import { failedKeys, tenantDocument } from '../../render/tenants.ts';
+import { duration, heading, plural, printable } from '../../render/text.ts';
+
+export const command: CommandModule = {
+  argument: { name: 'ids', description: 'of the new tenants', need: 'required', count: 'several' },
+  help: 'Gives each a schema or a database of its own, migrated and with all required tables. One that is there already is left as it is; one whose making was cut off, or failed, is gone on with. What the service’s own start puts into a new tenant is not put in here.',
+  options: [...placeOptions, 'lockTimeout', 'lockWait', ...outputOptions],
+  examples: [
+    ['migrate tenants create clinic_a', 'inside a service’s folder, or at the root where one service has tenants'],
+    ['migrate tenants create clinic_a clinic_b --service appointment', 'two of them'],
+  ],
+  async run(invocation) {
+    const { options, output, words, signal } = invocation;
+    const keeper = await findKeeper(invocation);
+    const { service, connection } = keeper;
+    const ids = [...new Set(words)];
+    if (options.json !== true) output.line(heading(`${service.name} tenants`, connection, output.colours));
+    const made: Made[] = [];
+    for (const id of ids) {
+      if (signal.aborted) break;
+      const one = await make(invocation, keeper, id);
+      made.push(one);
+      tell(invocation, one);
+    }
+    if (options.json === true) output.document(tenantDocument(service.name, made.map(created)));
+    const errors = made.flatMap(({ error }) => (error === null ? [] : [error]));
+    if (ids.length > 1 && options.json !== true)
+      output.line(
+        `  ${plural(ids.length, 'tenant')}: ${made.length - errors.length} there, ${errors.length} failed${made.length < ids.length ? `, ${ids.length - made.length} not begun` : ''}`,
+      );
+    const by = invocation.stoppedBy();
+    if (by !== null) return by === 'SIGTERM' ? exit.terminated : exit.interrupted;
+    const [first] = errors;
+    if (first === undefined) return exit.done;
+    return errors.length < made.length ? exit.someTenantsFailed : exitCodeOf(first, 'up', null);
+  },
+};
+
+interface Made {
+  readonly id: string;
+  readonly creation: TenantCreation | null;
+  readonly error: MigrationError | null;
+}
+
+async function make({ signal }: Invocation, { tenancy }: Keeper, id: string): Promise<Made> {
+  try {
+    return { id, creation: await tenancy.create(id), error: null };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const error = toMigrationError(thrown);
+    const archived = error.code === 'invalidOptions' && (await tenancy.find(id).catch(() => null))?.status === 'archived';
+    if (!archived) return { id, creation: null, error };
+    const hint = `delete what is kept, with: migrate tenants drop ${inQuotes(id)} --delete. Then create it`;
+    return { id, creation: null, error: Object.assign(error, { hint }) };
+  }
+}
+
+function tell(invocation: Invocation, { id, creation, error }: Made): void {
+  const { output } = invocation;
+  const { colours } = output;
+  if (error !== null) return tellError(invocation, error);
+  if (creation === null) return;
+  const { tenant, outcome, by, durationMs } = creation;
+  const where = tenant.place === id ? '' : ` as ${printable(tenant.place)}`;
+  if (outcome === 'present') output.line(`  ${colours.dim('-')} ${printable(id)}  is there already${where}`);
+  else
+    output.line(
+      `  ${colours.green('✓')} ${printable(id)}  made${where}${by === null ? '' : by === 'template' ? ' from the template' : ' by its migrations'}  ${colours.dim(duration(durationMs))}`,
+    );
+}
+
+function created({ id, creation, error }: Made): object {
+  const { tenant, outcome = 'failed', by = null, durationMs = 0 } = creation ?? {};
+  return { id, place: tenant?.place ?? null, status: tenant?.status ?? null, outcome, by, durationMs: Math.round(durationMs), ...failedKeys(error) };
+}

@@ -1,0 +1,83 @@
+/** Which tenants a service keeps itself: those of its registry, looked at before anything is touched. */
+
+import { MigrationError, type Tenancy, type TenancyOptions, type Tenant } from '@org/migrate-core';
+
+import type { Invocation } from '../invocation.ts';
+import { nearestWord } from '../nearest-word.ts';
+import type { Service } from '../service.ts';
+import { inQuotes } from './hint.ts';
+import type { Asked, TenantOrigin } from './service-fleet.ts';
+
+/** The active tenants, narrowed by `--tenant`; none where there is no registry yet. Throws `invalidOptions` for an id that is not active. */
+export async function registryOrigin(invocation: Invocation, service: Service): Promise<TenantOrigin> {
+  const tenancy = tenancyOf(invocation, service);
+  const all = await tenancy.list();
+  const wanted = invocation.options.tenant ?? null;
+  const active = new Map(all.filter((one) => one.status === 'active').map((one) => [one.id, one]));
+  if (wanted !== null) refuseOthers(wanted, all, service);
+  const chosen = wanted === null ? [...active.values()] : wanted.flatMap((id) => active.get(id) ?? []);
+  return {
+    label: `${service.name} tenants`,
+    source: service.tenants?.source ?? service.source,
+    targets: chosen.map((one) => tenancy.target(one)),
+    scriptsSchema: service.history.schema ?? service.input.schema ?? service.input.definition.schema,
+    flags: '',
+    registry: { tenancy, others: all.filter((one) => one.status !== 'active') },
+  };
+}
+
+/** Throws `invalidOptions` for a service that keeps no tenants. @param asked What other services have applied. */
+export function tenancyOf(invocation: Invocation, service: Service, asked: Asked & Pick<TenancyOptions, 'onEvent'> = {}): Tenancy {
+  const { lockTimeout, lockWait } = invocation.options;
+  const tenancy = service.tenancy({
+    signal: invocation.signal,
+    ...asked,
+    ...(lockTimeout === undefined ? {} : { lockTimeoutMs: lockTimeout }),
+    ...(lockWait === undefined ? {} : { waitLimitMs: lockWait, retryLimitMs: lockWait }),
+  });
+  if (tenancy !== null) return tenancy;
+  throw new MigrationError({
+    code: 'invalidOptions',
+    message: `${service.name} keeps no tenants: its configuration has no tenancy.`,
+    hint: 'say in migrate.config.ts how it keeps them: tenancy: { mode, migrations }',
+  });
+}
+
+/** @param all Of any status. */
+export function unknownTenant(id: string, all: readonly Tenant[], service: Service): MigrationError {
+  const near = nearestWord(
+    id,
+    all.map((one) => one.id),
+  );
+  return new MigrationError({
+    code: 'invalidOptions',
+    message: `${service.name} has no tenant ${JSON.stringify(shortened(id))}.${near === null ? '' : ` Did you mean ${JSON.stringify(near)}?`}`,
+    hint: near === null ? 'migrate tenants list shows them' : undefined,
+  });
+}
+
+function refuseOthers(wanted: readonly string[], all: readonly Tenant[], service: Service): void {
+  const known = new Map(all.map((one) => [one.id, one]));
+  for (const id of wanted) {
+    const tenant = known.get(id);
+    if (tenant === undefined) throw unknownTenant(id, all, service);
+    if (tenant.status === 'active') continue;
+    const go = `go on with: migrate tenants create ${inQuotes(id)}`;
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `The tenant ${JSON.stringify(shortened(id))} of ${service.name} ${WHY_NOT[tenant.status]}.`,
+      hint: tenant.status === 'archived' ? undefined : go,
+    });
+  }
+}
+
+const WHY_NOT = {
+  active: 'is active',
+  provisioning: 'is not whole yet: somebody makes it, or was stopped while making it',
+  failed: 'is not whole: making it failed',
+  archived: 'is archived: it is migrated no more',
+} as const;
+
+function shortened(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

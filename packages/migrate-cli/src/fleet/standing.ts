@@ -1,0 +1,34 @@
+/** How many tenants stand at which version. */
+
+import type { FleetStatus } from '@org/migrate-core';
+
+import { printable } from '../render/text.ts';
+import type { ServiceFleet } from './service-fleet.ts';
+
+/** The most frequent first; `null` is a tenant where nothing is applied. */
+export type Standing = readonly { readonly version: string | null; readonly count: number }[];
+
+const MOST_TOLD = 3;
+
+/** After a run, of which others may have done a part. */
+export async function standingNow(tenants: ServiceFleet): Promise<Standing> {
+  return standingIn(await tenants.fleet().status());
+}
+
+export function standingIn({ groups }: Pick<FleetStatus, 'groups'>): Standing {
+  const counts = new Map<string | null, number>();
+  for (const { tenants, status } of groups) {
+    const version = status.current?.version ?? null;
+    counts.set(version, (counts.get(version) ?? 0) + tenants.length);
+  }
+  return [...counts].map(([version, count]) => ({ version, count })).toSorted((a, b) => b.count - a.count);
+}
+
+/** `13 at 0003, 1 at 0001`; all at one version: that version alone. */
+export function tellStanding(standing: Standing): string {
+  const [first, ...more] = standing;
+  if (first === undefined) return '–';
+  if (more.length === 0) return printable(first.version ?? '–');
+  const told = standing.slice(0, MOST_TOLD).map(({ version, count }) => `${count} at ${version === null ? 'none' : printable(version)}`);
+  return `${told.join(', ')}${standing.length > MOST_TOLD ? ', …' : ''}`;
+}
