@@ -27,6 +27,7 @@ CREATE INDEX clinic_provisionings_due_idx ON clinic_provisionings (next_attempt_
 COMMENT ON TABLE clinic_provisionings IS 'Written with the registration of a clinic, one row for each service that keeps a schema or a database for it, and worked off until each has answered.';
 COMMENT ON COLUMN clinic_provisionings.admin_user_id IS 'Who registered the clinic (users.id): the first member of its team.';
 COMMENT ON COLUMN clinic_provisionings.status IS 'pending, or active: the service has made the clinic''s place.';
+COMMENT ON COLUMN clinic_provisionings.attempts IS 'In a row, since the service last answered that it is at it: the longer the wait for the next.';
 COMMENT ON COLUMN clinic_provisionings.next_attempt_at IS 'Not before; while somebody is at it, when another one may take it over.';
 COMMENT ON COLUMN clinic_provisionings.last_error IS 'Why the last attempt was in vain, without anybody''s data.';
 

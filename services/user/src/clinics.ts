@@ -19,7 +19,7 @@ import { Type } from 'typebox';
 import { clinicBySubdomain } from './lookup.ts';
 import { hashPassword, verifyPassword } from './password.ts';
 import { enterProvisionings, readProvisionings } from './provisionings.ts';
-import { email, name, optional, password, strict } from './schemas.ts';
+import { clinicId, email, name, optional, password, strict } from './schemas.ts';
 
 const columns = [
   'id',
@@ -69,7 +69,7 @@ const registration = Type.Object(
     name: fields.name,
     country: fields.country,
     /** Made by the caller, so that a registration whose answer was lost can be sent again. */
-    id: Type.Optional(Type.String({ format: 'uuid' })),
+    id: Type.Optional(clinicId),
     admin: Type.Object({ email, password, first_name: name, last_name: name }, strict),
   },
   strict,

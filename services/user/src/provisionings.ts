@@ -78,11 +78,12 @@ export async function recordDone(database: Database, job: Due): Promise<void> {
 /** @param why Without anybody's data; `null` where nothing is wrong, and it only takes its time. */
 export async function recordLater(database: Database, job: Due, seconds: number, why: string | null): Promise<void> {
   await database.asTenant(actorFor(job), (db) =>
-    db.query(`UPDATE clinic_provisionings SET next_attempt_at = now() + make_interval(secs => $2), last_error = $3 WHERE id = $1 AND status = 'pending'`, [
-      job.id,
-      seconds,
-      why,
-    ]),
+    db.query(
+      `UPDATE clinic_provisionings
+          SET next_attempt_at = now() + make_interval(secs => $2), last_error = $3, attempts = CASE WHEN $3::text IS NOT NULL THEN attempts ELSE 0 END
+        WHERE id = $1 AND status = 'pending'`,
+      [job.id, seconds, why],
+    ),
   );
 }
 

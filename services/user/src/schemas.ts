@@ -3,6 +3,8 @@
 import { Type } from 'typebox';
 
 export const strict = { additionalProperties: false };
+/** In whatever case; what it is stored and signed as is lower. */
+export const clinicId = Type.String({ pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' });
 export const email = Type.String({ format: 'email', maxLength: 320 });
 export const password = Type.String({ minLength: 12, maxLength: 200 });
 export const name = Type.String({ minLength: 1, maxLength: 100 });

@@ -4,7 +4,7 @@ import { allow, HttpProblem, type App, type Database } from '@org/service-kit';
 import { Type } from 'typebox';
 import { clinicBySubdomain } from './lookup.ts';
 import { verifyNothing, verifyPassword } from './password.ts';
-import { email } from './schemas.ts';
+import { clinicId, email } from './schemas.ts';
 
 const MOST_FAILURES = 5;
 const LOCKED_FOR = '15 minutes';
@@ -12,7 +12,7 @@ const LOCKED_FOR = '15 minutes';
 const body = Type.Object(
   {
     /** Either of the two says which clinic. */
-    clinic: Type.Optional(Type.String({ format: 'uuid' })),
+    clinic: Type.Optional(clinicId),
     subdomain: Type.Optional(Type.String({ maxLength: 63 })),
     email,
     password: Type.String({ maxLength: 200 }),
@@ -43,7 +43,7 @@ const FAILED = `
 export function signInRoutes(app: App, database: Database): void {
   app.post('/sign-in', { schema: { body } }, async (request) => {
     const { clinic, subdomain, email: address, password } = request.body;
-    const tenant = clinic ?? (subdomain === undefined ? null : await clinicBySubdomain(database, subdomain));
+    const tenant = clinic?.toLowerCase() ?? (subdomain === undefined ? null : await clinicBySubdomain(database, subdomain));
     const account =
       tenant === null ? null : await database.asTenant({ tenant, user: null }, async (db) => (await db.query<Account>(ACCOUNT, [address])).rows[0] ?? null);
     // Not in a transaction: a hash takes its time, and connections are few.

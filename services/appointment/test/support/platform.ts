@@ -58,7 +58,7 @@ export async function platform({ databases = 'each', tenancy = 'schema' }: Topol
   const port = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await freePort()]))) as Record<ServiceName, number>;
   const url = Object.fromEntries(names.map((name) => [name, `http://127.0.0.1:${port[name]}`])) as Platform['url'];
   const running: ServiceProcess[] = [];
-  const firsts = new Map<ServiceName, ServiceProcess>();
+  const atPort = new Set<ServiceName>();
   const environmentOf: Platform['environmentOf'] = (name) => ({
     ...Object.fromEntries(names.filter((other) => other !== name).map((other) => [`${other.toUpperCase()}_SERVICE_URL`, url[other]])),
     ...(one === null ? { [`${name.toUpperCase()}_DATABASE_URL`]: database[name].url } : { DATABASE_URL: one.url }),
@@ -69,10 +69,11 @@ export async function platform({ databases = 'each', tenancy = 'schema' }: Topol
     database,
     environmentOf,
     async start(name, environment = {}) {
-      const first = firsts.get(name);
-      const free = first === undefined || (await Promise.race([first.ended.then(() => true), Promise.resolve(false)]));
-      const process = await startService(main(name), { ...environmentOf(name), ...(free ? { PORT: String(port[name]) } : {}), ...environment });
-      if (free) firsts.set(name, process);
+      // Whoever stands at the service's own port has not ended yet.
+      const taken = atPort.has(name);
+      if (!taken) atPort.add(name);
+      const process = await startService(main(name), { ...environmentOf(name), ...(taken ? {} : { PORT: String(port[name]) }), ...environment });
+      if (!taken) void process.ended.then(() => atPort.delete(name));
       running.push(process);
       return process;
     },
