@@ -392,7 +392,8 @@ async function orAbandon<T>(session: Session, signal: AbortSignal | undefined, w
   }
 }
 
-function newRun(): Run {
+/** Who writes, from now on. */
+export function newRun(): Run {
   return { id: randomBytes(8).toString('hex'), from: `${hostname()}:${process.pid}`, tool: TOOL };
 }
 

@@ -38,7 +38,7 @@ export class TenantFleet implements Fleet {
 
   async up(request: FleetUpRequest = {}): Promise<FleetReport> {
     const { to, steps, atomicity, ...limits } = request;
-    const current = to === undefined && steps === undefined ? digestOf(await this.#available()) : null;
+    const current = to === undefined && steps === undefined ? digestOf(await this.available()) : null;
     const isCurrent = ({ state }: Surveyed): boolean => state?.kind === 'history' && state.digest === current;
     return this.#run(limits, isCurrent, (migrator) => migrator.up({ to, steps, atomicity }));
   }
@@ -83,6 +83,11 @@ export class TenantFleet implements Fleet {
     return this.#migrator(checkTarget(target), undefined, 'wait');
   }
 
+  /** The same on a connection of the caller's own to the target's database, which is left open. */
+  async migratorOn(target: FleetTarget, client: DatabaseClient): Promise<Migrator> {
+    return this.#migrator(checkTarget(target), client, 'wait');
+  }
+
   async #run(limits: FleetLimits, isDone: (surveyed: Surveyed) => boolean, work: (migrator: Migrator) => Promise<Report>): Promise<FleetReport> {
     const { concurrency = fleetDefaults.concurrency, canary = fleetDefaults.canary, maxFailures = Infinity } = limits;
     for (const [name, value, least] of [
@@ -93,7 +98,7 @@ export class TenantFleet implements Fleet {
       if (value < least || Number.isNaN(value))
         throw new MigrationError({ code: 'invalidOptions', message: `${name} must be at least ${least}, not ${value}` });
     }
-    await this.#available();
+    await this.available();
     const { signal, onEvent } = this.#options;
     const count = new FleetCount((event) => onEvent?.(event));
     await using slots = new Slots(this.#options.connect);
@@ -195,7 +200,7 @@ export class TenantFleet implements Fleet {
   }
 
   /** The source's list, once. Throws `invalidMigration` with every problem. */
-  async #available(): Promise<readonly Pick<AvailableMigration, 'name' | 'checksum'>[]> {
+  async available(): Promise<readonly Pick<AvailableMigration, 'name' | 'checksum'>[]> {
     const { migrations, problems } = await this.#options.source.list();
     const [first] = problems;
     if (first !== undefined)

@@ -3,7 +3,7 @@
 import type { TenantFleet } from '../fleet/tenant-fleet.ts';
 import { MigrationError } from '../errors.ts';
 import { withoutData } from '../engine/failure.ts';
-import type { ServerError, Session } from '../session.ts';
+import { Session, type DatabaseClient, type ServerError } from '../session.ts';
 import type { TenancyOptions } from '../tenancy.ts';
 import { sqlStateOf } from './again.ts';
 import type { TenancyLayout } from './layout.ts';
@@ -16,8 +16,25 @@ export interface TenancyContext {
   readonly registry: Registry;
   /** Migrators that share what was compiled. */
   readonly fleet: TenantFleet;
+  /** Templates that this process makes right now, by name. */
+  readonly making: Map<string, Promise<void>>;
   /** A connection of the caller's own to a database; `null`: to the service's. */
   open(database: string | null): Promise<Session>;
+}
+
+/** Does the work on a connection of its own. */
+export async function connected<T>(
+  context: TenancyContext,
+  database: string | null,
+  work: (session: Session, client: DatabaseClient) => Promise<T>,
+): Promise<T> {
+  const client = await context.options.connect(database);
+  const session = new Session(client);
+  try {
+    return await work(session, client);
+  } finally {
+    await session.close();
+  }
 }
 
 /** Any error as one that says what could not be done, without data: those of the server and of strangers' code may hold some. */

@@ -1,12 +1,15 @@
 /** The making of one tenant, under its lock. Each step finds out whether it was done before, so that it can be cut off anywhere. */
 
 import { MigrationError } from '../errors.ts';
-import { Session, type DatabaseClient } from '../session.ts';
+import { historyTables } from '../history.ts';
+import { newRun } from '../migrator.ts';
+import type { DatabaseClient, Session } from '../session.ts';
 import type { CreateTenantOptions, TenantCreation } from '../tenancy.ts';
 import { isCrowded } from './again.ts';
 import { missingTables } from './backfill.ts';
-import { tenantError, type TenancyContext } from './context.ts';
-import { placeDatabase } from './database-place.ts';
+import { recordClone } from './clone-record.ts';
+import { connected, tenantError, type TenancyContext } from './context.ts';
+import { placeDatabase, type PlacedDatabase } from './database-place.ts';
 import { ensureExtensions } from './extensions.ts';
 import { tenantPath, tenantTarget } from './layout.ts';
 import { invalidTenant, searchPath, shortened } from './place.ts';
@@ -83,39 +86,67 @@ async function finish(guardian: Session, change: string): Promise<void> {
 }
 
 async function provision(context: TenancyContext, tenant: RegisteredTenant, request: CreateTenantOptions): Promise<'template' | 'replay' | 'taken'> {
-  const { options, layout, registry, fleet } = context;
-  const { signal } = options;
-  const own = tenantTarget(layout, tenant);
-  const admin = await context.open(null);
-  try {
+  const { registry, layout } = context;
+  const placement = await connected(context, null, async (admin, client) => {
     await answersInTime(admin);
     if (tenant.status === 'failed') await runDone(admin, registry.change(tenant.id, `status = 'provisioning', failure = NULL`, `status = 'failed'`));
-    const placed = await (layout.kind === 'schema' ? placeSchema(context, admin, tenant) : placeDatabase(context, admin, tenant));
-    if (placed === 'taken') return 'taken';
-    if (layout.kind === 'schema') await ensureExtensions(admin, layout, options.applicationRole);
-  } finally {
-    await admin.close();
-  }
-  if (layout.kind === 'database' && layout.extensions.length > 0) {
-    const there = await context.open(tenant.place);
-    try {
-      await ensureExtensions(there, layout, options.applicationRole);
-    } finally {
-      await there.close();
-    }
-  }
-  refuseAborted(signal);
-  await (await fleet.migrator(own)).up();
-  refuseAborted(signal);
-  const client = await options.connect(own.database ?? null);
-  const session = new Session(client);
-  try {
-    await refuseIncomplete(context, session, tenant);
-    await initialise(context, session, client, tenant, request);
-  } finally {
-    await session.close();
-  }
+    return layout.kind === 'schema' ? inSchema(context, admin, client, tenant, request) : placeDatabase(context, admin, tenant);
+  });
+  if (typeof placement === 'string') return placement;
+  refuseAborted(context.options.signal);
+  await connected(context, tenant.place, (session, client) => inDatabase(context, session, client, tenant, placement, request));
+  return 'template';
+}
+
+async function inSchema(
+  context: TenancyContext,
+  admin: Session,
+  client: DatabaseClient,
+  tenant: RegisteredTenant,
+  request: CreateTenantOptions,
+): Promise<'template' | 'replay' | 'taken'> {
+  const { options, layout } = context;
+  if ((await placeSchema(context, admin, tenant)) === 'taken') return 'taken';
+  await ensureExtensions(admin, layout, options.applicationRole);
+  await migrate(context, client, tenant);
+  await complete(context, admin, client, tenant, request);
   return 'replay';
+}
+
+async function inDatabase(
+  context: TenancyContext,
+  session: Session,
+  client: DatabaseClient,
+  tenant: RegisteredTenant,
+  { template }: PlacedDatabase,
+  request: CreateTenantOptions,
+): Promise<void> {
+  const { options, layout } = context;
+  await recordClone(session, historyTables('public', layout.table), newRun(), template ?? 'a template');
+  if (template === null) {
+    // Copied by a call that was cut off, from what was the template then.
+    await ensureExtensions(session, layout, options.applicationRole);
+    await migrate(context, client, tenant);
+  }
+  await complete(context, session, client, tenant, request);
+}
+
+async function migrate({ fleet, layout, options }: TenancyContext, client: DatabaseClient, tenant: RegisteredTenant): Promise<void> {
+  refuseAborted(options.signal);
+  await (await fleet.migratorOn(tenantTarget(layout, tenant), client)).up();
+}
+
+/** What makes a migrated place a tenant's. */
+async function complete(
+  context: TenancyContext,
+  session: Session,
+  client: DatabaseClient,
+  tenant: RegisteredTenant,
+  request: CreateTenantOptions,
+): Promise<void> {
+  refuseAborted(context.options.signal);
+  await refuseIncomplete(context, session, tenant);
+  await initialise(context, session, client, tenant, request);
 }
 
 async function refuseIncomplete({ options, layout }: TenancyContext, session: Session, { id, place }: RegisteredTenant): Promise<void> {

@@ -6,24 +6,26 @@ import { identifier, literal } from '../sql.ts';
 import { again } from './again.ts';
 import type { TenancyContext } from './context.ts';
 import { tenantPath } from './layout.ts';
+import { ABSENT, databaseExists, endSessions, EXISTS, IN_USE } from './database.ts';
+import { copyDatabase, templateDatabase } from './database-template.ts';
 import { archiveName, provisionalName, searchPath } from './place.ts';
 import { runDone, type RegisteredTenant } from './registry.ts';
 
-/** Somebody is connected to it. */
-const IN_USE = '55006';
-const EXISTS = '42P04';
-const ABSENT = '3D000';
+export interface PlacedDatabase {
+  /** What it was just copied from; `null` when that was done before, from what was the template then. */
+  readonly template: string | null;
+}
 
 /**
  * Made under a name of its own, and renamed together with what the registry says: so a database that is there is known to be this tenant's, wherever
  * its making was cut off. `taken`: there is one of that name that this tenant did not make.
  */
-export async function placeDatabase(context: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<'placed' | 'taken'> {
+export async function placeDatabase(context: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<PlacedDatabase | 'taken'> {
   const { options, registry, layout } = context;
   const { id, place } = tenant;
   const [service] = await admin.read('SELECT pg_catalog.current_database() AS name');
   const there = await databaseExists(admin, place);
-  if (there && tenant.placed) return 'placed';
+  if (there && tenant.placed) return { template: null };
   const transit = tenant.transit ?? provisionalName(service?.['name'] ?? '');
   if (there) {
     await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(transit)}`);
@@ -31,7 +33,7 @@ export async function placeDatabase(context: TenancyContext, admin: Session, ten
   }
   if (tenant.placed || tenant.transit === null)
     await runDone(admin, registry.change(id, `placed = false, transit = ${literal(transit)}`, `status = 'provisioning'`));
-  if (!(await databaseExists(admin, transit))) await make(admin, transit, options.signal);
+  const template = (await databaseExists(admin, transit)) ? null : await make(context, admin, transit, service?.['name'] ?? '');
   const role = options.applicationRole;
   const statements = [
     'BEGIN',
@@ -52,26 +54,24 @@ export async function placeDatabase(context: TenancyContext, admin: Session, ten
     await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(transit)}`);
     return 'taken';
   }
-  return 'placed';
+  return { template };
 }
 
-async function make(admin: Session, name: string, signal: AbortSignal | undefined): Promise<void> {
+/** The template that it is a copy of; `null` when the server had finished the copy of a process that was killed. */
+async function make(context: TenancyContext, admin: Session, name: string, serviceDatabase: string): Promise<string | null> {
+  const template = await templateDatabase(context, admin, serviceDatabase);
   try {
-    await again(() => runDone(admin, `CREATE DATABASE ${identifier(name)}`), [IN_USE], signal);
+    await copyDatabase(admin, name, template, context.options.signal);
+    return template;
   } catch (error) {
-    // The server went on with the statement of a process that was killed.
     if ((error as ServerError).code !== EXISTS) throw error;
+    return null;
   }
 }
 
 /** The comment by which this service's databases are found: the catalogue of databases is the server's, and needs no connection to each. */
 export function markOf(serviceDatabase: string, { layout }: Pick<TenancyContext, 'layout'>): string {
   return `Tenant of ${layout.service}, whose registry is in ${identifier(serviceDatabase)}.${identifier(layout.schema)}.${identifier(`${layout.table}_tenants`)}`;
-}
-
-export async function databaseExists(session: Session, name: string): Promise<boolean> {
-  const rows = await session.read(`SELECT 1 FROM pg_catalog.pg_database WHERE datname = ${literal(name)}`);
-  return rows.length > 0;
 }
 
 /** Ends the sessions of its users, and renames it. Cut off between, the tenant is archived under its old name, and the next call goes on. */
@@ -130,10 +130,4 @@ async function refuseUnmarked(context: TenancyContext, admin: Session, place: st
 
 async function close(admin: Session, place: string, change: string): Promise<void> {
   await again(() => runDone(admin, `BEGIN; ALTER DATABASE ${identifier(place)} ALLOW_CONNECTIONS false; ${change}; COMMIT`));
-}
-
-async function endSessions(admin: Session, place: string): Promise<void> {
-  await admin.read(
-    `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = ${literal(place)} AND pid <> pg_catalog.pg_backend_pid()`,
-  );
 }

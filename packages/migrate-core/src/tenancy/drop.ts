@@ -3,7 +3,8 @@
 import type { Session } from '../session.ts';
 import type { DropTenantOptions, Tenant } from '../tenancy.ts';
 import { tenantError, type TenancyContext } from './context.ts';
-import { archiveDatabase, databaseExists, deleteDatabase } from './database-place.ts';
+import { databaseExists } from './database.ts';
+import { archiveDatabase, deleteDatabase } from './database-place.ts';
 import { identifier } from '../sql.ts';
 import { invalidTenant } from './place.ts';
 import { publicTenant, runDone, type RegisteredTenant } from './registry.ts';

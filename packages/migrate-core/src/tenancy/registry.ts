@@ -98,7 +98,7 @@ CREATE TABLE IF NOT EXISTS ${this.table} (
   created_at timestamptz NOT NULL DEFAULT pg_catalog.now(), updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(), failure text,
   placed boolean NOT NULL DEFAULT false, transit text, made_by text CHECK (made_by IN ('template', 'replay')), UNIQUE (kind, place));
 ${revokeFromOthers([this.table])} END`;
-    await again(() => runDone(session, `BEGIN; ${doBlock(body)}; COMMIT`));
+    await again(() => runDone(session, `BEGIN; ${doBlock(body)}; COMMIT`), ['42P06']);
   }
 
   /** Refuses to write into a table that somebody made before us: its triggers would run as us. */

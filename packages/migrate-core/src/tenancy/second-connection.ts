@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { MigrationError } from '../errors.ts';
 import type { Session } from '../session.ts';
+import { NO_SECOND_CONNECTION } from './again.ts';
 
 const LIMIT_MS = 10_000;
 
@@ -19,5 +20,6 @@ export async function answersInTime(session: Session): Promise<void> {
     code: 'connection',
     message: `making a tenant needs two connections to the service's database at once, and the second one got no answer for ${LIMIT_MS / 1000} s`,
     hint: 'give the pooler a pool of at least two connections for each tenant that is made at the same time, or connect to PostgreSQL directly',
+    cause: NO_SECOND_CONNECTION,
   });
 }

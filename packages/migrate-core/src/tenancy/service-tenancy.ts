@@ -6,6 +6,7 @@ import { MigrationError } from '../errors.ts';
 import { createFleet, type Fleet, type FleetOptions } from '../fleet.ts';
 import { TenantFleet } from '../fleet/tenant-fleet.ts';
 import { readRegistryQuery, type FleetTarget } from '../fleet/target.ts';
+import { defaults } from '../migrator.ts';
 import { Session } from '../session.ts';
 import type {
   BackfillRequest,
@@ -18,6 +19,7 @@ import type {
   TenantCreation,
   TenantStrays,
 } from '../tenancy.ts';
+import { isCrowded, pause } from './again.ts';
 import { missingTables } from './backfill.ts';
 import type { TenancyContext } from './context.ts';
 import { tenantTarget, type TenancyLayout } from './layout.ts';
@@ -26,6 +28,8 @@ import { publicTenant, Registry } from './registry.ts';
 
 /** Tenants that are made at once: each is two or three connections, and some work for the server. */
 const AT_ONCE = 4;
+/** A server or a pooler that has no connection for so long has none at all. */
+const LONGEST_CROWD_MS = 120_000;
 
 export class ServiceTenancy implements Tenancy {
   readonly #context: TenancyContext;
@@ -37,6 +41,7 @@ export class ServiceTenancy implements Tenancy {
       layout,
       registry: new Registry(layout.schema, layout.table, layout.kind),
       fleet: new TenantFleet(fleetOptions(options, layout, () => [])),
+      making: new Map(),
       open: (database) => Session.open(() => options.connect(database)),
     };
   }
@@ -62,13 +67,13 @@ export class ServiceTenancy implements Tenancy {
     const { options, layout } = this.#context;
     const place = placeOf(id, layout.kind, options.tenancy.place, layout.kind === 'schema' ? [layout.schema, layout.extensionsSchema] : []);
     const { createTenant } = await import('./create.ts');
-    return this.#limit(() => createTenant(this.#context, id, place, request));
+    return this.#inTurn(() => createTenant(this.#context, id, place, request));
   }
 
   async drop(id: string, { mode = 'archive' }: DropTenantOptions = {}): Promise<Tenant> {
     this.#refuseOwnRegistry('drop');
     const { dropTenant } = await import('./drop.ts');
-    return this.#limit(() => dropTenant(this.#context, id, mode));
+    return this.#inTurn(() => dropTenant(this.#context, id, mode));
   }
 
   async backfill({ tenants, mode = 'apply' }: BackfillRequest = {}): Promise<readonly TenantBackfill[]> {
@@ -124,6 +129,23 @@ export class ServiceTenancy implements Tenancy {
       for (const tenant of page) yield this.target(tenant);
       last = page.at(-1)?.id ?? null;
       if (last === null) return;
+    }
+  }
+
+  /** Few at once; fewer, and later, where the server has no room for them. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const { signal, retryLimitMs = defaults.retryLimitMs } = this.#context.options;
+    const until = performance.now() + Math.min(retryLimitMs, LONGEST_CROWD_MS);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const done = await this.#limit(work);
+        if (this.#limit.concurrency < AT_ONCE) this.#limit.concurrency++;
+        return done;
+      } catch (error) {
+        if (!isCrowded(error) || performance.now() > until || signal?.aborted === true) throw error;
+        this.#limit.concurrency = Math.max(1, this.#limit.concurrency >> 1);
+        await pause(attempt + 4, signal);
+      }
     }
   }
 

@@ -1,18 +1,15 @@
 /** One at a time for each tenant: an advisory lock in a transaction of its own, so that a crash strands nothing, and neither does a pooler. */
 
 import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { MigrationError } from '../errors.ts';
 import { begin } from '../guard.ts';
 import { defaults } from '../migrator.ts';
 import type { Session } from '../session.ts';
+import { pause } from './again.ts';
 import type { TenancyContext } from './context.ts';
 import { shortened } from './place.ts';
-import type { RegisteredTenant, Registry } from './registry.ts';
-
-const FIRST_POLL_MS = 30;
-const LONGEST_POLL_MS = 500;
+import type { RegisteredTenant } from './registry.ts';
 
 export interface LockedWork<T> {
   /** Outside any transaction: the tenant as it is registered. Throws when there is none. */
@@ -30,11 +27,11 @@ export async function withTenantLock<T>(context: TenancyContext, id: string, { l
   const guardian = await context.open(null);
   let waited = false;
   try {
-    for (let delay = FIRST_POLL_MS; ; delay = Math.min(LONGEST_POLL_MS, delay * 1.5)) {
+    for (let attempt = 1; ; attempt++) {
       refuseAborted(signal);
       const early = settled(await look(guardian), waited);
       if (early !== null) return early;
-      if (await takeLock(guardian, context.registry, id)) {
+      if (await takeLock(guardian, lockKeyOf('tenant', context.registry.table, id))) {
         // What the lock's last holder did is seen only now.
         const tenant = await context.registry.find(guardian, id);
         const late = tenant === null ? null : settled(tenant, waited);
@@ -45,7 +42,7 @@ export async function withTenantLock<T>(context: TenancyContext, id: string, { l
       }
       await guardian.run('ROLLBACK');
       if (performance.now() > until) throw heldTooLong(id, waitLimitMs);
-      await sleep(delay * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);
+      await pause(attempt, signal);
     }
   } finally {
     await guardian.run('ROLLBACK');
@@ -53,9 +50,13 @@ export async function withTenantLock<T>(context: TenancyContext, id: string, { l
   }
 }
 
+/** The advisory lock's key of one tenant, or of one template, of one registry. */
+export function lockKeyOf(what: 'tenant' | 'template', registry: string, name: string): bigint {
+  return createHash('sha256').update(`${what} of migrate\0${registry}\0${name}`).digest().readBigInt64BE(0);
+}
+
 /** Leaves a transaction open, granted or not. */
-async function takeLock(guardian: Session, registry: Registry, id: string): Promise<boolean> {
-  const key = createHash('sha256').update(`tenant of migrate\0${registry.table}\0${id}`).digest().readBigInt64BE(0);
+export async function takeLock(guardian: Session, key: bigint): Promise<boolean> {
   const begun = await guardian.runInside(begin());
   if (begun.kind !== 'done') throw begun.error;
   const [row] = await guardian.read(
