@@ -24,6 +24,11 @@ export default defineService({
   migrations: './migrations',
   database: 'appointment_service_db',
   applicationRole: 'appointment_app',
+  rowLevelSecurity: {
+    column: 'tenant_id',
+    setting: 'app.current_tenant_id',
+    audit: { functions: ['create_audit_entry'], logs: ['appointment_audit_log'] },
+  },
   tenancy: {
     mode: tenancyMode(process.env['APPOINTMENT_TENANCY']),
     migrations: './tenant-migrations',

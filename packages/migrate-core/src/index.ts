@@ -54,3 +54,10 @@ export type {
   TenantStatus,
   TenantStrays,
 } from './tenancy.ts';
+export { verify, verifyFleet, verifyRowLevelSecurity } from './verify.ts';
+export type { FleetVerifyOptions, VerifyOptions } from './verify.ts';
+export type { RowLevelSecurityCode, VerifyCode, VerifyFinding } from './verify/finding.ts';
+export type { ProbeReport } from './verify/probe.ts';
+export type { SharedPart } from './verify/replay.ts';
+export type { RowLevelSecurityOptions, RowLevelSecurityReport } from './verify/row-level-security.ts';
+export type { TargetVerification, VerifierOptions } from './verify/verifier.ts';

@@ -1,3 +1,4 @@
+import { auditTable, enableRowLevelSecurity } from '@org/migrate-core/pgm';
 import type { MigrationBuilder } from 'node-pg-migrate';
 
 export const migrate = { description: 'Suppliers, and the people one calls' };
@@ -58,25 +59,14 @@ export function up(pgm: MigrationBuilder): void {
   pgm.createIndex('contact', ['tenant_id', 'last_name', 'first_name'], { name: 'contact_name_idx' });
 
   for (const table of ['vendor', 'contact']) {
-    pgm.alterTable(table, { levelSecurity: 'ENABLE' });
-    pgm.alterTable(table, { levelSecurity: 'FORCE' });
-    pgm.createPolicy(table, 'tenant_isolation', {
-      using: 'tenant_id = get_current_tenant_id()',
-      check: 'tenant_id = get_current_tenant_id()',
-    });
+    enableRowLevelSecurity(pgm, table, { column: 'tenant_id', tenant: { function: 'get_current_tenant_id' } });
     pgm.createTrigger(table, `${table}_set_updated_at`, {
       when: 'BEFORE',
       operation: 'UPDATE',
       level: 'ROW',
       function: 'set_updated_at',
     });
-    pgm.createTrigger(table, `${table}_audit`, {
-      when: 'AFTER',
-      operation: ['INSERT', 'UPDATE', 'DELETE'],
-      level: 'ROW',
-      function: 'create_audit_entry',
-      functionParams: ['appointment_audit_log'],
-    });
+    auditTable(pgm, table, { function: 'create_audit_entry', log: 'appointment_audit_log' });
     pgm.sql(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO appointment_app`);
   }
 }

@@ -16,6 +16,10 @@ export interface RowLevelSecurityOptions {
   readonly schema?: string | undefined;
   /** Tables of the history, which belong to no tenant; those that are one by their columns are known. Default none. */
   readonly exclude?: readonly string[] | undefined;
+  /** The history table's name: other schemas that have one of that name are other tenants', and are not looked into. Default: all are. */
+  readonly history?: string | undefined;
+  /** `some-met`: of `allow`, what names nothing here may be about another target. Default `all-met`. */
+  readonly exceptions?: 'all-met' | 'some-met' | undefined;
   /** `live`: also tries with two tenants. Default `live`. */
   readonly probe?: 'live' | 'none' | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -35,8 +39,8 @@ const POWERS: ReadonlySet<string> = new Set(['roleAbsent', 'roleSuperuser', 'rol
  * must not do with another one's rows. A table that a rule has found fault with is not tried. To be run as the role that migrates.
  */
 export async function verifyRowLevelSecurity(session: Session, options: RowLevelSecurityOptions): Promise<RowLevelSecurityReport> {
-  const { definition, applicationRole, schema = 'public', exclude = [], probe = 'live', signal } = options;
-  const facts = await readTenantFacts(session, { schema, column: definition.column, applicationRole, exclude });
+  const { definition, applicationRole, schema = 'public', exclude = [], history = null, probe = 'live', signal } = options;
+  const facts = await readTenantFacts(session, { schema, column: definition.column, applicationRole, exclude, history });
   const exceptions = new Exceptions(definition.allow ?? []);
   const tables = tableFindings(facts, definition, exceptions);
   const access = [
@@ -46,7 +50,8 @@ export async function verifyRowLevelSecurity(session: Session, options: RowLevel
     ...viewFindings(facts, exceptions),
     ...functionFindings(facts, definition, exceptions),
   ];
-  const unknown = exceptions.unmet.map((name): VerifyFinding => {
+  const unmet = options.exceptions === 'some-met' ? [] : exceptions.unmet;
+  const unknown = unmet.map((name): VerifyFinding => {
     const message = `rowLevelSecurity.allow names ${name}, and there is nothing of that name that would need it`;
     return { code: 'unknownException', severity: 'warning', object: name, message, hint: 'take it out: it would hide a mistake of that name later' };
   });

@@ -84,6 +84,8 @@ export interface FactsRequest {
   readonly applicationRole: string | null;
   /** Tables of the history. */
   readonly exclude: readonly string[];
+  /** Schemas that have a table of this name are other tenants'; `null`: none are. */
+  readonly history: string | null;
 }
 
 /** Milliseconds. Telling what a policy says waits for whoever has its table locked. */
@@ -110,7 +112,7 @@ export async function readTenantFacts(session: Session, request: FactsRequest): 
 
 const array = (select: string): string => `(SELECT coalesce(pg_catalog.json_agg(x), '[]') FROM (${select}) x)`;
 
-function factsQuery({ schema, column, applicationRole, exclude }: FactsRequest): string {
+function factsQuery({ schema, column, applicationRole, exclude, history }: FactsRequest): string {
   const app = literal(applicationRole);
   const role = (alias: string): string =>
     `pg_catalog.json_build_object('name', ${alias}.rolname, 'superuser', ${alias}.rolsuper, 'bypasses', ${alias}.rolbypassrls)`;
@@ -180,6 +182,7 @@ SELECT pg_catalog.json_build_object(
     AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass) AS tables
   FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace JOIN pg_catalog.pg_language l ON l.oid = f.prolang
   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND f.prokind IN ('f', 'p')
+   AND (n.nspname IN (${literal(schema)}, 'public') OR NOT EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.relnamespace = n.oid AND h.relname = ${literal(history)}))
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = f.oid AND d.deptype = 'e')
   ORDER BY 2, 4`)}) AS facts`;
 }

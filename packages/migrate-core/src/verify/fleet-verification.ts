@@ -1,0 +1,106 @@
+/** Thousands of tenants, one after the other on a few connections. Memory does not grow with their number. */
+
+import type { FleetTarget } from '../fleet/target.ts';
+import { checkTarget } from '../fleet/target.ts';
+import { MigrationError } from '../errors.ts';
+import { Session, type ServerError } from '../session.ts';
+import type { FleetVerifyOptions } from '../verify.ts';
+import type { VerifyFinding } from './finding.ts';
+import { Verifier, type TargetVerification } from './verifier.ts';
+
+/** A server process keeps what it learned of every table it met: after so many schemas a fresh one is cheaper. */
+const LONGEST_USE = 200;
+
+/** As they come, not in the order of the targets. Throws for what is about all of them: the signal, a source that cannot be read. */
+export async function* verifyTargets(options: FleetVerifyOptions): AsyncGenerator<TargetVerification, void, undefined> {
+  const { concurrency = 4, signal } = options;
+  const verifier = new Verifier(options);
+  const pieces = inPieces(options.targets());
+  const working = new Map<number, Promise<{ readonly number: number; readonly results: readonly TargetVerification[] }>>();
+  let next = 0;
+  let kind: 'schema' | 'database' = 'schema';
+  for (let ended = false; ;) {
+    while (!ended && working.size < concurrency) {
+      signal?.throwIfAborted();
+      const piece = await pieces.next();
+      if (piece.done === true) ended = true;
+      else {
+        const number = next++;
+        kind = piece.value[0]?.schema === undefined ? 'database' : 'schema';
+        const work = verifyPiece(verifier, piece.value, options).then((results) => ({ number, results }));
+        // Whoever is waited for first tells its error; the others' must not end the process.
+        work.catch(() => undefined);
+        working.set(number, work);
+      }
+    }
+    if (working.size === 0) break;
+    const { number, results } = await Promise.race(working.values());
+    working.delete(number);
+    yield* results;
+  }
+  const strays = options.strays === undefined ? [] : (await options.strays()).unknown;
+  for (const name of strays) yield stray(name, kind, options.service);
+}
+
+/** Neighbours of one database, so that they share a connection. */
+async function* inPieces(targets: AsyncIterable<FleetTarget> | Iterable<FleetTarget>): AsyncGenerator<readonly FleetTarget[], void, undefined> {
+  let piece: FleetTarget[] = [];
+  for await (const target of targets) {
+    checkTarget(target);
+    if (piece.length >= LONGEST_USE || (piece.length > 0 && piece[0]?.database !== target.database)) {
+      yield piece;
+      piece = [];
+    }
+    piece.push(target);
+  }
+  if (piece.length > 0) yield piece;
+}
+
+async function verifyPiece(
+  verifier: Verifier,
+  targets: readonly FleetTarget[],
+  { connect, signal }: FleetVerifyOptions,
+): Promise<readonly TargetVerification[]> {
+  const results: TargetVerification[] = [];
+  let session: Session | null = null;
+  try {
+    for (const target of targets) {
+      signal?.throwIfAborted();
+      try {
+        session ??= await Session.open(() => connect(target.database ?? null));
+        results.push(await verifier.verify(session, target));
+      } catch (error) {
+        if (signal?.aborted === true || (error instanceof MigrationError && error.code === 'aborted')) throw error;
+        results.push(unreadable(target, error));
+        await session?.close();
+        session = null;
+      }
+    }
+    return results;
+  } finally {
+    await session?.close();
+  }
+}
+
+/** One tenant's error is its own finding. */
+function unreadable(target: FleetTarget, error: unknown): TargetVerification {
+  const { tenant, schema = 'public', database = null } = target;
+  const { severity, code, message } = error as ServerError;
+  // A server's message may quote what it was given; its code does not.
+  const why = error instanceof MigrationError || severity === undefined ? message : `${message.split('\n')[0]} (SQLSTATE ${code})`;
+  const hint = error instanceof MigrationError ? error.hint : null;
+  const finding: VerifyFinding = { code: 'unreadable', severity: 'error', object: null, message: `it could not be verified: ${why}`, hint };
+  return { tenant, database, schema, findings: [finding], probe: null };
+}
+
+function stray(name: string, kind: 'schema' | 'database', service: string): TargetVerification {
+  const message = `${name} has a history of ${service}, and the registry does not know it`;
+  const finding: VerifyFinding = {
+    code: 'stray',
+    severity: 'warning',
+    object: name,
+    message,
+    hint: 'a tenant that was taken out of the registry by hand, or a copy: look, then drop it',
+  };
+  return { tenant: null, database: kind === 'database' ? name : null, schema: kind === 'schema' ? name : 'public', findings: [finding], probe: null };
+}

@@ -1,0 +1,261 @@
+/** Verifies target after target of one source. What the applied migrations make is found out once for each distinct history. */
+
+import { type Catalog, readCatalog } from '../catalog.ts';
+import { readLines } from '../catalog/line.ts';
+import type { ConnectTo } from '../check/scratch.ts';
+import type { FleetTarget } from '../fleet/target.ts';
+import { historyTables, readHistory, type HistorySnapshot, type HistoryTables } from '../history.ts';
+import type { MigrationSource, SourceListing } from '../migration.ts';
+import { plan, type Problem } from '../plan.ts';
+import type { RowLevelSecurityDefinition } from '../service.ts';
+import type { Session } from '../session.ts';
+import { literal } from '../sql.ts';
+import { comparable, driftFindings, invalidIndexFinding } from './drift.ts';
+import { inOrder, type VerifyFinding } from './finding.ts';
+import type { ProbeReport } from './probe.ts';
+import { historyNames, replay, type NotReplayed, type Replayed, type SharedPart } from './replay.ts';
+import { verifyRowLevelSecurity } from './row-level-security.ts';
+import { shown } from './tenant-rules.ts';
+
+export interface VerifierOptions {
+  readonly service: string;
+  readonly source: MigrationSource;
+  /** Opens a connection to a database of the server; `null`: to the service's own. */
+  readonly connect: ConnectTo;
+  readonly history?: {
+    /** Default `schema_migrations_<service>`. */
+    readonly table?: string | undefined;
+    /** Default: the target's schema. */
+    readonly schema?: string | undefined;
+    /** Of tenants with a schema each. Default `public`. */
+    readonly scriptsSchema?: string | undefined;
+  };
+  /** Tables that must be there. Default: none. */
+  readonly requiredTables?: readonly string[] | undefined;
+  /** Default: the tables hold no rows of many tenants. */
+  readonly rowLevelSecurity?: RowLevelSecurityDefinition | undefined;
+  readonly applicationRole?: string | undefined;
+  /** `create`: what the applied migrations make is found out in a scratch database of the same server. `none`: drift is not looked for. Default `create`. */
+  readonly scratch?: 'create' | 'none' | undefined;
+  /** What the tenants of one database find beside their own schema. Default: nothing. */
+  readonly shared?: SharedPart | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TargetVerification {
+  /** `null` where the target is no tenant's. */
+  readonly tenant: string | null;
+  /** `null`: the one that the connection leads to. */
+  readonly database: string | null;
+  readonly schema: string;
+  /** Errors first. */
+  readonly findings: readonly VerifyFinding[];
+  /** How far row-level security was tried; `null` where it was not. */
+  readonly probe: ProbeReport | null;
+}
+
+/** So many histories' catalogues are kept: tenants of one fleet have few. */
+const MOST_KEPT = 16;
+
+export class Verifier {
+  readonly #options: VerifierOptions;
+  readonly #expected = new Map<string, Promise<Replayed | NotReplayed>>();
+  #listing: Promise<SourceListing> | null = null;
+  /** Catalogues that row-level security was verified with: those equal to one of them need not be asked again. */
+  readonly #verified = new Set<string>();
+
+  constructor(options: VerifierOptions) {
+    this.#options = options;
+  }
+
+  /** @param session On the target's database. */
+  async verify(session: Session, target: Omit<FleetTarget, 'tenant'> & { readonly tenant: string | null }): Promise<TargetVerification> {
+    const { service, history = {}, requiredTables = [] } = this.#options;
+    const { schema = 'public', database = null, tenant } = target;
+    const table = history.table ?? `schema_migrations_${service}`;
+    const own = schema !== 'public' && tenant !== null;
+    const tables = historyTables(history.schema ?? schema, table, own ? (history.scriptsSchema ?? 'public') : undefined);
+    const base = { tenant, database, schema };
+    const catalog = await readCatalog(
+      { query: (text, values) => session.query({ text, values }) as Promise<{ rows: unknown[] }> },
+      { schema, exclude: historyNames(table) },
+    );
+    if (catalog.text === '') return { ...base, findings: [gone(schema)], probe: null };
+    const snapshot = await readHistory(session, tables);
+    const findings: VerifyFinding[] = [...(await this.#historyFindings(snapshot, tables))];
+    const state = await readState(session, tables, schema);
+    findings.push(...state.writers.map((one) => writable(one, tables)));
+    const objects = new Set(readLines(catalog.text).map((line) => line.object));
+    const absent = requiredTables.filter((name) => !objects.has(`table ${shown(name)}`));
+    findings.push(...absent.map(requiredTable));
+    if (snapshot.tables !== 'absent') {
+      const drift = await this.#drift({ session, target, tables, snapshot, catalog, state });
+      const told = new Set(absent.map((name) => `table ${shown(name)}`));
+      findings.push(...drift.filter((one) => one.object === null || !told.has(one.object)));
+    }
+    const isolation = await this.#rowLevelSecurity(session, schema, table, catalog);
+    return { ...base, findings: inOrder([...findings, ...isolation.findings]), probe: isolation.probe };
+  }
+
+  async #historyFindings(snapshot: HistorySnapshot, tables: HistoryTables): Promise<VerifyFinding[]> {
+    if (snapshot.tables === 'absent')
+      return [problem('notMigrated', 'error', null, `${this.#options.service} was never migrated here: there is no ${tables.history}`, 'migrate up')];
+    this.#listing ??= this.#options.source.list();
+    const { migrations, problems: unreadable } = await this.#listing;
+    const available = migrations.map(({ name, version, checksum, directives }) => ({ name, version, checksum, requires: directives.requires }));
+    const { problems } = plan(available, snapshot.applied, { direction: 'up', order: 'allow' });
+    const found = problems.flatMap((one) => (isHistoryProblem(one) ? [problem(one.code, one.severity, `migration ${one.name}`, one.message, null)] : []));
+    found.push(...unreadable.map((one) => problem(one.code, 'error', `migration ${one.name}`, one.message, null)));
+    for (const row of snapshot.applied.filter((one) => one.state !== 'applied' && found.every(({ object }) => object !== `migration ${one.name}`))) {
+      const message = `${row.name} was interrupted half way ${row.state === 'started' ? 'up' : 'down'}`;
+      found.push(problem('interrupted', 'error', `migration ${row.name}`, message, 'migrate up goes on where it stopped'));
+    }
+    if (snapshot.strangers !== null) {
+      const message = `the history's tables are not all of a role that this one trusts (${snapshot.strangers}): what their owner puts on them runs with the rights of whoever migrates`;
+      found.push(
+        problem('historyOwner', 'error', `table ${shown(tables.table)}`, message, 'look at them, then: ALTER TABLE … OWNER TO the role that migrates'),
+      );
+    }
+    return found;
+  }
+
+  async #drift(input: {
+    readonly session: Session;
+    readonly target: Pick<FleetTarget, 'schema' | 'searchPath'>;
+    readonly tables: HistoryTables;
+    readonly snapshot: HistorySnapshot;
+    readonly catalog: Catalog;
+    readonly state: TargetState;
+  }): Promise<VerifyFinding[]> {
+    const { session, target, tables, snapshot, catalog, state } = input;
+    const without = (reason: string): VerifyFinding[] => [
+      problem('notChecked', 'warning', null, `the schema was not compared with what the applied migrations make: ${reason}`, null),
+      ...state.invalid.map(({ index, table }) => invalidIndexFinding(shown(index), shown(table))),
+    ];
+    const half = snapshot.applied.find((row) => row.state !== 'applied');
+    if (half !== undefined) return without(`${half.name} is half done`);
+    if (this.#options.scratch === 'none') return without('no scratch database was to be made');
+    const expected = await this.#replayed(session, target, tables, snapshot);
+    if ('reason' in expected) return without(expected.reason);
+    const extent = state.others.length === 0 ? 'whole' : 'own';
+    const compare = (made: Catalog, there: Catalog, schema: string | null): VerifyFinding[] =>
+      driftFindings(comparable(made, state.owner), comparable(there, state.owner), schema === null ? extent : 'own', schema);
+    const found = compare(expected.catalog, catalog, null);
+    for (const [schema, made] of expected.others) {
+      const there = await readCatalog(
+        { query: (text, values) => session.query({ text, values }) as Promise<{ rows: unknown[] }> },
+        { schema, exclude: historyNames(tables.table) },
+      );
+      found.push(...compare(made, there, shown(schema)));
+    }
+    if (extent === 'own') {
+      const message = `other histories are in this schema as well (${state.others.join(', ')}): what is there beside what ${this.#options.service} makes was not judged`;
+      found.push(problem('notChecked', 'warning', null, message, null));
+    }
+    return found;
+  }
+
+  #replayed(
+    session: Session,
+    target: Pick<FleetTarget, 'schema' | 'searchPath'>,
+    tables: HistoryTables,
+    snapshot: HistorySnapshot,
+  ): Promise<Replayed | NotReplayed> {
+    const { service, source, connect, shared, signal } = this.#options;
+    const key = JSON.stringify(snapshot.applied.map((row) => [row.name, row.checksum]));
+    const known = this.#expected.get(key);
+    if (known !== undefined) return known;
+    const { schema = 'public', searchPath } = target;
+    const made = replay({ service, source, connect, schema, searchPath, table: tables.table, shared, signal }, snapshot.applied, session, tables);
+    this.#expected.set(key, made);
+    made.catch(() => this.#expected.delete(key));
+    for (const oldest of this.#expected.keys()) {
+      if (this.#expected.size <= MOST_KEPT) break;
+      this.#expected.delete(oldest);
+    }
+    return made;
+  }
+
+  async #rowLevelSecurity(
+    session: Session,
+    schema: string,
+    table: string,
+    catalog: Catalog,
+  ): Promise<{ findings: readonly VerifyFinding[]; probe: ProbeReport | null }> {
+    const { rowLevelSecurity: definition, applicationRole = null, shared, signal } = this.#options;
+    if (definition === undefined || this.#verified.has(catalog.hash)) return { findings: [], probe: null };
+    const report = await verifyRowLevelSecurity(session, {
+      definition,
+      applicationRole,
+      schema,
+      exclude: historyNames(table),
+      history: table,
+      // With two sources, a name may be the other one's.
+      exceptions: shared === undefined ? 'all-met' : 'some-met',
+      signal,
+    });
+    if (report.findings.length === 0) this.#verified.add(catalog.hash);
+    return report;
+  }
+}
+
+interface TargetState {
+  /** Of the history table. */
+  readonly owner: string;
+  /** Who but its owner may write which of the history's tables. */
+  readonly writers: readonly { readonly table: string; readonly grantee: string; readonly privileges: string }[];
+  readonly invalid: readonly { readonly index: string; readonly table: string }[];
+  /** Other services' history tables in the same schema. */
+  readonly others: readonly string[];
+}
+
+async function readState(session: Session, tables: HistoryTables, schema: string): Promise<TargetState> {
+  const oid = (name: string): string => `pg_catalog.to_regclass(${literal(name)})::pg_catalog.oid`;
+  const list = (select: string): string => `(SELECT coalesce(pg_catalog.json_agg(x), '[]') FROM (${select}) x)`;
+  const [row] = await session.read(`SELECT pg_catalog.json_build_object(
+ 'owner', coalesce((SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c WHERE c.oid = ${oid(tables.history)}), CURRENT_USER),
+ 'writers', ${list(`SELECT c.oid::pg_catalog.regclass::text AS table, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.grantee) END AS grantee,
+    pg_catalog.string_agg(DISTINCT a.privilege_type, ', ' ORDER BY a.privilege_type) AS privileges
+   FROM pg_catalog.pg_class c, LATERAL (SELECT * FROM pg_catalog.aclexplode(c.relacl)
+    UNION ALL SELECT x.* FROM pg_catalog.pg_attribute t, pg_catalog.aclexplode(t.attacl) x WHERE t.attrelid = c.oid) a
+   WHERE c.oid IN (${[tables.history, tables.log, tables.scripts].map(oid).join(', ')}) AND a.grantee <> c.relowner
+    AND a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER') GROUP BY c.oid, a.grantee ORDER BY 1, 2`)},
+ 'invalid', ${list(`SELECT x.relname AS index, c.relname AS table FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+   JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname = ${literal(schema)} AND NOT i.indisvalid AND c.relkind <> 'p' ORDER BY 1`)},
+ 'others', (SELECT coalesce(pg_catalog.json_agg(c.relname ORDER BY c.relname), '[]') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname = ${literal(schema)} AND c.relkind = 'r' AND NOT (n.nspname = ${literal(tables.schema)} AND c.relname = ${literal(tables.table)})
+    AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname IN ('name', 'checksum', 'seq', 'state', 'run_id', 'reversible')) = 6)
+) AS state`);
+  return JSON.parse(row?.['state'] ?? '{}') as TargetState;
+}
+
+function isHistoryProblem(
+  one: Problem,
+): one is Problem & { readonly code: 'changed' | 'unknownApplied' | 'renamed' | 'interrupted' | 'duplicate' | 'invalidMigration' } {
+  return ['changed', 'unknownApplied', 'renamed', 'interrupted', 'duplicate', 'invalidMigration'].includes(one.code);
+}
+
+function problem(code: VerifyFinding['code'], severity: VerifyFinding['severity'], object: string | null, message: string, hint: string | null): VerifyFinding {
+  return { code, severity, object, message, hint };
+}
+
+function gone(schema: string): VerifyFinding {
+  return problem('unreadable', 'error', `schema ${shown(schema)}`, `there is no schema ${shown(schema)}`, null);
+}
+
+function writable({ table, grantee, privileges }: TargetState['writers'][number], tables: HistoryTables): VerifyFinding {
+  const what = table === tables.scripts || table.endsWith('_scripts') ? 'a stored down is code' : 'what counts as applied is decided there';
+  const message = `table ${table} of the history can be written by ${grantee} (${privileges}), and ${what}`;
+  return problem('historyWritable', 'error', `table ${table}`, message, `REVOKE ALL ON ${table} FROM ${grantee === 'PUBLIC' ? grantee : shown(grantee)}`);
+}
+
+function requiredTable(name: string): VerifyFinding {
+  return problem(
+    'requiredTableAbsent',
+    'error',
+    `table ${shown(name)}`,
+    `the required table ${shown(name)} is not there`,
+    'migrate tenants backfill makes a tenant’s again, from its migrations',
+  );
+}
