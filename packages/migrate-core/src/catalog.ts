@@ -103,8 +103,9 @@ function settingsOf(settings: readonly string[], schema: string): string[] {
     const [key, value] = split(setting, '=');
     if (key !== 'search_path') return `set ${setting}`;
     const path = value.split(/,\s*(?=(?:[^"]*"[^"]*")*[^"]*$)/).map((item) => {
+      // SET … FROM CURRENT keeps quotes that nobody needs.
       const plain = item.startsWith('"') ? item.slice(1, -1).replaceAll('""', '"') : item;
-      return plain === schema ? '(this schema)' : item;
+      return plain === schema ? '(this schema)' : quoted(plain);
     });
     return `set search_path=${path.join(', ')}`;
   });

@@ -47,11 +47,24 @@ export function replaySettings(schema: string, others: readonly string[]): strin
     .join(', ')}`;
 }
 
+/** Around a copy: all in the first and the last of its transactions. */
+export interface CopyFrame {
+  /** Before anything is made: the schema, where it is not there yet. */
+  readonly first: readonly string[];
+  readonly last: readonly string[];
+}
+
 /** Transactions, each of them statements without BEGIN and COMMIT, that hold at most about so many locks; `Infinity` for a single one. */
-export function copyTransactions(script: CopyScript, schema: string, others: readonly string[], locks: number): string[][] {
+export function copyTransactions(
+  script: Pick<CopyScript, 'statements'>,
+  schema: string,
+  others: readonly string[],
+  locks: number,
+  frame: CopyFrame,
+): string[][] {
   const settings = replaySettings(schema, others);
   const transactions: string[][] = [];
-  let current: string[] = [`CREATE SCHEMA ${identifier(schema)}`, settings];
+  let current: string[] = [...frame.first, settings];
   let held = 1;
   for (const statement of script.statements) {
     if (held + statement.locks > locks && held > 1) {
@@ -62,9 +75,18 @@ export function copyTransactions(script: CopyScript, schema: string, others: rea
     held += statement.locks;
     current.push(render(statement.text, schema));
   }
-  return [...transactions, current];
+  return [...transactions, [...current, ...frame.last]];
+}
+
+/** The locks that a copy takes, as its statements tell them: about. */
+export function estimatedLocks(script: Pick<CopyScript, 'statements'>): number {
+  return script.statements.reduce((sum, one) => sum + one.locks, 1);
 }
 
 export function transactionText(statements: readonly string[]): string {
   return `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n${statements.join(';\n')};\nCOMMIT`;
+}
+
+export function createSchema(schema: string): CopyFrame {
+  return { first: [`CREATE SCHEMA ${identifier(schema)}`], last: [] };
 }

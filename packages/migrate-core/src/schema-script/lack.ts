@@ -36,7 +36,7 @@ class Search {
 
   run(absent: readonly string[]): Lack {
     for (const node of this.#missing) if (node.table !== null && absent.includes(node.table)) this.#choose(node);
-    for (let size = -1; size !== this.#chosen.size; ) {
+    for (let size = -1; size !== this.#chosen.size;) {
       size = this.#chosen.size;
       for (const node of this.#missing) if (!this.#chosen.has(node) && this.#needsChosen(node)) this.#consider(node);
     }

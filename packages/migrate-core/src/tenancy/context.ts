@@ -9,6 +9,7 @@ import { sqlStateOf } from './again.ts';
 import type { TenancyLayout } from './layout.ts';
 import { shortened } from './place.ts';
 import type { Registry } from './registry.ts';
+import type { SchemaTemplate } from './schema-template.ts';
 
 export interface TenancyContext {
   readonly options: TenancyOptions;
@@ -18,6 +19,8 @@ export interface TenancyContext {
   readonly fleet: TenantFleet;
   /** Templates that this process makes right now, by name. */
   readonly making: Map<string, Promise<void>>;
+  /** Template schemas that this process has read, by name. */
+  readonly templates: Map<string, SchemaTemplate>;
   /** A connection of the caller's own to a database; `null`: to the service's. */
   open(database: string | null): Promise<Session>;
 }

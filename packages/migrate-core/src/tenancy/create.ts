@@ -14,6 +14,7 @@ import { ensureExtensions } from './extensions.ts';
 import { tenantPath, tenantTarget } from './layout.ts';
 import { invalidTenant, searchPath, shortened } from './place.ts';
 import { publicTenant, runDone, type RegisteredTenant } from './registry.ts';
+import { fillSchema } from './schema-fill.ts';
 import { placeSchema } from './schema-place.ts';
 import { answersInTime } from './second-connection.ts';
 import { refuseAborted, withTenantLock } from './tenant-lock.ts';
@@ -108,9 +109,11 @@ async function inSchema(
   const { options, layout } = context;
   if ((await placeSchema(context, admin, tenant)) === 'taken') return 'taken';
   await ensureExtensions(admin, layout, options.applicationRole);
+  const by = await fillSchema(context, admin, tenant.place);
+  // Finds nothing to do after a copy.
   await migrate(context, client, tenant);
   await complete(context, admin, client, tenant, request);
-  return 'replay';
+  return by;
 }
 
 async function inDatabase(

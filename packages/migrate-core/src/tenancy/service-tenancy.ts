@@ -42,6 +42,7 @@ export class ServiceTenancy implements Tenancy {
       registry: new Registry(layout.schema, layout.table, layout.kind),
       fleet: new TenantFleet(fleetOptions(options, layout, () => [])),
       making: new Map(),
+      templates: new Map(),
       open: (database) => Session.open(() => options.connect(database)),
     };
   }

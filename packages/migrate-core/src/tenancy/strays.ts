@@ -5,6 +5,7 @@ import { literal, textArray } from '../sql.ts';
 import type { Tenant, TenantStrays } from '../tenancy.ts';
 import { markOf } from './database-place.ts';
 import type { TenancyLayout } from './layout.ts';
+import { isTemplateName } from './schema-template.ts';
 
 /** @param known Places that are no strays; @param active Tenants whose place must be there. */
 export async function readStrays(session: Session, layout: TenancyLayout, known: ReadonlySet<string>, active: readonly Tenant[]): Promise<TenantStrays> {
@@ -22,12 +23,13 @@ export async function readStrays(session: Session, layout: TenancyLayout, known:
   return { unknown: found.filter((place) => !known.has(place)), absent: active.filter((tenant) => !there.has(tenant.place)) };
 }
 
-async function schemasWithHistory(session: Session, { table, schema }: TenancyLayout): Promise<readonly string[]> {
+async function schemasWithHistory(session: Session, layout: TenancyLayout): Promise<readonly string[]> {
+  const { table, schema } = layout;
   const rows = await session.read(
     `SELECT n.nspname AS place FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relname = ${literal(table)} AND c.relkind IN ('r', 'p') AND n.nspname <> ${literal(schema)} ORDER BY n.nspname`,
   );
-  return rows.map((row) => row['place'] ?? '');
+  return rows.map((row) => row['place'] ?? '').filter((place) => !isTemplateName({ layout }, place));
 }
 
 async function markedDatabases(session: Session, layout: TenancyLayout): Promise<readonly string[]> {

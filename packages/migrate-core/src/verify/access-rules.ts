@@ -14,7 +14,12 @@ export function roleFindings({ application, migrator, tables }: TenantFacts, rol
   if (!migrator.superuser && !migrator.bypasses) {
     const message = `the role ${shown(migrator.name)}, which migrates, cannot bypass row-level security: what its data migrations change would be filtered by the policies, so they fail`;
     found.push(
-      finding('migratorCannotBypass', `role ${shown(migrator.name)}`, message, `ALTER ROLE ${identifier(migrator.name)} BYPASSRLS; or let another role migrate`),
+      finding(
+        'migratorCannotBypass',
+        `role ${shown(migrator.name)}`,
+        message,
+        `ALTER ROLE ${identifier(migrator.name)} BYPASSRLS; or let another role migrate`,
+      ),
     );
   }
   const object = `role ${shown(role)}`;

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 import { describeDifference, diffCatalogs, readCatalog } from '../../src/catalog.ts';
 import { readContents } from '../../src/schema-script/contents.ts';
-import { copyScript, copyTransactions, transactionText } from '../../src/schema-script/copy.ts';
+import { copyScript, copyTransactions, createSchema, transactionText } from '../../src/schema-script/copy.ts';
 import { readSchemaScript } from '../../src/schema-script/script.ts';
 import { Session } from '../../src/session.ts';
 import { identifier } from '../../src/sql.ts';
@@ -16,7 +16,7 @@ async function copy(client: pg.Client, from: string, to: string): Promise<readon
   const script = await readSchemaScript(session, from);
   if (script === null) throw new Error('no such schema');
   const plan = copyScript(script, await readContents(session, script));
-  for (const statements of copyTransactions(plan, to, ['public'], Infinity)) {
+  for (const statements of copyTransactions(plan, to, ['public'], Infinity, createSchema(to))) {
     const result = await session.run(transactionText(statements));
     if (result.kind !== 'done') throw new Error(`${result.error.message} in ${statements[result.completed - 1]}`);
   }
