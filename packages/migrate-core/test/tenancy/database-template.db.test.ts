@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 
 import { listSource } from '../../src/index.ts';
 import { identifier } from '../../src/sql.ts';
+import { clinicSource, required } from '../support/clinic.ts';
 import { connectTo, failureOf } from '../support/target.ts';
-import { clinicSource, databasesOf, required, tenancyOn } from '../support/tenancy.ts';
+import { databasesOf, tenancyOn } from '../support/tenancy.ts';
 import { readCatalogOf } from '../support/catalog.ts';
 
 const templates = (names: readonly string[]): string[] => names.filter((name) => name.includes('_tpl_'));
