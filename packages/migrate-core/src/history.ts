@@ -8,7 +8,7 @@ import type { Requirement } from './migration.ts';
 import type { AppliedMigration, HistoryState } from './plan.ts';
 import type { LogAction, LogEntry } from './report.ts';
 import type { Row, ServerError, Session } from './session.ts';
-import { literal, qualified, identifier } from './sql.ts';
+import { literal, qualified } from './sql.ts';
 
 /** Where one service's history on one target is kept. */
 export interface HistoryTables {
