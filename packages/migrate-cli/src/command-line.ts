@@ -67,7 +67,7 @@ function complaint(error: CommanderError, entry: CommandEntry, module: CommandMo
     case 'commander.optionMissingArgument':
       return fail(`${quoted.split(/[ ,]+/).findLast((word) => word.startsWith('--')) ?? quoted} needs a value.`);
     case 'commander.missingArgument':
-      return fail(`migrate ${entry.name} needs a ${module.argument?.name ?? quoted}: ${module.argument?.description ?? ''}.`);
+      return fail(`migrate ${entry.name} needs ${article(module.argument?.name ?? quoted)}: ${module.argument?.description ?? ''}.`);
     case 'commander.excessArguments':
       return fail(
         `migrate ${entry.name} takes ${module.argument === undefined ? 'no word' : `one ${module.argument.name}`} of its own, only options behind it.`,
@@ -136,4 +136,8 @@ export async function version(): Promise<string> {
 
 function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
+function article(noun: string): string {
+  return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
 }

@@ -1,6 +1,6 @@
 /** What services have applied, told to each other: nobody goes up before what it requires, nor down below what others require. */
 
-import type { Dependant, MigratorOptions } from '@org/migrate-core';
+import type { Dependant, MigrationSource, MigratorOptions } from '@org/migrate-core';
 
 import type { Selection } from './selection.ts';
 import type { Service } from './service.ts';
@@ -44,22 +44,48 @@ export class Requirements {
 
   async #dependants(service: Service): Promise<readonly Dependant[]> {
     const found: Dependant[] = [];
-    for (const other of await this.#selection.others(service)) {
+    const others = await this.#selection.others(service);
+    for (const other of others) {
       const rows = await this.#rows(service, other);
       if (rows === null) {
-        // Its files tell whether it could matter at all.
-        const listing = await other.source.list().catch(() => null);
-        const needs = listing?.migrations.some((one) => one.directives.requires.some((need) => need.service === service.name)) === true;
-        if (needs)
-          this.#tell(
-            `${other.name} has migrations that require ${service.name}, and what it has applied could not be learned: nothing was checked against it.`,
-          );
+        await this.#tellUnknown(service, other, other.source);
         continue;
       }
       const undone = this.#foreseen.get(other.name)?.undone;
       found.push(...rows.filter((row) => undone?.has(row.name) !== true).map((row) => ({ service: other.name, name: row.name, requires: row.requires })));
     }
+    // What its own tenants have may stand on what they share.
+    for (const other of [service, ...others]) found.push(...(await this.#ofTenants(service, other)));
     return found;
+  }
+
+  /** What the tenants of a service have applied that requires something. Without a registry there are none. */
+  async #ofTenants(asking: Service, other: Service): Promise<readonly Dependant[]> {
+    const tenancy = other.tenancy();
+    if (tenancy === null || other.tenants === null) return [];
+    const counts = new Map<string, { count: number; readonly requires: Dependant['requires'] }>();
+    try {
+      for (const { tenants, status } of (await tenancy.fleet().status()).groups) {
+        for (const { name, requires } of [...status.applied, ...status.interrupted]) {
+          if (requires.length === 0) continue;
+          const known = counts.get(name);
+          if (known === undefined) counts.set(name, { count: tenants.length, requires });
+          else known.count += tenants.length;
+        }
+      }
+    } catch (error) {
+      if ((error as { sqlState?: string }).sqlState !== '3D000') await this.#tellUnknown(asking, other, other.tenants.source);
+      return [];
+    }
+    return [...counts].map(([name, { count, requires }]) => ({ service: other.name, name, requires, tenants: count }));
+  }
+
+  /** Its files tell whether it could matter at all. */
+  async #tellUnknown(service: Service, other: Service, source: MigrationSource): Promise<void> {
+    const listing = await source.list().catch(() => null);
+    const needs = listing?.migrations.some((one) => one.directives.requires.some((need) => need.service === service.name)) === true;
+    if (needs)
+      this.#tell(`${other.name} has migrations that require ${service.name}, and what it has applied could not be learned: nothing was checked against it.`);
   }
 
   /** The other's history where its own configuration says, and in the asking service's database, where services share one. `null`: unknown. */

@@ -8,6 +8,7 @@ export type { Status } from './status.ts';
 export type { AppliedMigration, OrderPolicy, Plan, PlanRequest, Problem, ProblemCode, Step } from './plan.ts';
 export type { Blocker, EventListener, Failure, LogEntry, MigrationEvent, Outcome, Report, StepReport, TargetName } from './report.ts';
 export type { Dependant } from './requires.ts';
+export { findVersion } from './migration.ts';
 export type { Migration, MigrationSource, Requirement, SourceListing } from './migration.ts';
 export type { Connect, DatabaseClient } from './session.ts';
 export { defineService } from './service.ts';

@@ -10,6 +10,8 @@ export interface Dependant {
   readonly service: string;
   readonly name: string;
   readonly requires: readonly Requirement[];
+  /** How many of the service's tenants have it; left out where it is the service's own. */
+  readonly tenants?: number;
 }
 
 const LOOK_AGAIN_MS = 1_000;
@@ -69,9 +71,13 @@ export async function brokenRequirements(input: {
         severity: 'error',
         name: step.name,
         version: step.version,
-        message: `${step.name} cannot be undone: ${dependant.service} ${dependant.name} → requires ${service}@${version} → ${service} ${step.name}. Undo that first: migrate down --service ${dependant.service} --only ${dependant.name}`,
+        message: `${step.name} cannot be undone: ${dependant.service} ${dependant.name}${where(dependant)} → requires ${service}@${version} → ${service} ${step.name}. Undo that first: migrate down --service ${dependant.service}${dependant.tenants === undefined ? '' : ' --source tenant'} --only ${dependant.name}`,
       });
     }
   }
   return problems;
+}
+
+function where({ tenants }: Dependant): string {
+  return tenants === undefined ? '' : ` (in ${tenants} tenant${tenants === 1 ? '' : 's'})`;
 }

@@ -1,28 +1,15 @@
 /** `migrate check`: files, names, order, directives and requirements without a server; then whether every down undoes its up, on a scratch database. */
 
-import {
-  checkRoundTrip,
-  checkSource,
-  connectionTo,
-  type ChosenConnection,
-  type ConnectTo,
-  type MigrationError,
-  type RequirementProblem,
-  type RoundTripFinding,
-  type RoundTripReport,
-  type SourceFinding,
-} from '@org/migrate-core';
+import type { RequirementProblem } from '@org/migrate-core';
 
+import { checkPart, isRoundTrip, type CheckedPart, type Finding } from '../check/part.ts';
 import type { CommandModule } from '../commands.ts';
-import { toMigrationError } from '../connect-error.ts';
-import { connector } from '../connect.ts';
-import { isProduction } from '../environment.ts';
 import { exit, exitCodeOf } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
-import { outputOptions, placeOptions } from '../options.ts';
+import { outputOptions, placeOptions, type SourceName } from '../options.ts';
 import { renderError } from '../render/error.ts';
-import { Progress } from '../render/progress.ts';
 import { plural, printable } from '../render/text.ts';
+import { scopeOf, type Scope } from '../scope.ts';
 import { inOrder, selectServices, type Selection } from '../selection.ts';
 import { orderOf } from '../service-order.ts';
 import { readMigrations, type Service } from '../service.ts';
@@ -31,8 +18,8 @@ import { findWorkspace, shown } from '../workspace.ts';
 export const command: CommandModule = {
   help: `Without a server: every file is parsed, names and numbers are looked at, directives are known ones, and what services require
 of each other can be brought in an order. Then, where a server is at hand, every migration goes up, down and up again on a scratch
-database that is dropped at the end, and the whole schema is compared in between.`,
-  options: [...placeOptions, ...outputOptions],
+database that is dropped at the end, and the whole schema is compared in between. Of a service with tenants, what each of them has is tried in a schema, or a database, of its own.`,
+  options: [...placeOptions, 'source', ...outputOptions],
   examples: [
     ['migrate check', 'everything, for every service'],
     ['migrate check --service patient --json', 'one service, for a program'],
@@ -41,27 +28,19 @@ database that is dropped at the end, and the whole schema is compared in between
   run: runCheck,
 };
 
-type Finding = SourceFinding | RoundTripFinding;
-
-interface ServiceCheck {
-  readonly service: Service;
-  readonly migrations: number;
-  readonly findings: readonly Finding[];
-  readonly roundTrip: RoundTripReport | null;
-  /** Why there was no round trip; `null` where there was one. */
-  readonly without: string | null;
-  /** What kept the check itself from being finished. */
-  readonly error: MigrationError | null;
-}
-
 async function runCheck(invocation: Invocation): ReturnType<CommandModule['run']> {
   const { output, options } = invocation;
   const broken = await brokenGraph(invocation);
   const selection = broken === null ? await selectServices(invocation) : null;
-  const checks: ServiceCheck[] = [];
+  const scope: Scope = selection === null ? { kind: 'services', shared: [], tenants: [] } : scopeOf(options, selection, 'both');
+  const checks: CheckedPart[] = [];
   for (const service of selection?.services ?? []) {
-    checks.push(await checkService(invocation, service));
-    tellService(invocation, checks.at(-1) as ServiceCheck);
+    for (const source of scope.kind === 'query' ? [] : sourcesOf(scope, service)) {
+      const shared = checks.find((one) => one.service === service) ?? null;
+      const part = await checkPart(invocation, service, source, shared);
+      checks.push(part);
+      tellPart(invocation, part);
+    }
   }
   const problems = broken ?? (selection === null ? [] : await requirementProblems(selection));
   for (const problem of problems) output.line(`${output.colours.red('✗')} ${printable(problem.message)}`);
@@ -73,6 +52,10 @@ async function runCheck(invocation: Invocation): ReturnType<CommandModule['run']
   const failed = checks.find((one) => one.error !== null)?.error;
   if (failed !== undefined && failed !== null) return exitCodeOf(failed, 'up', invocation.stoppedBy());
   return errors > 0 ? exit.failed : exit.done;
+}
+
+function sourcesOf({ shared, tenants }: Extract<Scope, { kind: 'services' }>, service: Service): SourceName[] {
+  return [...(shared.includes(service) ? (['shared'] as const) : []), ...(tenants.includes(service) ? (['tenant'] as const) : [])];
 }
 
 /** Services that cannot be put in an order cannot be selected either: then their order is all there is to say. */
@@ -102,72 +85,17 @@ async function requirementProblems(selection: Selection): Promise<readonly Requi
   );
 }
 
-async function checkService(invocation: Invocation, service: Service): Promise<ServiceCheck> {
-  const progress = new Progress(invocation.output.live);
-  let migrations = 0;
-  let findings: readonly Finding[] = [];
-  try {
-    const { listing, findings: offline } = await checkSource(service.source);
-    migrations = listing.migrations.length;
-    findings = offline;
-    const without = reasonWithout(invocation, service, migrations, offline);
-    if (without !== null) return { service, migrations, findings, roundTrip: null, without, error: null };
-    const { definition, history, schema } = service.input;
-    const roundTrip = await checkRoundTrip({
-      service: service.name,
-      source: service.source,
-      connect: connectTo(service, await service.connection()),
-      schema: schema ?? definition.schema,
-      history: { table: history.table ?? definition.history?.table, schema: history.schema ?? definition.history?.schema },
-      order: definition.order,
-      signal: invocation.signal,
-      onMigration: (name, index, count) => progress.show(`${printable(service.name)}: up, down and up again, ${index + 1} of ${count}: ${printable(name)}`),
-    });
-    return { service, migrations, findings: [...findings, ...roundTrip.findings], roundTrip, without: null, error: null };
-  } catch (thrown) {
-    return { service, migrations, findings, roundTrip: null, without: 'it could not be finished', error: toMigrationError(thrown) };
-  } finally {
-    progress.clear();
-  }
-}
-
-function reasonWithout(invocation: Invocation, service: Service, migrations: number, findings: readonly SourceFinding[]): string | null {
-  if (migrations === 0) return 'there is nothing to try';
-  if (findings.some(({ severity }) => severity === 'error')) return 'the findings above come first';
-  const { environment, local } = service.input;
-  // A scratch database is made and dropped, and what concerns the whole server (roles) stays.
-  if (isProduction(environment)) return 'not with NODE_ENV=production';
-  if (service.named() === null && local === null)
-    return `nothing names a server; give --url postgres://… ${invocation.options.dir === undefined ? 'or set DATABASE_URL' : ''}`.trim();
-  return null;
-}
-
-/** The service's server, and on it any database. */
-function connectTo(service: Service, chosen: ChosenConnection): ConnectTo {
-  const { settings, source } = chosen;
-  const at = (database: string): ChosenConnection => {
-    // By name: the password is not enumerable.
-    const { host, port, user, password, ssl, parameters } = settings;
-    const other = connectionTo(source, { host, port, user, password }, database);
-    return { ...other, settings: Object.assign(other.settings, { ssl, parameters }) };
-  };
-  return async (database) => {
-    try {
-      return await connector(async () => (database === null ? chosen : at(database)), service.input.connect)();
-    } catch (error) {
-      // The service's own database may not have been made yet: any other does for making one.
-      if (database !== null || (error as { sqlState?: string | null }).sqlState !== '3D000') throw error;
-      return connector(async () => at('postgres'), service.input.connect)();
-    }
-  };
-}
-
-function tellService(invocation: Invocation, check: ServiceCheck): void {
+function tellPart(invocation: Invocation, check: CheckedPart): void {
   const { output, cwd, options } = invocation;
   const { colours } = output;
-  const { service, migrations, findings, roundTrip, without, error } = check;
-  const where = service.migrations === null ? service.source.label : shown(service.migrations, cwd);
-  output.line(`${colours.bold(printable(service.name))}  ${plural(migrations, 'migration')} in ${printable(where)}`);
+  const { service, source, migrations, findings, roundTrip, without, error } = check;
+  const { folder, label } =
+    source === 'tenant' && service.tenants !== null
+      ? { folder: service.tenants.folder, label: service.tenants.source.label }
+      : { folder: service.migrations, label: service.source.label };
+  const where = folder === null ? label : shown(folder, cwd);
+  const name = `${service.name}${source === 'tenant' ? ' tenants' : ''}`;
+  output.line(`${colours.bold(printable(name))}  ${plural(migrations, 'migration')} in ${printable(where)}`);
   const offline = findings.filter((one) => !isRoundTrip(one));
   for (const finding of offline) tellFinding(invocation, finding);
   if (offline.every(({ severity }) => severity === 'warning') && migrations > 0) output.line(`  ${colours.green('✓')} files, names, order and directives`);
@@ -182,10 +110,6 @@ function tellService(invocation: Invocation, check: ServiceCheck): void {
   if (error !== null) output.log(renderError(error, { colours, verbose: options.verbose === true, showData: options.showData === true, cwd }));
 }
 
-function isRoundTrip(finding: Finding): finding is RoundTripFinding {
-  return 'differences' in finding;
-}
-
 function tellFinding({ output, cwd }: Invocation, { severity, message, hint, file, position }: Finding): void {
   const { colours } = output;
   const [first = '', ...more] = printable(message).split('\n');
@@ -196,39 +120,52 @@ function tellFinding({ output, cwd }: Invocation, { severity, message, hint, fil
   if (hint !== null) output.line(`    ${colours.cyan('→')} ${printable(hint)}`);
 }
 
-function tellSummary({ output }: Invocation, checks: readonly ServiceCheck[], errors: number, warnings: number): void {
+function tellSummary({ output }: Invocation, checks: readonly CheckedPart[], errors: number, warnings: number): void {
   const { colours } = output;
   const counts = [...(errors > 0 ? [colours.red(plural(errors, 'error'))] : []), ...(warnings > 0 ? [colours.yellow(plural(warnings, 'warning'))] : [])];
-  const unfinished = checks.filter((one) => one.error !== null).map((one) => printable(one.service.name));
+  const unfinished = [...new Set(checks.filter((one) => one.error !== null).map((one) => printable(one.service.name)))];
   if (unfinished.length > 0) counts.push(`not finished: ${unfinished.join(', ')}`);
+  const services = new Set(checks.map((one) => one.service)).size;
   output.line(
-    `${checks.length === 0 ? 'Nothing was tried' : `${plural(checks.length, 'service')} checked`}: ${counts.length === 0 ? colours.green('nothing found') : counts.join(', ')}.`,
+    `${services === 0 ? 'Nothing was tried' : `${plural(services, 'service')} checked`}: ${counts.length === 0 ? colours.green('nothing found') : counts.join(', ')}.`,
   );
 }
 
-function documentOf(checks: readonly ServiceCheck[], problems: readonly RequirementProblem[], errors: number, warnings: number): object {
+function documentOf(checks: readonly CheckedPart[], problems: readonly RequirementProblem[], errors: number, warnings: number): object {
+  const services = [...new Set(checks.map((one) => one.service))];
   return {
-    services: checks.map(({ service, migrations, findings, roundTrip, without, error }) => ({
-      service: service.name,
-      migrations,
-      findings: findings.map((one) => ({
-        code: one.code,
-        severity: one.severity,
-        migration: one.migration,
-        message: one.message,
-        hint: one.hint,
-        file: one.position?.file ?? one.file,
-        line: one.position?.line ?? null,
-        column: one.position?.column ?? null,
-        sqlState: isRoundTrip(one) ? one.sqlState : null,
-        differences: isRoundTrip(one) ? one.differences.map(({ change, name, before, after }) => ({ change, name, before, after })) : [],
-      })),
-      roundTrip: roundTrip === null ? null : { clean: roundTrip.clean, notTried: roundTrip.notTried },
-      withoutRoundTrip: without,
-      error: error === null ? null : { code: error.code, message: error.message, hint: error.hint },
-    })),
+    services: services.map((service) => {
+      const [shared, tenants] = (['shared', 'tenant'] as const).map((source) => checks.find((one) => one.service === service && one.source === source));
+      return {
+        service: service.name,
+        ...(shared === undefined ? {} : partDocument(shared)),
+        // There only for a service that has some.
+        ...(tenants === undefined ? {} : { tenants: partDocument(tenants) }),
+      };
+    }),
     requirements: problems.map(({ code, migration, message }) => ({ code, service: migration?.service ?? null, migration: migration?.name ?? null, message })),
     errors,
     warnings,
+  };
+}
+
+function partDocument({ migrations, findings, roundTrip, without, error }: CheckedPart): object {
+  return {
+    migrations,
+    findings: findings.map((one) => ({
+      code: one.code,
+      severity: one.severity,
+      migration: one.migration,
+      message: one.message,
+      hint: one.hint,
+      file: one.position?.file ?? one.file,
+      line: one.position?.line ?? null,
+      column: one.position?.column ?? null,
+      sqlState: isRoundTrip(one) ? one.sqlState : null,
+      differences: isRoundTrip(one) ? one.differences.map(({ change, name, before, after }) => ({ change, name, before, after })) : [],
+    })),
+    roundTrip: roundTrip === null ? null : { clean: roundTrip.clean, notTried: roundTrip.notTried },
+    withoutRoundTrip: without,
+    error: error === null ? null : { code: error.code, message: error.message, hint: error.hint },
   };
 }

@@ -4,18 +4,20 @@ import type { CommandModule } from '../commands.ts';
 import { confirm } from '../confirm.ts';
 import { exit } from '../exit.ts';
 import type { Output } from '../invocation.ts';
-import { listOf, outputOptions, placeOptions, type Options } from '../options.ts';
+import { listOf, outputOptions, placeOptions, tenantOptions, type Options } from '../options.ts';
 import { heading, printable } from '../render/text.ts';
+import { scopeOf } from '../scope.ts';
 import { onlyService, selectServices } from '../selection.ts';
 
 export const command: CommandModule = {
   argument: { name: 'versions', description: 'of migrations whose files were changed after they were applied, and are right as they are', need: 'optional' },
-  help: 'Changes the history alone, never the schema; every change stands in the log. Lists of versions have commas between. Asks on a terminal, and needs --yes without one.',
-  options: [...placeOptions, 'markApplied', 'markUndone', 'lockWait', 'yes', 'allowProduction', ...outputOptions],
+  help: 'Changes the history alone, never the schema; every change stands in the log. Lists of versions have commas between. A service with tenants has two sources: --source says whose history it is, --tenant means the tenants’. Asks on a terminal, and needs --yes without one.',
+  options: [...placeOptions, ...tenantOptions, 'markApplied', 'markUndone', 'lockWait', 'yes', 'allowProduction', ...outputOptions],
   examples: [
     ['migrate repair 0002', 'accept the file of 0002 as it is now'],
     ['migrate repair --mark-applied 0003', 'its work was done by hand, or had been done before an interruption'],
     ['migrate repair --mark-undone 0003', 'its work was taken away by hand, or had not been done'],
+    ['migrate repair 0002 --service appointment --tenant clinic_a', 'of one tenant; of all of them with --source tenant'],
     ['migrate repair --mark-undone 0003_old --mark-applied 0003_new', 'a file that got another name'],
   ],
   async run(invocation) {
@@ -30,6 +32,11 @@ export const command: CommandModule = {
       });
     }
     const selection = await selectServices(invocation);
+    const scope = scopeOf(options, selection, 'refuse');
+    if (scope.kind === 'query' || scope.tenants.length > 0) {
+      const { repairTenants } = await import('../fleet/repair.ts');
+      return repairTenants(invocation, selection, scope, { accept, markApplied, markUndone }, clause(accept, options));
+    }
     const service = onlyService(selection, 'A repair is of');
     await confirm(invocation, selection, 'always', clause(accept, options));
     const connection = await service.connection();

@@ -44,13 +44,16 @@ function withoutEnd(lines: readonly string[]): readonly string[] {
 
 /** The most frequent first; of equal ones, as they came. */
 function together(failures: readonly TenantResult[]): readonly Alike[] {
+  const times = new Map<string, number>();
+  for (const { failed } of failures) times.set(failed?.message ?? '', (times.get(failed?.message ?? '') ?? 0) + 1);
   const groups = new Map<string, Alike>();
   for (const { tenant, schema, database, failed } of failures) {
-    // A message that names the tenant's own schema would make each of them another failure.
-    const message = [schema, database].reduce((text: string, name) => (name === null ? text : text.replaceAll(name, '…')), failed?.message ?? '');
+    const own = failed?.message ?? '';
+    // A message that names the tenant's own schema would make each of them another failure. What several have word for word names none of them.
+    const message = times.get(own) === 1 ? [schema, database].reduce((text: string, name) => (name === null ? text : text.replaceAll(name, '…')), own) : own;
     const key = JSON.stringify([failed?.name, failed?.sqlState, failed?.code, message, failed?.statement]);
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { failed, tenants: [tenant], example: message === failed?.message ? null : tenant });
+    if (group === undefined) groups.set(key, { failed, tenants: [tenant], example: message === own ? null : tenant });
     else group.tenants.push(tenant);
   }
   return [...groups.values()].toSorted((a, b) => b.tenants.length - a.tenants.length);

@@ -22,10 +22,14 @@ export function renderFleetStatus({ service, tenants, connection, status, lastFa
   const lines = [heading(tenants.origin.label, connection, colours)];
   if (groups.length > 0) lines.push(...(extent === 'all' ? eachTenant(groups, colours) : [eachGroup(groups, colours)]), '');
   const behind = groups.filter(({ status: each }) => each.pending.length + each.interrupted.length > 0).reduce((sum, group) => sum + group.tenants.length, 0);
+  const troubled = groups
+    .filter((group) => group.status.problems.some((one) => one.severity === 'error'))
+    .reduce((sum, group) => sum + group.tenants.length, 0);
   const parts = [
     ...(behind > 0 ? [colours.yellow(`${behind} behind`)] : []),
     ...(lastFailures.length > 0 ? [colours.red(`${lastFailures.length} of them failed`)] : []),
     ...(failures.length > 0 ? [colours.red(`${failures.length} cannot be read`)] : []),
+    ...(troubled > 0 ? [colours.red(`${troubled} with problems`)] : []),
   ];
   const said =
     total === 0

@@ -138,7 +138,7 @@ export function addOverview(document: ServicesDocument, { tenants, connection, s
   const targets = new Map(tenants.targets.map((target) => [target.tenant, target]));
   for (const { tenants: ids, status: each } of status.groups) {
     const shared = statusTarget({ service: '', connection, schema: '', names: [], status: each, error: null }) as SharedTarget;
-    for (const tenant of ids)
+    for (const tenant of ids.toSorted())
       document.add({
         ...(tenant === each.target.tenant ? shared : withoutTimes(shared)),
         ...placeOf(targets.get(tenant), connection),

@@ -26,7 +26,7 @@ export const workspace: Readonly<Record<string, string>> = {
   }),
 };
 
-function service(name: string, dependencies: readonly string[], migrations: Readonly<Record<string, string>>): Record<string, string> {
+export function service(name: string, dependencies: readonly string[], migrations: Readonly<Record<string, string>>): Record<string, string> {
   const config = `export default { name: '${name}', migrations: './migrations', database: '${name}_db' };\n`;
   return {
     [`services/${name}/package.json`]: JSON.stringify({

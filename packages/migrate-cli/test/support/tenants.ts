@@ -3,7 +3,7 @@
 import type { TestDatabase } from '@org/test-postgres';
 import pg from 'pg';
 
-import { down } from './folders.ts';
+import { down, service } from './folders.ts';
 
 /** A clinic's own tables, in three migrations. */
 export const perTenant: Readonly<Record<string, string>> = {
@@ -38,3 +38,29 @@ export async function timesApplied(client: pg.Client, names: readonly string[]):
   );
   return Object.fromEntries(rows.map((row) => [row.name, row.times]));
 }
+
+/** A service that keeps tenants, beside one that it needs. */
+export function keeping(mode: 'schema' | 'database', more = ''): Readonly<Record<string, string>> {
+  return {
+    'migrate.workspace.mjs': `export default { services: ['services/*'] };\n`,
+    ...service('users', [], { '0001_create_users.sql': down('', 'CREATE TABLE users (id int);', 'DROP TABLE users;') }),
+    ...service('visits', ['users'], { '0001_create_rooms.sql': down('', 'CREATE TABLE rooms (id int);', 'DROP TABLE rooms;') }),
+    'services/visits/migrate.config.ts': `export default {
+  name: 'visits',
+  migrations: './migrations',
+  database: 'visits_db',
+  tenancy: { mode: '${mode}', migrations: './tenant-migrations', requiredTables: ['team_member', 'vendor']${more} },
+};
+`,
+    'services/visits/tenant-migrations/0001_create_team.sql': down(
+      '-- migrate: requires=users@0001\n',
+      'CREATE TABLE team_member (id int PRIMARY KEY, name text);',
+      'DROP TABLE team_member;',
+    ),
+    'services/visits/tenant-migrations/0002_create_vendors.sql': down('', 'CREATE TABLE vendor (id int PRIMARY KEY);', 'DROP TABLE vendor;'),
+  };
+}
+
+export const thirdMigration: Readonly<Record<string, string>> = {
+  'services/visits/tenant-migrations/0003_index_names.sql': down('', 'CREATE INDEX team_member_name ON team_member (name);', 'DROP INDEX team_member_name;'),
+};

@@ -6,7 +6,7 @@ import type { CompiledMigration, LiveScript, Migration, MigrationSource, Script 
 import { positionIn } from '../position.ts';
 import { createMigrator, type Migrator, type MigratorOptions } from '../migrator.ts';
 import { type ConnectTo, createScratchDatabase, SCRATCH_PREFIX, type ScratchDatabase } from './scratch.ts';
-import type { DatabaseClient } from '../session.ts';
+import type { Connect, DatabaseClient } from '../session.ts';
 import { identifier } from '../sql.ts';
 
 export interface RoundTripOptions {
@@ -16,6 +16,10 @@ export interface RoundTripOptions {
   readonly connect: ConnectTo;
   /** Default `public`; any other one is created first. */
   readonly schema?: string | undefined;
+  /** Schemas behind that one, as of a migrator. */
+  readonly searchPath?: MigratorOptions['searchPath'] | undefined;
+  /** Makes what the migrations find there, once in each scratch database, before the first of them. Default: nothing. */
+  readonly prepare?: ((connect: Connect) => Promise<void>) | undefined;
   readonly history?: MigratorOptions['history'];
   readonly order?: MigratorOptions['order'];
   readonly signal?: AbortSignal | undefined;
@@ -197,7 +201,7 @@ class Trial implements AsyncDisposable {
   readonly #exclude: readonly string[];
 
   private constructor(options: RoundTripOptions, migrations: readonly Migration[], database: ScratchDatabase, client: DatabaseClient) {
-    const { service, source, connect, schema, history, order, signal } = options;
+    const { service, source, connect, schema, searchPath, history, order, signal } = options;
     const table = history?.table ?? `schema_migrations_${service}`;
     this.#database = database;
     this.#client = client;
@@ -207,6 +211,7 @@ class Trial implements AsyncDisposable {
       source,
       client,
       schema,
+      searchPath,
       order,
       signal,
       connect: () => connect(database.name),
@@ -225,6 +230,7 @@ class Trial implements AsyncDisposable {
       for (const schema of new Set([options.schema, options.history?.schema])) {
         if (schema !== undefined && schema !== 'public') await trial.#ask(`CREATE SCHEMA IF NOT EXISTS ${identifier(schema)}`, []);
       }
+      await options.prepare?.(() => options.connect(database.name));
       if (upTo !== null) await trial.migrator.up({ to: upTo });
       await trial.read();
       return trial;

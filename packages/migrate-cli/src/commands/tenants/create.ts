@@ -12,7 +12,7 @@ import { failedKeys, tenantDocument } from '../../render/tenants.ts';
 import { duration, heading, plural, printable } from '../../render/text.ts';
 
 export const command: CommandModule = {
-  argument: { name: 'ids', description: 'of the new tenants', need: 'required', count: 'several' },
+  argument: { name: 'id', description: 'of each new tenant', need: 'required', count: 'several' },
   help: 'Gives each a schema or a database of its own, migrated and with all required tables. One that is there already is left as it is; one whose making was cut off, or failed, is gone on with. What the service’s own start puts into a new tenant is not put in here.',
   options: [...placeOptions, 'lockTimeout', 'lockWait', ...outputOptions],
   examples: [

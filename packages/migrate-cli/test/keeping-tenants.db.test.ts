@@ -1,0 +1,135 @@
+/** `migrate tenants`: making, putting away and mending them, and what is refused. Texts are in test/golden/keeping. */
+
+import { testDatabase } from '@org/test-postgres';
+import { expect, test } from 'vitest';
+
+import { folder, golden, migrate } from './support/command.ts';
+import { workspace } from './support/folders.ts';
+import { keeping, thirdMigration } from './support/tenants.ts';
+
+test('a tenant is put away under another name, and gone for good only when that is said', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema'));
+  const client = await db.connect();
+  const at = { cwd: `${place.path}/services/visits`, env: { DATABASE_URL: db.url } };
+  await migrate(['up'], { ...at, cwd: place.path });
+  await migrate(['tenants', 'create', 'north', 'south'], at);
+  await client.query(`INSERT INTO north.team_member VALUES (1, 'Nadia')`);
+  const texts: string[] = [];
+  const keep = async (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<void> => {
+    const finished = await migrate(args, { ...at, env: { ...at.env, ...env } });
+    const text = golden(args, finished, { [db.name]: 'DATABASE' });
+    texts.push(text.replaceAll(/_archived_\d{8}_[0-9a-f]{10}/g, '_archived_ON_DAY').replaceAll(/[\d.]+ kB/g, 'SIZE'));
+  };
+  await keep(['tenants', 'drop', 'north']);
+  await keep(['tenants', 'drop', 'north', '--yes'], { NODE_ENV: 'production' });
+  await keep(['tenants', 'drop', 'nort', '--yes']);
+  await keep(['tenants', 'drop', 'north', '--yes']);
+  await keep(['tenants', 'drop', 'north', '--yes']);
+  await keep(['tenants', 'list']);
+  const { rows } = await client.query<{ schema: string }>(`SELECT schemaname AS schema FROM pg_tables WHERE tablename = 'team_member' ORDER BY 1`);
+  expect(rows.map((row) => row.schema.replace(/_\d{8}_[0-9a-f]{10}$/, ''))).toEqual(['north_archived', 'south']);
+  expect((await client.query(`SELECT name FROM ${rows[0]?.schema ?? ''}.team_member`)).rows).toEqual([{ name: 'Nadia' }]);
+  await keep(['tenants', 'create', 'north']);
+  await keep(['up', '--tenant', 'north']);
+  await keep(['tenants', 'drop', 'north', '--delete', '--yes']);
+  await keep(['tenants', 'drop', 'south', '--delete', '--yes', '--json']);
+  await keep(['tenants', 'list', '--json']);
+  await expect(texts.join('\n')).toMatchFileSnapshot('golden/keeping/drop.txt');
+  expect((await client.query(`SELECT count(*)::int AS count FROM pg_tables WHERE tablename = 'team_member'`)).rows).toEqual([{ count: 0 }]);
+});
+
+test('ids with anything in them are refused or harmless, and shown so that they do nothing to a terminal', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema'));
+  const client = await db.connect();
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await client.query('CREATE TABLE precious (id int)');
+  await migrate(['up'], at);
+  const harmless = ['a"; drop schema public cascade; --', "o'clinic", 'select', 'Klinik Zürich 診療所', '\u001b[31mred', '-x', 'a,b', '$(touch pwned)', '%s%n'];
+  const refused = ['', 'public', 'PUBLIC', 'pg_toast', 'pg_mine', 'information_schema', 'z'.repeat(64), '診'.repeat(22)];
+  const made = await migrate(['tenants', 'create', '--', ...harmless, ...refused], at);
+  expect(made.code).toBe(4);
+  expect(`${made.stdout}${made.stderr}`).not.toContain('\u001b');
+  expect(made.stderr.match(/^✗ /gm)).toHaveLength(refused.length);
+  const { rows } = await client.query<{ schema: string }>(`SELECT schemaname AS schema FROM pg_tables WHERE tablename = 'team_member'`);
+  expect(rows.map((row) => row.schema).toSorted()).toEqual(harmless.toSorted());
+  const list = await migrate(['tenants', 'list'], at);
+  expect(list).toMatchObject({ code: 0, stdout: expect.stringContaining('\\x1b[31mred') as string });
+  expect(list.stdout).toContain(`${harmless.length} active`);
+  await place.write(thirdMigration);
+  expect(await migrate(['up', '--verbose'], at)).toMatchObject({ code: 0 });
+  expect(await migrate(['status', `--tenant=${harmless[0] ?? ''}`], at)).toMatchObject({ code: 0 });
+  for (const id of harmless) {
+    const dropped = await migrate(['tenants', 'drop', '--delete', '--yes', '--', id], at);
+    expect(dropped, id).toMatchObject({ code: 0 });
+    expect(dropped.stdout).not.toContain('\u001b');
+  }
+  expect((await client.query(`SELECT count(*)::int AS count FROM pg_tables WHERE tablename IN ('team_member', 'precious')`)).rows).toEqual([{ count: 1 }]);
+});
+
+test('a required table that a tenant lost is told, and made again', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema'));
+  const client = await db.connect();
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up'], at);
+  await migrate(['tenants', 'create', 'a', 'b', 'c'], at);
+  await client.query('DROP TABLE b.vendor');
+  const dry = await migrate(['tenants', 'backfill', '--dry-run'], at);
+  expect(dry).toMatchObject({ code: 0, stdout: expect.stringMatching(/\+ b +would be made again: vendor/) as string });
+  expect(dry.stdout).toContain('3 tenants: 1 would be mended; nothing was written.');
+  expect((await client.query(`SELECT to_regclass('b.vendor') AS there`)).rows).toEqual([{ there: null }]);
+  expect(await migrate(['tenants', 'backfill', '--tenant', 'nobody'], at)).toMatchObject({ code: 2 });
+  const whole = await migrate(['tenants', 'backfill', '--tenant', 'a,c', '--json'], at);
+  expect(JSON.parse(whole.stdout)).toEqual({
+    services: [{ service: 'visits', tenants: ['a', 'c'].map((id) => ({ id, created: [], failure: null })) }],
+  });
+});
+
+test('what cannot be asked is one paragraph and exits 2: no tenants here, too many services, no such command', async () => {
+  await using place = await folder({ ...workspace, m: '' });
+  const at = { cwd: place.path, env: { DATABASE_URL: 'postgres://127.0.0.1:1/d' } };
+  const texts: string[] = [];
+  for (const args of [
+    ['tenants', 'list'],
+    ['tenants', 'list', '--service', 'users'],
+    ['tenants', 'create', 'a', '--dir', 'm', '--url', 'postgres://127.0.0.1:1/d'],
+    ['tenants', 'creat', 'a'],
+    ['tenants', 'create'],
+    ['tenants', 'drop', 'a', 'b'],
+    ['tenants'],
+    ['tenants', '--help'],
+    ['up', '--source', 'tenant'],
+    ['up', '--source', 'both'],
+    ['up', '--source', 'shared', '--tenant', 'a'],
+    ['down', '--source', 'shared', '--canary', '1'],
+    ['tenant', 'list'],
+  ]) {
+    const finished = await migrate(args, at);
+    expect(finished.code, args.join(' ')).toBe(args.includes('--help') ? 0 : 2);
+    texts.push(golden(args, finished));
+  }
+  await expect(texts.join('\n')).toMatchFileSnapshot('golden/keeping/refused.txt');
+  expect(await migrate(['help', 'tenants', 'create'], at)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('migrate tenants create [options] <id...>') as string,
+  });
+});
+
+test('schemas that nobody registered, and registered ones that are gone, are told', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema'));
+  const client = await db.connect();
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up'], at);
+  await migrate(['tenants', 'create', 'a', 'b', 'c'], at);
+  await client.query(`DROP SCHEMA b CASCADE; DELETE FROM schema_migrations_visits_tenants WHERE id = 'c'`);
+  const status = await migrate(['status'], at);
+  expect(status).toMatchObject({ code: 4 });
+  expect(status.stdout).toContain('c: has a history of this service, and the registry knows no such place');
+  expect(status.stdout).toContain('the registry names the schema "b", and the server has none of that name');
+  const json = await migrate(['status', '--json', '--source', 'tenant'], at);
+  expect(JSON.parse(json.stdout)).toMatchObject({ services: [{ registry: { unknown: ['c'], absent: ['b'] } }] });
+  expect(await migrate(['up', '--service', 'visits'], at)).toMatchObject({ code: 4 });
+});

@@ -1,0 +1,185 @@
+/** A service that keeps tenants, and one that does not, together: what is printed is in test/golden/keeping. */
+
+import { testDatabase } from '@org/test-postgres';
+import { expect, test } from 'vitest';
+
+import { folder, golden, migrate } from './support/command.ts';
+import { down } from './support/folders.ts';
+import { keeping, thirdMigration } from './support/tenants.ts';
+
+interface Documented {
+  readonly services: readonly { readonly service: string; readonly targets: readonly Record<string, unknown>[] }[];
+}
+
+const parse = (text: string): Documented => JSON.parse(text) as Documented;
+
+const byTenant = (one: Record<string, unknown>, other: Record<string, unknown>): number => String(one['tenant']).localeCompare(String(other['tenant']));
+
+test('the life of a service that keeps tenants: from the first one to a failure, its repair, and back', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema', ', place: (id) => `at_${id}`'));
+  const client = await db.connect();
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  const keep = async (name: string, ...args: readonly string[]): Promise<void> => {
+    const text = golden(args, await migrate(args, at), { [db.name]: 'DATABASE' });
+    await expect(text.replaceAll(/ (?:from the template|by its migrations)/g, ' HOW')).toMatchFileSnapshot(`golden/keeping/${name}.txt`);
+  };
+  await keep('up-without-tenants', 'up');
+  await keep('status-without-tenants', 'status');
+  await keep('list-empty', 'tenants', 'list');
+  await keep('create', 'tenants', 'create', 'north');
+  await keep('create-several', 'tenants', 'create', 'north', 'east', 'south', 'west', '--service', 'visits');
+  await keep('list', 'tenants', 'list');
+  await keep('up-again', 'up');
+  await place.write(thirdMigration);
+  await client.query('CREATE INDEX team_member_name ON at_south.team_member (id)');
+  await keep('status-behind', 'status', '--exit-code');
+  await keep('plan', 'plan');
+  await keep('plan.json', 'plan', '--json', '--service', 'visits');
+  await keep('up-one-fails', 'up');
+  await keep('status', 'status', '--exit-code');
+  await keep('status-of-one-service', 'status', '--service', 'visits');
+  await keep('status-one', 'status', '--tenant', 'south');
+  await keep('up.json', 'up', '--json', '--concurrency', '1');
+  await keep('status.json', 'status', '--json', '--service', 'visits', '--concurrency', '1');
+  await keep('log-one', 'log', '--tenant', 'south', '--limit', '2');
+  await keep('down-different', 'down', '--source', 'tenant');
+  await keep('repair-one', 'repair', '--mark-applied', '0003', '--tenant', 'south', '--yes');
+  await keep('repair-nothing', 'repair', '--mark-applied', '0003', '--source', 'tenant', '--yes');
+  await keep('down-unnamed', 'down', '--service', 'visits');
+  await keep('redo-unnamed', 'redo', '--service', 'visits');
+  await keep('repair-unnamed', 'repair', '0001', '--service', 'visits');
+  await keep('to-of-two-sources', 'up', '--service', 'visits', '--to', '1');
+  await keep('down-without-terminal', 'down', '--source', 'tenant');
+  await keep('down-required', 'down', '--service', 'users');
+  await keep('redo', 'redo', '--source', 'tenant', '--yes');
+  await keep('down', 'down', '--source', 'tenant', '--yes');
+  await keep('down-one', 'down', '--tenant', 'west');
+  await keep('down-shared', 'down', '--service', 'visits', '--source', 'shared');
+  await keep('check', 'check');
+  await keep('status-after', 'tenants', 'status', '--verbose');
+});
+
+test('--json holds what is shared first, without a tenant, and then each tenant', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema'));
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up'], at);
+  const made = await migrate(['tenants', 'create', 'b', 'a', '--json'], at);
+  expect(JSON.parse(made.stdout)).toMatchObject({
+    services: [{ service: 'visits', tenants: [{ id: 'b', place: 'b', status: 'active', outcome: 'created', failed: null }, { id: 'a' }] }],
+  });
+  await place.write(thirdMigration);
+  const up = parse((await migrate(['up', '--json'], at)).stdout);
+  expect(
+    up.services.map((one) => [
+      one.service,
+      [...one.targets.slice(0, 1), ...one.targets.slice(1).toSorted(byTenant)].map((target) => [target['tenant'], target['outcome']]),
+    ]),
+  ).toEqual([
+    ['users', [[null, 'upToDate']]],
+    ['visits', [[null, 'upToDate'], ...['a', 'b'].map((id) => [id, 'applied'])]],
+  ]);
+  const status = parse((await migrate(['status', '--json', '--source', 'tenant'], at)).stdout);
+  expect(status.services).toMatchObject([{ service: 'visits', registry: { failed: [], unknown: [], absent: [] } }]);
+  expect(status.services[0]?.targets.map((one) => [one['tenant'], one['schema'], one['current']]).toSorted()).toEqual([
+    ['a', 'a', '0003'],
+    ['b', 'b', '0003'],
+  ]);
+  const shared = parse((await migrate(['status', '--json', '--source', 'shared'], at)).stdout);
+  expect(shared.services.map((one) => one.targets.map((target) => target['tenant']))).toEqual([[null], [null]]);
+});
+
+test('a database for each tenant: made, migrated, put away and deleted, on the server of the service', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('database', `, place: (id) => '${db.name}_' + id`));
+  const client = await db.connect();
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  const databases = async (): Promise<readonly string[]> => {
+    const { rows } = await client.query<{ name: string }>('SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1) ORDER BY 1', [`${db.name}_`]);
+    return rows.map((row) => row.name);
+  };
+  await migrate(['up'], at);
+  expect(await migrate(['tenants', 'create', 'north', 'south'], at)).toMatchObject({ code: 0 });
+  try {
+    await place.write(thirdMigration);
+    const up = parse((await migrate(['up', '--json', '--service', 'visits'], at)).stdout);
+    const [shared, ...rest] = up.services[0]?.targets.map((one) => [one['target'], one['tenant'], one['outcome']]) ?? [];
+    expect(shared).toEqual([db.name, null, 'upToDate']);
+    expect(rest.toSorted((a, b) => String(a[1]).localeCompare(String(b[1])))).toEqual(['north', 'south'].map((id) => [`${db.name}_${id}`, id, 'applied']));
+    expect(await migrate(['status', '--exit-code'], at)).toMatchObject({ code: 0, stdout: expect.stringContaining('2 tenants') as string });
+    expect(await migrate(['check', '--source', 'tenant'], at)).toMatchObject({ code: 0, stdout: expect.stringContaining('3 of 3 left everything') as string });
+    const refused = await migrate(['tenants', 'drop', 'south'], at);
+    expect(refused).toMatchObject({ code: 2 });
+    expect(refused.stderr).toContain('add --yes when it is meant');
+    expect(await migrate(['tenants', 'drop', 'south', '--yes'], at)).toMatchObject({ code: 0 });
+    expect(await databases()).toHaveLength(2);
+    expect(await migrate(['up', '--tenant', 'south'], at)).toMatchObject({ code: 2, stderr: expect.stringContaining('is archived') as string });
+    expect(await migrate(['tenants', 'drop', 'south', '--delete', '--yes'], at)).toMatchObject({ code: 0 });
+    expect(await databases()).toEqual([`${db.name}_north`]);
+  } finally {
+    await migrate(['tenants', 'drop', 'north', '--delete', '--yes'], at);
+    await migrate(['tenants', 'drop', 'south', '--delete', '--yes'], at);
+  }
+  expect(await databases()).toEqual([]);
+});
+
+test('a failed service keeps its tenants and the services behind it from being begun; some failed tenants keep nobody', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema'));
+  await place.write({
+    'services/zoo/package.json': '{ "name": "zoo", "type": "module", "dependencies": { "visits": "workspace:*" } }',
+    'services/zoo/migrate.config.ts': `export default { name: 'zoo', migrations: './migrations', database: 'zoo_db' };\n`,
+    'services/zoo/migrations/0001_create_zoo.sql': down('', 'CREATE TABLE zoo (id int);', 'DROP TABLE zoo;'),
+  });
+  const client = await db.connect();
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up', '--service', 'users,visits'], at);
+  await migrate(['tenants', 'create', 'a', 'b'], at);
+  await client.query('CREATE INDEX team_member_name ON a.team_member (id)');
+  await place.write(thirdMigration);
+  const some = await migrate(['up'], at);
+  expect(some).toMatchObject({ code: 4, stderr: expect.stringContaining('✗ a: relation "team_member_name" already exists') as string });
+  expect(some.stdout).toMatch(/visits tenants +2 tenants +1 at 000[23], 1 at 000[23] +1 migrated, 1 failed\nzoo .* 1 applied/);
+  await place.write({ 'services/visits/migrations/0002_broken.sql': 'SELECT nothing;' });
+  await place.write({ 'services/zoo/migrations/0002_more.sql': down('', 'ALTER TABLE zoo ADD b int;', 'ALTER TABLE zoo DROP b;') });
+  const none = await migrate(['up'], at);
+  expect(none.code).toBe(1);
+  expect(none.stdout).toMatch(/visits tenants .* not run\nzoo .* not run/);
+});
+
+test('a tenant’s migration waits for what it requires of another service, and keeps that one from being undone', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema'));
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up'], at);
+  await migrate(['tenants', 'create', 'a', 'b'], at);
+  await place.write({
+    'services/users/migrations/0002_more.sql': down('', 'ALTER TABLE users ADD b int;', 'ALTER TABLE users DROP b;'),
+    'services/visits/tenant-migrations/0003_more.sql': down('-- migrate: requires=users@0002\n', 'CREATE TABLE more (id int);', 'DROP TABLE more;'),
+  });
+  const alone = await migrate(['up', '--service', 'visits'], at);
+  expect(alone.code).toBe(5);
+  expect(alone.stderr).toContain('a, b: 0003_more requires users@0002, but users has applied 0001_create_users');
+  // In order it is met, in the plan as well.
+  expect(await migrate(['plan'], at)).toMatchObject({ code: 0 });
+  expect(await migrate(['up'], at)).toMatchObject({ code: 0 });
+  const refused = await migrate(['down', '--service', 'users'], at);
+  expect(refused).toMatchObject({ code: 1 });
+  expect(refused.stderr).toContain('visits 0003_more (in 2 tenants) → requires users@0002 → users 0002_more');
+  const told = /migrate (down --service visits --source tenant --only 0003_more)/.exec(refused.stderr)?.[1] ?? '';
+  expect(await migrate([...told.split(' '), '--yes'], at)).toMatchObject({ code: 0 });
+  expect(await migrate(['down', '--service', 'users'], at)).toMatchObject({ code: 0 });
+  await place.write({ 'services/visits/tenant-migrations/0004_x.sql': down('-- migrate: requires=users@0077\n', 'SELECT 1;', 'SELECT 1;') });
+  const unknown = await migrate(['up'], at);
+  expect(unknown).toMatchObject({ code: 2 });
+  expect(unknown.stderr).toContain('visits 0004_x requires users@0077, which users does not have');
+});
+
+test('create writes into the tenants’ folder when it is told to, in that folder’s style', async () => {
+  await using place = await folder(keeping('schema'));
+  const inside = { cwd: `${place.path}/services/visits` };
+  expect(await migrate(['create', 'add phone', '--source', 'tenant'], inside)).toMatchObject({ code: 0, stdout: '+ tenant-migrations/0003_add_phone.sql\n' });
+  expect(await migrate(['create', 'add phone'], inside)).toMatchObject({ code: 0, stdout: '+ migrations/0002_add_phone.sql\n' });
+  expect(await migrate(['create', 'add phone', '--service', 'users', '--source', 'tenant'], { cwd: place.path })).toMatchObject({ code: 2 });
+});
