@@ -1,5 +1,6 @@
 /** What is asked of a schema's rows while its nodes are made. */
 
+import { withoutArrayCasts } from './array-cast.ts';
 import { namesSchema } from './names.ts';
 import type { ColumnRow, RelationRow } from './rows/relations.ts';
 import type { SchemaRows } from './rows.ts';
@@ -57,12 +58,13 @@ export class Context {
     this.#problems.add(problem);
   }
 
-  /** Refuses texts that name the schema itself: a copy's would name this one. */
+  /** What PostgreSQL wrote, so that it reads it as it was. Refuses texts that name the schema itself: a copy's would name this one. */
   check(id: string, text: Text): Text {
-    for (const piece of text) {
-      if (typeof piece === 'string' && namesSchema(piece, this.schema)) this.refuse(`${id} names its own schema in a string`);
-    }
-    return text;
+    return text.map((piece) => {
+      if (typeof piece !== 'string') return piece;
+      if (namesSchema(piece, this.schema)) this.refuse(`${id} names its own schema in a string`);
+      return withoutArrayCasts(piece);
+    });
   }
 
   /** Version of the server: `180004`. */

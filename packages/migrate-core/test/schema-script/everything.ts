@@ -151,6 +151,17 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA ${schema} GRANT EXECUTE ON FUNCTIONS TO ${rea
 GRANT USAGE ON SCHEMA ${schema} TO ${reader};
 COMMENT ON SCHEMA ${schema} IS 'a schema';
 
+CREATE TABLE lists (
+  status varchar(20) DEFAULT 'a' CHECK (status IN ('a', 'b''c')), other varchar CONSTRAINT others CHECK (other NOT IN ('x', 'y') OR status = ANY (ARRAY['p', 'q'])), big bigint CHECK (big IN (1, 2)),
+  fixed char(2) CHECK (fixed IN ('CA', 'MA')), n numeric(5, 2) CHECK (n IN (1, 2.5)), nested text CHECK (nested = ANY (ARRAY['a]::text[])', nested])), s "Odd ""state""" CHECK (s IN ('ü', 'first')),
+  flag boolean GENERATED ALWAYS AS (status IN ('a', 'b')) STORED);
+CREATE INDEX ON lists (big) WHERE status IN ('a', 'b');
+CREATE VIEW listed AS SELECT *, CASE WHEN other IN ('x', 'y') THEN 1 END AS one FROM lists WHERE status NOT IN ('a', 'b') OR EXISTS (SELECT FROM lists l WHERE l.other IN ('p', 'q'));
+CREATE POLICY listing ON lists USING (status IN ('a', 'b'));
+CREATE TRIGGER listing BEFORE UPDATE ON lists FOR EACH ROW WHEN (NEW.other IN ('a', 'b')) EXECUTE FUNCTION everywhere();
+CREATE FUNCTION listing(v varchar) RETURNS boolean RETURN v IN ('a', 'b');
+CREATE DOMAIN listed_code AS varchar CHECK (VALUE IN ('a', 'b'));
+
 INSERT INTO clinics (name, code, kept, lived) VALUES ('One', 'ONE', 6, ROW('s', 3, 't', ARRAY['A']::code[])), ('Two', NULL, 7, NULL);
 INSERT INTO circular (id, parent) VALUES (1, 2), (2, 1); INSERT INTO visits (clinic, other, code) VALUES (10, 1, 'v'), (12, NULL, NULL);
 INSERT INTO "Parent" VALUES (1); INSERT INTO child VALUES (2, 'child', 3); INSERT INTO empty DEFAULT VALUES; INSERT INTO no_identity (a, d) VALUES (4, 5);
