@@ -10,13 +10,19 @@ import { testDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
 import { folder, type Folder } from './support/command.ts';
+import { down } from './support/folders.ts';
 import { createTenants, perTenant } from './support/tenants.ts';
 
 const run = promisify(execFile);
 const packages = fileURLToPath(new URL('../..', import.meta.url));
 const guide = await readFile(new URL('../../../docs/guides/tenants.md', import.meta.url), 'utf8');
-const commands = [...guide.matchAll(/^migrate .*$/gm)].map(([line]) => line);
-const program = /```ts\n([\s\S]*?)```/.exec(guide)?.[1] ?? '';
+const all = [...guide.matchAll(/^migrate .*$/gm)].map(([line]) => line);
+/** With a query that names the tenants, and of a service that keeps them. */
+const commands = all.filter((line) => line.includes('--dir'));
+const kept = all.filter((line) => !line.includes('--dir'));
+const programs = [...guide.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+const program = programs.find((text) => text.includes('createFleet')) ?? '';
+const configuration = programs.find((text) => text.includes('defineService')) ?? '';
 const migrations = Object.fromEntries(Object.entries(perTenant).map(([path, text]) => [path.replace(/^m\//, 'migrations/'), text]));
 
 /** A `migrate` as an installed one would be. */
@@ -47,8 +53,32 @@ test('every command does what it says, one after the other', async () => {
   expect(outputs[1]).toContain('3 tenants: 3 applied');
   expect(outputs[2]).toContain('3 tenants, all current');
   expect(outputs[3]).toContain('1 tenant: 1 applied');
-  expect(outputs.at(-3)).toContain('1 tenant: 1 undone');
-  expect(outputs.at(-1)).toContain('3 tenants: 3 undone');
+  expect(outputs.at(-7)).toContain('1 tenant: 1 undone');
+  expect(outputs.at(-5)).toContain('3 tenants: 3 undone');
+  expect(outputs.at(-2)).toContain('1 tenant: 1 repaired');
+  expect(outputs.at(-1)).toContain('3 tenants: 1 repaired');
+});
+
+test('every command about tenants that a service keeps does what it says, with the configuration as it is written', async () => {
+  await using db = await testDatabase();
+  const own = Object.fromEntries(Object.entries(perTenant).map(([path, text]) => [path.replace(/^m\//, 'tenant-migrations/'), text]));
+  await using place = await folder({
+    ...own,
+    'migrations/0001_create_clinics.sql': down('', 'CREATE TABLE clinics (id int);', 'DROP TABLE clinics;'),
+    'migrate.config.ts': configuration,
+    'package.json': '{ "type": "module" }',
+  });
+  await mkdir(join(place.path, 'node_modules/@org'), { recursive: true });
+  await symlink(join(packages, 'migrate-core'), join(place.path, 'node_modules/@org/migrate-core'));
+  const env = { PATH: `${await install(place)}:${process.env['PATH'] ?? ''}`, HOME: process.env['HOME'] ?? '', DATABASE_URL: db.url };
+  expect(kept.length).toBeGreaterThan(15);
+  const outputs = new Map<string, string>();
+  for (const command of kept) outputs.set(command, (await run('sh', ['-c', command], { cwd: place.path, env })).stdout);
+  expect(outputs.get('migrate status')).toContain('appointment: 3 tenants, all current');
+  expect(outputs.get('migrate redo --source tenant --yes')).toContain('3 tenants: 3 applied');
+  expect(outputs.get('migrate down --source tenant --to 0001 --yes')).toContain('3 tenants: 3 undone');
+  expect(outputs.get('migrate tenants drop west --delete --yes')).toContain('west  deleted');
+  expect(outputs.get('migrate check')).toMatch(/appointment tenants {2}4 migrations/);
 });
 
 test('the program is right by its types, and migrates what the command line then finds current', async () => {

@@ -12,6 +12,8 @@ export type MigrateCommand =
 
 /** Answered once for all services: one JSON document, one plan in which later services see what earlier ones would apply. */
 const oneAnswer = ['--json', '--dry-run'];
+/** For the services that have tenants: the others would not know what is meant. */
+const aboutTenants = ['--source', '--tenant', '--concurrency', '--canary', '--max-failures'];
 const help = ['--help', '-h'];
 
 /** Takes `--filter` for turbo; all else is for `migrate up`. */
@@ -38,7 +40,8 @@ export function readArguments(args: readonly string[]): MigrateCommand {
     }
     return { kind: 'commandLine', filters, up };
   }
-  return { kind: oneAnswer.some((flag) => up.includes(flag)) ? 'commandLine' : 'tasks', filters, up };
+  const together = oneAnswer.some((flag) => up.includes(flag)) || aboutTenants.some((flag) => names(up, flag));
+  return { kind: together ? 'commandLine' : 'tasks', filters, up };
 }
 
 /** Of the arguments of `up`, those that say where the databases are and which of them: what the table at the end has to be asked with. */

@@ -7,6 +7,7 @@ import { findServices, runTasks } from './turbo.ts';
 const usage = `pnpm migrate                      migrate all services, in the order of their dependencies
 pnpm migrate --filter patient     patient, after what it depends on
 pnpm migrate --service patient    patient alone
+pnpm migrate --tenant ID          one tenant of the service that has tenants
 pnpm migrate --dry-run            what would be applied, in order; writes nothing
 pnpm migrate --json               one JSON document on standard output (pnpm --silent migrate --json)
 

@@ -23,6 +23,11 @@ describe('what was typed after pnpm migrate', () => {
       { kind: 'commandLine', filters: ['patient'], up: ['--json'] },
     ],
     ['so is one plan', ['--dry-run'], { kind: 'commandLine', filters: [], up: ['--dry-run'] }],
+    [
+      'what is about tenants is for the command line, which knows whose they are',
+      ['--tenant=clinic_a', '--canary', '1'],
+      { kind: 'commandLine', filters: [], up: ['--tenant=clinic_a', '--canary', '1'] },
+    ],
     ['help is help wherever it stands', ['--filter', 'user', '-h'], { kind: 'help' }],
   ])('%s', (_, args, expected) => {
     expect(readArguments(args)).toEqual(expected);
