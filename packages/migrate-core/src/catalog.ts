@@ -77,7 +77,8 @@ function linesOf(row: CatalogRow, schema: string): string[] {
   const add = (aspect: string, value: string): void => {
     lines.push(writeLine({ object, part, aspect, value }));
   };
-  if (definition !== null) add('', [definition, ...settingsOf(settings ?? [], schema)].join(' '));
+  if (definition !== null)
+    add('', [/^(?:function|procedure)$/.test(kind) ? withoutOwnSchema(definition, schema) : definition, ...settingsOf(settings ?? [], schema)].join(' '));
   // PostgreSQL gives the schema public a comment of its own.
   if (comment !== null && !(kind === 'schema' && comment === 'standard public schema')) add('comment', comment);
   if (owner !== null) add('owner', owner);
@@ -95,6 +96,17 @@ function nameOf(kind: string, name: string): string {
 /** As PostgreSQL quotes, but without its list of keywords, which grows with its version. */
 function quoted(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+}
+
+/**
+ * A function's body is a text, in which the schema may name itself. Without quotes only `public` is taken for one: any other such word may be an
+ * alias.
+ */
+function withoutOwnSchema(definition: string, schema: string): string {
+  const named = `"${schema.replaceAll('"', '""')}"`;
+  const inString = named.replaceAll("'", "''");
+  const own = [...new Set([named, inString, ...(schema === 'public' ? ['public'] : [])])].map((one) => one.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&'));
+  return definition.replaceAll(new RegExp(`(?<![\\w$."])(?:${own.join('|')})\\s*\\.(?=\\s*["\\w])`, 'g'), '(this schema).');
 }
 
 /** Settings of a function, in which the schema may name itself. */

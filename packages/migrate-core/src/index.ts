@@ -3,8 +3,9 @@
 export { MigrationError } from './errors.ts';
 export type { ErrorCode, SourcePosition } from './errors.ts';
 export { createMigrator, defaults } from './migrator.ts';
-export type { DetailedPlan, DownRequest, Migrator, MigratorOptions, PlannedStep, UpRequest } from './migrator.ts';
+export type { DetailedPlan, DownRequest, Migrator, MigratorOptions, UpRequest } from './migrator.ts';
 export type { Status } from './status.ts';
+export type { PlannedStep } from './engine/planned-step.ts';
 export type { AppliedMigration, OrderPolicy, Plan, PlanRequest, Problem, ProblemCode, Step } from './plan.ts';
 export type { Blocker, EventListener, Failure, LogEntry, MigrationEvent, Outcome, Report, StepReport, TargetName } from './report.ts';
 export type { Dependant } from './requires.ts';

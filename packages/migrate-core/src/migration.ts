@@ -116,6 +116,22 @@ export interface Statement {
   readonly group?: number;
   /** Settings of the same file in force here, in order: to be repeated when an earlier COMMIT has ended them. */
   readonly settings?: readonly Setting[];
+  /** What the author wrote, where `text` was made from it for one tenant; `moved` says where they differ. */
+  readonly written?: string;
+  readonly moved?: readonly Moved[];
+  /** Of a tenant's statement that runs by itself: its names have their schemas, so that it does without the search path. Left out where it cannot. */
+  readonly alone?: {
+    /** `path`: it is run with the search path all the same where that can be had. */
+    readonly needs: 'nothing' | 'path';
+    /** Names that have none yet, since only the catalogue tells it. `start` is a UTF-16 offset in `text`. */
+    readonly unresolved: readonly { readonly of: string; readonly name: string; readonly start: number }[];
+  };
+}
+
+/** Where a replacement stands, so that places in what is sent can be told in what was written. UTF-16 offsets. */
+export interface Moved {
+  readonly sent: { readonly start: number; readonly end: number };
+  readonly written: { readonly start: number; readonly end: number };
 }
 
 /** What has to be known of a statement before another migration may follow in the same transaction. Relations are `schema.name`, or `.name`. */

@@ -9,12 +9,14 @@ import { MigrationError } from './errors.ts';
 import { historyTables, readBrief, readHistory, readLog, type BriefHistory, type HistorySnapshot, type HistoryTables } from './history.ts';
 import type { MigrationSource, SourceListing } from './migration.ts';
 import { isCurrent, plan, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
-import type { Preparation, PreparedStep } from './engine/prepare.ts';
+import type { PlannedStep } from './engine/planned-step.ts';
+import type { Preparation } from './engine/prepare.ts';
 import type { EventListener, LogEntry, Report, TargetName } from './report.ts';
 import type { Run } from './record.ts';
 import type { RepairReport, RepairRequest } from './repair.ts';
 import { brokenRequirements, unmetRequirements, type Dependant } from './requires.ts';
 import { Session, type Connect, type DatabaseClient } from './session.ts';
+import type { TenantSchema } from './source/tenant-schema/template.ts';
 import { identifier } from './sql.ts';
 import { sourceProblems, statusOf, type Status } from './status.ts';
 
@@ -36,7 +38,7 @@ export interface MigratorOptions {
     /** Where the compiled migrations are kept with their downs. Targets of one database may share theirs. Default: the history's schema. */
     readonly scriptsSchema?: string | undefined;
   };
-  /** Where unqualified names of the migrations go. Default `public`, which leaves the search path alone. */
+  /** Where unqualified names of the migrations go, and those that say `public` of what they make. Default `public`, which leaves the search path alone. */
   readonly schema?: string | undefined;
   /** Schemas behind that one on the search path. Default `public` alone; for the schema `public`, what the connection has. */
   readonly searchPath?: readonly string[] | undefined;
@@ -80,19 +82,6 @@ export type DownRequest = {
   readonly atomicity?: 'per-migration' | 'whole-plan' | undefined;
   readonly signal?: AbortSignal | undefined;
 };
-
-/** A planned step with what would be sent: for `plan` and `--dry-run`. */
-export interface PlannedStep {
-  readonly name: string;
-  readonly version: string;
-  readonly direction: 'up' | 'down';
-  readonly mode: 'whole' | 'resume';
-  /** `stored`: the down kept in the history; `file`: the source's. */
-  readonly from: 'file' | 'stored';
-  readonly transaction: 'one' | 'several';
-  /** `null` for a live migration, whose SQL is known only when it runs. */
-  readonly sql: string | null;
-}
 
 export interface DetailedPlan {
   readonly target: TargetName;
@@ -186,12 +175,12 @@ class TargetMigrator implements Migrator {
       const current = plan(available, snapshot.applied, wanted);
       const outside = await this.#outside(current, snapshot, 0, undefined);
       const preparation = await this.#prepare(listing);
-      const { needsSteps } = await import('./engine/batch.ts');
-      const prepared = await preparation.prepare(session, this.#tables, snapshot, current.steps);
+      const { plannedStep } = await import('./engine/planned-step.ts');
+      const prepared = await preparation.prepare(session, this.#tables, snapshot, current.steps, this.#tenantSchema);
       return {
         target: this.#target(snapshot.database),
         plan: { ...current, problems: [...sourceProblems(listing), ...current.problems, ...outside, ...prepared.problems] },
-        steps: prepared.steps.map((step) => plannedStep(step, needsSteps(step.script) ? 'several' : 'one')),
+        steps: prepared.steps.map(plannedStep),
         found: available.length,
         ignored: listing.ignored,
       };
@@ -263,6 +252,7 @@ class TargetMigrator implements Migrator {
           tables: this.#tables,
           run: newRun(),
           searchPath: this.#searchPath,
+          tenantSchema: this.#tenantSchema,
           lockTimeoutMs: options.lockTimeoutMs ?? defaults.lockTimeoutMs,
           retryLimitMs: options.retryLimitMs ?? defaults.retryLimitMs,
           waitLimitMs: options.waitLimitMs ?? defaults.waitLimitMs,
@@ -306,6 +296,11 @@ class TargetMigrator implements Migrator {
     const { searchPath } = this.#options;
     if (searchPath === undefined && this.#schema === 'public') return null;
     return [this.#schema, ...(searchPath ?? ['public'])].map(identifier).join(', ');
+  }
+
+  /** `null` for the schema `public`, whose migrations run as they are. */
+  get #tenantSchema(): TenantSchema | null {
+    return this.#schema === 'public' ? null : { schema: this.#schema, behind: this.#options.searchPath ?? ['public'] };
   }
 
   #available: readonly AvailableMigration[] | null = null;
@@ -400,9 +395,4 @@ export function newRun(): Run {
 function positive(steps: number | undefined): number | undefined {
   if (steps === undefined || (Number.isInteger(steps) && steps > 0)) return steps;
   throw new MigrationError({ code: 'invalidOptions', message: `steps must be a whole number above zero, not ${steps}` });
-}
-
-function plannedStep(step: PreparedStep, transaction: PlannedStep['transaction']): PlannedStep {
-  const { name, version, direction, mode, from, script } = step;
-  return { name, version, direction, mode, from, transaction, sql: script.kind === 'live' ? null : script.sql };
 }

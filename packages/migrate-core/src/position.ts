@@ -75,6 +75,16 @@ export function positionIn(
   return { file: script.origin?.file ?? null, line: place.line + (script.origin?.line ?? 0), column: place.column, text: place.text };
 }
 
+/** From a UTF-16 offset in what is sent to the one in what was written; inside of a replacement, where that begins. */
+export function writtenOffset(
+  moved: readonly { readonly sent: { readonly start: number; readonly end: number }; readonly written: { readonly start: number; readonly end: number } }[],
+  offset: number,
+): number {
+  const last = moved.findLast(({ sent }) => sent.start <= offset);
+  if (last === undefined) return offset;
+  return offset < last.sent.end ? last.written.start : last.written.end + (offset - last.sent.end);
+}
+
 function widthAt(text: string, offset: number): number {
   return (text.codePointAt(offset) ?? 0) > 0xff_ff ? 2 : 1;
 }

@@ -81,7 +81,7 @@ export function describeFailure(error: ServerError, message: Message, piece: Pie
     message: `${withoutData(error)}${where}${origin?.script.madeBy === undefined ? '' : `, in the SQL that ${origin.script.madeBy} makes`}`,
     hint: waiting ? lockHint(blockers) : (hintFor(error) ?? error.hint ?? null),
     position: origin === null || offset === null ? null : positionIn(origin.script, offset),
-    statement: statement === undefined ? null : cut(statement.text),
+    statement: statement === undefined ? null : cut(statement.written ?? statement.text),
     sqlState: error.code ?? null,
     data: dataOf(error) ?? null,
     cause: error,

@@ -1,7 +1,7 @@
 /** One message to the server, put together from pieces whose origin is remembered, so that an error finds its line. Pure. */
 
 import type { Script } from '../migration.ts';
-import { utf16Offset } from '../position.ts';
+import { utf16Offset, writtenOffset } from '../position.ts';
 
 /** What a piece is for. It matters when the piece fails: at `commit` a deferred constraint does, at `lock` somebody else was first. */
 export type PieceRole = 'begin' | 'guard' | 'lock' | 'generation' | 'create' | 'settings' | 'statement' | 'record' | 'commit';
@@ -55,6 +55,6 @@ export class Message {
     if (position === undefined) return statement.start;
     const inMessage = utf16Offset(this.#text, Number(position) - 1);
     const inPiece = inMessage - piece.start;
-    return inPiece >= 0 && inPiece <= piece.sql.length ? statement.start + inPiece : statement.start;
+    return inPiece >= 0 && inPiece <= piece.sql.length ? statement.start + writtenOffset(statement.moved ?? [], inPiece) : statement.start;
   }
 }

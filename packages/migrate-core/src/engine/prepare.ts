@@ -13,10 +13,25 @@ import type { RecordInput } from '../record.ts';
 import type { ReadyStep } from './run-state.ts';
 import type { Session } from '../session.ts';
 import { compileSql } from '../source/script.ts';
+import type { TenantSchema } from '../source/tenant-schema/template.ts';
+import type { TenantScripts } from './tenant-scripts.ts';
 
 /** A ready step and where its SQL comes from. */
 export interface PreparedStep extends ReadyStep {
   readonly from: 'file' | 'stored';
+}
+
+/** A template that nobody filled in: once recorded, what is written into it later would never run. */
+export function emptyNotices(steps: readonly PreparedStep[]): Prepared['notices'] {
+  const empty = steps.filter(({ direction, script }) => direction === 'up' && script.kind === 'sql' && script.statements.length === 0);
+  return empty.map(({ name }) => ({ name, message: 'has no statement: it is recorded, and changes nothing' }));
+}
+
+export interface Prepared {
+  readonly steps: readonly PreparedStep[];
+  readonly problems: readonly Problem[];
+  /** For people, once for all targets. */
+  readonly notices: readonly { readonly name: string; readonly message: string }[];
 }
 
 /** The grammar of `libpg-query`; the same server needs no second opinion. */
@@ -26,6 +41,8 @@ export class Preparation {
   readonly #source: MigrationSource;
   readonly #migrations: ReadonlyMap<string, Migration>;
   readonly #compiled = new Map<string, CompiledMigration>();
+  /** What the source's scripts are for targets with a schema of their own. */
+  #tenants: Promise<TenantScripts> | null = null;
 
   constructor(source: MigrationSource, migrations: readonly Migration[]) {
     this.#source = source;
@@ -33,29 +50,27 @@ export class Preparation {
   }
 
   /** Compiled once per process, whatever the number of targets. */
-  async prepare(
-    session: Session,
-    tables: HistoryTables,
-    snapshot: HistorySnapshot,
-    steps: readonly Step[],
-  ): Promise<{ readonly steps: readonly PreparedStep[]; readonly problems: readonly Problem[] }> {
+  async prepare(session: Session, tables: HistoryTables, snapshot: HistorySnapshot, steps: readonly Step[], tenant: TenantSchema | null): Promise<Prepared> {
     await this.#compile(steps, snapshot);
     const prepared: PreparedStep[] = [];
     const problems: Problem[] = [];
+    const notices: { name: string; message: string }[] = [];
     for (const step of steps) {
       const row = snapshot.applied.find((one) => one.name === step.name) ?? null;
-      const found = step.direction === 'up' ? this.#up(step, row) : await this.#down(session, tables, step, row);
-      if ('code' in found) {
-        problems.push(found);
+      const ready = step.direction === 'up' ? this.#up(step, row) : await this.#down(session, tables, step, row);
+      if ('code' in ready) {
+        problems.push(ready);
         continue;
       }
+      const found = tenant === null ? ready : await this.#forTenant(tenant, ready, { session, tables, snapshot });
       prepared.push(found);
+      if (tenant !== null) notices.push(...(await this.#undecided(ready)));
       const changed = step.mode === 'resume' && found.script.kind === 'sql' ? whyNotResumed(step.name, found.script, row?.progress ?? null) : null;
       if (changed !== null)
         problems.push({ code: 'interrupted', severity: 'error', name: step.name, version: step.version, message: `${step.name}: ${changed}` });
     }
     if (problems.length === 0) await this.#askServer(session, snapshot, prepared);
-    return { steps: prepared, problems };
+    return { steps: prepared, problems, notices };
   }
 
   /** What the history keeps of this migration, compiled as it is now. */
@@ -64,6 +79,31 @@ export class Preparation {
     const compiled = this.#compiled.get(name) ?? ((await this.#source.compile([name]))[0] as CompiledMigration);
     this.#compiled.set(name, compiled);
     return recordOf(migration, compiled);
+  }
+
+  async #forTenant(
+    tenant: TenantSchema,
+    step: PreparedStep,
+    { session, tables, snapshot }: { readonly session: Session; readonly tables: HistoryTables; readonly snapshot: HistorySnapshot },
+  ): Promise<PreparedStep> {
+    const scripts = await this.#tenantScripts();
+    // What other builds' migrations made is known only by what was stored with them.
+    if (step.from === 'stored') {
+      const elsewhere = snapshot.applied.filter((one) => !this.#migrations.has(one.name));
+      await scripts.learn(session, tables, elsewhere);
+    }
+    return { ...step, script: await scripts.for(tenant, step.name, step.script) };
+  }
+
+  async #undecided({ name, script }: PreparedStep): Promise<Prepared['notices']> {
+    const told = await (await this.#tenantScripts()).undecided(name, script);
+    return told.map((message) => ({ name, message }));
+  }
+
+  /** Loaded for tenants only. */
+  #tenantScripts(): Promise<TenantScripts> {
+    this.#tenants ??= import('./tenant-scripts.ts').then(({ TenantScripts: Scripts }) => new Scripts(() => this.#source.compile([...this.#migrations.keys()])));
+    return this.#tenants;
   }
 
   async #compile(steps: readonly Step[], snapshot: HistorySnapshot): Promise<void> {

@@ -24,6 +24,6 @@ export function whyNotResumed(name: string, script: Script, progress: Progress |
 /** SHA-256 in hex of the first statements: what is done may not change under an interrupted migration. */
 export function prefixOf(script: Script, done: number): string {
   const hash = createHash('sha256');
-  for (const statement of script.statements.slice(0, done)) hash.update(`${statement.text}\0`);
+  for (const statement of script.statements.slice(0, done)) hash.update(`${statement.written ?? statement.text}\0`);
   return hash.digest('hex');
 }

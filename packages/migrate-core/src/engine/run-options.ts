@@ -5,6 +5,7 @@ import type { AvailableMigration, Plan, PlanRequest, Problem } from '../plan.ts'
 import type { Run } from '../record.ts';
 import type { MigrationEvent, TargetName } from '../report.ts';
 import type { Connect } from '../session.ts';
+import type { TenantSchema } from '../source/tenant-schema/template.ts';
 import type { Preparation } from './prepare.ts';
 
 export interface RunOptions {
@@ -12,6 +13,8 @@ export interface RunOptions {
   readonly tables: HistoryTables;
   readonly run: Run;
   readonly searchPath: string | null;
+  /** Of a target whose schema is not `public`: that is what `public` means in its migrations. */
+  readonly tenantSchema: TenantSchema | null;
   readonly lockTimeoutMs: number;
   readonly retryLimitMs: number;
   readonly waitLimitMs: number;

@@ -7,6 +7,7 @@ import type { StepFailure } from './failure.ts';
 import type { RecordInput, Run } from '../record.ts';
 import type { EventListener, TargetName } from '../report.ts';
 import type { Connect, Session } from '../session.ts';
+import type { TenantSchema } from '../source/tenant-schema/template.ts';
 
 export interface RunState {
   readonly main: Session;
@@ -17,6 +18,8 @@ export interface RunState {
   readonly target: TargetName;
   /** `"schema", public`, or `null` where the connection's own search path is right. */
   readonly searchPath: string | null;
+  /** Of a target whose schema is not `public`. */
+  readonly tenantSchema: TenantSchema | null;
   readonly lockTimeoutMs: number;
   /** How long a migration is tried again. */
   readonly retryLimitMs: number;

@@ -12,7 +12,7 @@ import { writeFailure } from './failure-log.ts';
 import { describeBlocker, failureError, failureOf, type StepFailure } from './failure.ts';
 import { waitForLock } from './lock-wait.ts';
 import { Monitor } from './monitor.ts';
-import type { PreparedStep } from './prepare.ts';
+import { emptyNotices, type PreparedStep } from './prepare.ts';
 import { reconnect } from './reconnect.ts';
 import type { RunOptions } from './run-options.ts';
 import type { RunState, StepResult } from './run-state.ts';
@@ -123,9 +123,10 @@ export class TargetRun {
     history.refuseStrangers(snapshot);
     this.#chosen ??= current.steps.map((step) => step.name);
     this.#refuse(await this.#options.outside(current, snapshot, signal), current);
-    const prepared = await this.#options.preparation.prepare(this.#main, tables, snapshot, current.steps);
+    const prepared = await this.#options.preparation.prepare(this.#main, tables, snapshot, current.steps, this.#options.tenantSchema);
     this.#refuse(prepared.problems, current);
-    if (!again) this.#tellEmpty(prepared.steps);
+    for (const { name, message } of [...prepared.notices, ...(again ? [] : emptyNotices(prepared.steps))])
+      this.#emit({ type: 'notice', target: this.#target, name, message });
     return this.#execute(snapshot, prepared.steps);
   }
 
@@ -200,7 +201,7 @@ export class TargetRun {
   }
 
   #state(snapshot: history.HistorySnapshot): RunState {
-    const { connect, tables, run, searchPath, lockTimeoutMs, retryLimitMs, waitLimitMs, signal, storedScripts, grouping } = this.#options;
+    const { connect, tables, run, searchPath, tenantSchema, lockTimeoutMs, retryLimitMs, waitLimitMs, signal, storedScripts, grouping } = this.#options;
     return {
       storedScripts,
       records: grouping === 'all' ? 'together' : 'each',
@@ -211,6 +212,7 @@ export class TargetRun {
       run,
       target: this.#target,
       searchPath,
+      tenantSchema,
       lockTimeoutMs,
       retryLimitMs,
       waitLimitMs,
@@ -319,14 +321,6 @@ export class TargetRun {
       failure.code === 'aborted' ? 'interrupted' : 'failed',
     );
     throw failureError(failure, { migration: step.name, target: this.#target.name, report });
-  }
-
-  /** A template that nobody filled in: once recorded, what is written into it later would never run. */
-  #tellEmpty(steps: readonly PreparedStep[]): void {
-    for (const { name, direction, script } of steps) {
-      if (direction === 'down' || script.kind === 'live' || script.statements.length > 0) continue;
-      this.#emit({ type: 'notice', target: this.#target, name, message: 'has no statement: it is recorded, and changes nothing' });
-    }
   }
 
   #announce(current: Plan, snapshot: history.HistorySnapshot): void {

@@ -16,6 +16,7 @@ import { describeFailure, isRetryable, needsNoTransaction, type StepFailure } fr
 import { withGuardian } from './guardian.ts';
 import { cleanUp, clearWay, isValid, judge, locksStrongly, lookBefore, type Before, type Sweep } from './leftover.ts';
 import { Message } from './message.ts';
+import { withSchemas } from './names.ts';
 import { waitForOrphan } from './orphan.ts';
 import { prefixOf, readProgress, whyNotResumed } from './progress.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
@@ -131,9 +132,10 @@ class Steps {
     const statement = this.#script.statements[this.#done];
     if (before === null || statement?.leftover == null) return;
     const { path } = await this.#sessionSettings(statement);
+    const leftover = (await withSchemas(this.#state, statement)).leftover ?? statement.leftover;
     await this.#apply(path.set);
-    for (const what of await cleanUp(this.#state.main, statement.leftover, before, this.#sweep)) this.#notice(what);
-    const verdict = await judge(this.#state.main, statement.leftover, before);
+    for (const what of await cleanUp(this.#state.main, leftover, before, this.#sweep)) this.#notice(what);
+    const verdict = await judge(this.#state.main, leftover, before);
     await this.#apply(path.reset);
     if (verdict.kind === 'undecidable') {
       throw this.#stopped(
@@ -199,7 +201,7 @@ class Steps {
     const settings = await this.#sessionSettings(statement);
     await this.#apply(settings.path.set);
     try {
-      await this.#alone(statement, settings.rest);
+      await this.#alone(await withSchemas(this.#state, statement), settings.rest);
     } finally {
       if (this.#state.main.lost === null) for (const sql of settings.path.reset) await this.#state.main.run(sql);
     }
@@ -254,17 +256,19 @@ class Steps {
 
   #describeSingle(error: ServerError, statement: Statement): StepFailure {
     const prefix = tag(this.#state.run, this.#step.name).length;
-    const message = new Message().add('statement', statement.text, { script: this.#script, index: this.#done });
+    const script = { ...this.#script, statements: this.#script.statements.with(this.#done, statement) };
+    const message = new Message().add('statement', statement.text, { script, index: this.#done });
     const position = error.position === undefined ? undefined : String(Number(error.position) - prefix);
     return describeFailure(Object.assign(Object.create(error) as ServerError, { position }), message, message.pieceAfter(0), this.#state.monitor.blockers);
   }
 
   async #sessionSettings(statement: Statement): Promise<SessionSettings> {
     const { searchPath, main, target } = this.#state;
+    const needsPath = statement.alone === undefined || (statement.alone.needs === 'path' && (await main.isDirect()));
     const settings = await sessionSettings(
       main,
       {
-        searchPath,
+        searchPath: needsPath ? searchPath : null,
         statementTimeoutMs: this.#step.statementTimeoutMs,
         // None for CONCURRENTLY, where it also hits the wait for old snapshots, whatever the role has; what locks the table as long as it works needs one.
         lockTimeoutMs: statement.leftover !== null && locksStrongly(statement.leftover) ? (this.#step.lockTimeoutMs ?? this.#state.lockTimeoutMs) : 0,
@@ -283,7 +287,16 @@ class Steps {
   /** What is wrong with a statement although the server did not refuse it. */
   #failAt(statement: Statement, message: string, hint: string): Promise<never> {
     const position = positionIn(this.#script, statement.start);
-    return this.#fail({ code: 'migrationFailed', message, hint, position, statement: statement.text, sqlState: null, data: null, cause: undefined });
+    return this.#fail({
+      code: 'migrationFailed',
+      message,
+      hint,
+      position,
+      statement: statement.written ?? statement.text,
+      sqlState: null,
+      data: null,
+      cause: undefined,
+    });
   }
 
   async #apply(statements: readonly string[]): Promise<void> {

@@ -26,10 +26,15 @@ export type ParseAnswer =
 
 type ParseSync = (text: string) => { stmts?: readonly { stmt?: object; stmt_location?: number; stmt_len?: number }[] };
 
-/** Very deep input destroys the module's memory: after the first such failure its answers cannot be trusted. */
-let state: { readonly kind: 'unloaded' } | { readonly kind: 'ready'; readonly parse: ParseSync } | { readonly kind: 'dead' } = { kind: 'unloaded' };
+interface Grammar {
+  readonly parse: ParseSync;
+  readonly parsePlPgSql: (text: string) => object;
+}
 
-async function load(): Promise<ParseSync | null> {
+/** Very deep input destroys the module's memory: after the first such failure its answers cannot be trusted. */
+let state: { readonly kind: 'unloaded' } | { readonly kind: 'ready'; readonly grammar: Grammar } | { readonly kind: 'dead' } = { kind: 'unloaded' };
+
+async function load(): Promise<Grammar | null> {
   if (state.kind === 'unloaded') {
     try {
       // V8 would optimise the grammar, one huge function, in the background: 600 MB and half a second of CPU for nothing. It asks
@@ -38,28 +43,46 @@ async function load(): Promise<ParseSync | null> {
       setFlagsFromString('--no-wasm-dynamic-tiering');
       const library = await import('libpg-query');
       await library.loadModule();
-      state = { kind: 'ready', parse: library.parseSync as ParseSync };
+      state = { kind: 'ready', grammar: { parse: library.parseSync as ParseSync, parsePlPgSql: library.parsePlPgSQLSync } };
     } catch {
       // No WebAssembly here: everything goes without the parser.
       state = { kind: 'dead' };
     }
   }
-  return state.kind === 'ready' ? state.parse : null;
+  return state.kind === 'ready' ? state.grammar : null;
 }
 
 export async function parse(text: string): Promise<ParseAnswer> {
-  const parseSync = await load();
-  if (parseSync === null || state.kind === 'dead') return { kind: 'notParsed' };
+  const grammar = await load();
+  if (grammar === null || state.kind === 'dead') return { kind: 'notParsed' };
   // The library refuses an empty text, which is no syntax error.
   if (text.trim() === '') return { kind: 'parsed', statements: [] };
   try {
-    return { kind: 'parsed', statements: statementsOf(text, parseSync(text).stmts ?? []) };
+    return { kind: 'parsed', statements: statementsOf(text, grammar.parse(text).stmts ?? []) };
   } catch (error) {
     const details = (error as { sqlDetails?: { message: string; cursorPosition: number } }).sqlDetails;
     if (details !== undefined) return { kind: 'syntaxError', message: details.message, start: utf16Offset(text, Math.max(0, details.cursorPosition)) };
-    if (error instanceof RangeError || (error as Error).name === 'RuntimeError') state = { kind: 'dead' };
+    noteDeath(error);
     return { kind: 'notParsed' };
   }
+}
+
+/**
+ * The syntax tree of the PL/pgSQL body of one CREATE FUNCTION or DO statement: in it, queries and types are texts. `null` when it cannot be had.
+ */
+export async function parsePlPgSql(statement: string): Promise<object | null> {
+  const grammar = await load();
+  if (grammar === null || state.kind === 'dead') return null;
+  try {
+    return grammar.parsePlPgSql(statement);
+  } catch (error) {
+    noteDeath(error);
+    return null;
+  }
+}
+
+function noteDeath(error: unknown): void {
+  if (error instanceof RangeError || (error as Error).name === 'RuntimeError') state = { kind: 'dead' };
 }
 
 function statementsOf(text: string, statements: readonly { stmt?: object; stmt_location?: number; stmt_len?: number }[]): ParsedStatement[] {

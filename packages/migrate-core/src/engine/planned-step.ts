@@ -1,0 +1,29 @@
+/** What a plan tells of a step. Pure. */
+
+import type { Script } from '../migration.ts';
+import { needsSteps } from './batch.ts';
+import type { PreparedStep } from './prepare.ts';
+
+/** A planned step with what would be sent: for `plan` and `--dry-run`. */
+export interface PlannedStep {
+  readonly name: string;
+  readonly version: string;
+  readonly direction: 'up' | 'down';
+  readonly mode: 'whole' | 'resume';
+  /** `stored`: the down kept in the history; `file`: the source's. */
+  readonly from: 'file' | 'stored';
+  readonly transaction: 'one' | 'several';
+  /** `null` for a live migration, whose SQL is known only when it runs. */
+  readonly sql: string | null;
+}
+
+export function plannedStep(step: PreparedStep): PlannedStep {
+  const { name, version, direction, mode, from, script } = step;
+  const transaction = needsSteps(script) ? 'several' : 'one';
+  return { name, version, direction, mode, from, transaction, sql: script.kind === 'live' ? null : sqlOf(script) };
+}
+
+/** As its author wrote it; where a tenant gets something else, what it gets. */
+function sqlOf({ sql, statements }: Script): string {
+  return statements.every((one) => one.written === undefined) ? sql : statements.map((one) => `${one.text};\n`).join('\n');
+}
