@@ -38,6 +38,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'log', summary: 'who did what, and when', load: () => import('./commands/log.ts') },
   { name: 'create', summary: 'a new migration, in the folder’s own naming style', load: () => import('./commands/create.ts') },
   { name: 'check', summary: 'files, names, requirements, and whether every down undoes its up', load: () => import('./commands/check.ts') },
+  { name: 'verify', summary: 'whether databases are what their histories say, and keep tenants apart', load: () => import('./commands/verify.ts') },
   { name: 'repair', summary: 'put the history right after a person put the schema right', load: () => import('./commands/repair.ts') },
   { name: 'adopt', summary: 'take over the history of another tool', load: () => import('./commands/adopt.ts') },
 ];
@@ -52,12 +53,13 @@ export interface CommandGroup {
 export const groups: readonly CommandGroup[] = [
   {
     name: 'tenants',
-    summary: 'the tenants of a service: list, create, drop, status, backfill',
+    summary: 'the tenants of a service: list, create, drop, status, verify, backfill',
     commands: [
       { name: 'tenants list', summary: 'who there is, where, and in which state', load: () => import('./commands/tenants/list.ts') },
       { name: 'tenants create', summary: 'make tenants, migrated and whole', load: () => import('./commands/tenants/create.ts') },
       { name: 'tenants drop', summary: 'put a tenant away, or delete it', load: () => import('./commands/tenants/drop.ts') },
       { name: 'tenants status', summary: 'how many are at which version, which are behind, and why', load: () => import('./commands/tenants/status.ts') },
+      { name: 'tenants verify', summary: 'whether each is what its history says, and what differs', load: () => import('./commands/tenants/verify.ts') },
       { name: 'tenants backfill', summary: 'make again the required tables that damaged tenants lack', load: () => import('./commands/tenants/backfill.ts') },
     ],
   },

@@ -1,7 +1,7 @@
 /** The rules for roles, views and functions that could reach around policies. Pure. */
 
 import type { RowLevelSecurityDefinition } from '../service.ts';
-import { identifier, qualified } from '../sql.ts';
+import { qualified } from '../sql.ts';
 import type { VerifyFinding } from './finding.ts';
 import type { FunctionFacts, RoleFacts, TableFacts, TenantFacts } from './tenant-facts.ts';
 import { type Exceptions, finding, mentions, named, shown, shownName, withoutComments } from './tenant-rules.ts';
@@ -14,18 +14,13 @@ export function roleFindings({ application, migrator, tables }: TenantFacts, rol
   if (!migrator.superuser && !migrator.bypasses) {
     const message = `the role ${shown(migrator.name)}, which migrates, cannot bypass row-level security: what its data migrations change would be filtered by the policies, so they fail`;
     found.push(
-      finding(
-        'migratorCannotBypass',
-        `role ${shown(migrator.name)}`,
-        message,
-        `ALTER ROLE ${identifier(migrator.name)} BYPASSRLS; or let another role migrate`,
-      ),
+      finding('migratorCannotBypass', `role ${shown(migrator.name)}`, message, `ALTER ROLE ${shown(migrator.name)} BYPASSRLS; or let another role migrate`),
     );
   }
   const object = `role ${shown(role)}`;
   if (application === null)
-    return [...found, finding('roleAbsent', object, `the application's ${object} does not exist`, `CREATE ROLE ${identifier(role)}, in a migration`)];
-  const sql = identifier(role);
+    return [...found, finding('roleAbsent', object, `the application's ${object} does not exist`, `CREATE ROLE ${shown(role)}, in a migration`)];
+  const sql = shown(role);
   if (application.superuser)
     found.push(finding('roleSuperuser', object, `the application's ${object} is a superuser: no policy holds it`, `ALTER ROLE ${sql} NOSUPERUSER`));
   else if (application.bypasses)
@@ -40,19 +35,19 @@ export function roleFindings({ application, migrator, tables }: TenantFacts, rol
         'roleMember',
         object,
         `the application's ${object} is a member of ${shown(other.name)}, ${why}, and may become it`,
-        `REVOKE ${identifier(other.name)} FROM ${sql}`,
+        `REVOKE ${shown(other.name)} FROM ${sql}`,
       ),
     );
   }
   for (const table of tenantTables) {
     const name = `table ${shownName(table)}`;
     if (table.owner === role) {
-      const hint = `ALTER TABLE ${qualified(table.schema, table.name)} OWNER TO ${identifier(migrator.name)}`;
+      const hint = `ALTER TABLE ${qualified(table.schema, table.name)} OWNER TO ${shown(migrator.name)}`;
       found.push(finding('roleOwns', name, `${name} is owned by the application's role ${shown(role)}, which may take its policies away`, hint));
     }
     const [truncater] = table.truncaters;
     if (truncater !== undefined) {
-      const whom = truncater === 'PUBLIC' ? 'PUBLIC' : identifier(truncater);
+      const whom = truncater === 'PUBLIC' ? 'PUBLIC' : shown(truncater);
       const hint = `REVOKE TRUNCATE ON ${qualified(table.schema, table.name)} FROM ${whom}`;
       found.push(
         finding(

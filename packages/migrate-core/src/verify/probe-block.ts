@@ -4,17 +4,17 @@ import { doBlock, identifier, literal, qualified, textArray } from '../sql.ts';
 import { type ColumnFacts, forFormat, minimalInsert } from './minimal-row.ts';
 import type { TableFacts } from './tenant-facts.ts';
 
-/** What must not succeed, as the sentence that says that it did. */
+/** What must not succeed, as what the role was let do when it did. */
 export const ATTEMPTS = {
-  sees: 'sees rows of another tenant',
-  seesBlind: 'sees rows while it has none of its own',
-  seesNobody: 'sees rows without a tenant being set',
-  inserts: 'inserts a row as another tenant’s',
-  updates: 'updates another tenant’s row',
-  updatesBlind: 'updates another tenant’s row',
-  deletes: 'deletes another tenant’s row',
-  deletesBlind: 'deletes another tenant’s row',
-  givesAway: 'gives a row to another tenant',
+  sees: 'see rows of another tenant',
+  seesBlind: 'see rows where it has none of its own',
+  seesNobody: 'see rows while no tenant is set',
+  inserts: 'insert a row as another tenant’s',
+  updates: 'update another tenant’s row',
+  updatesBlind: 'update another tenant’s row',
+  deletes: 'delete another tenant’s row',
+  deletesBlind: 'delete another tenant’s row',
+  givesAway: 'give a row to another tenant',
 } as const;
 
 export type Attempt = keyof typeof ATTEMPTS;

@@ -10,7 +10,7 @@ import type { VerifyFinding } from './finding.ts';
 import type { ColumnFacts } from './minimal-row.ts';
 import { ATTEMPTS, probeBlock, type Attempt } from './probe-block.ts';
 import type { TableFacts } from './tenant-facts.ts';
-import { finding, shownName } from './tenant-rules.ts';
+import { finding, shown, shownName } from './tenant-rules.ts';
 
 export interface ProbeReport {
   /** Tables that were tried with two tenants. */
@@ -80,10 +80,10 @@ export async function probeTables(
     }
     const done = [...new Set((Object.keys(ATTEMPTS) as Attempt[]).filter((one) => reached(answer[one], one)).map((one) => ATTEMPTS[one]))];
     if (done.length > 0) {
-      const message = `tried out with two tenants, the role ${identifier(request.role)} in table ${name}: ${done.join('; ')}`;
+      const message = `table ${name} lets ${shown(request.role)} ${done.join(', ')}: it was tried with two tenants`;
       const leak = finding('leak', `table ${name}`, message, 'read its policies again: what they let through is more than one tenant’s rows');
       // What a policy that was allowed by name shows is meant to be seen; whether it is that policy is for a person to tell.
-      const meant = done.every((one) => one.startsWith('sees ')) && request.open(table);
+      const meant = done.every((one) => one.startsWith('see ')) && request.open(table);
       findings.push(meant ? { ...leak, severity: 'warning' } : leak);
     }
     // A role that does not even see its own rows shows nothing about those of others.
