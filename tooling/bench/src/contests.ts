@@ -14,6 +14,7 @@ import type { Contest, Contestant, Rival } from './contest.ts';
 import { connect, freshDatabases } from './databases.ts';
 import { fleetPending, fleetSmall, fleetStatus } from './fleet-contests.ts';
 import type { Folders } from './migrations.ts';
+import { provisionDatabase, provisionSchema } from './provision-contests.ts';
 
 const require = createRequire(import.meta.url);
 const migrateCommand = fileURLToPath(new URL('../../../packages/migrate-cli/bin/migrate.js', import.meta.url));
@@ -40,6 +41,8 @@ export const contests: Readonly<Record<string, (around: Surroundings) => Promise
   'fleet-pending': fleetPending,
   'fleet-small': fleetSmall,
   'fleet-status': fleetStatus,
+  'provision-schema': provisionSchema,
+  'provision-database': provisionDatabase,
 };
 
 function migrator(folder: string, connectTo: Connect): ReturnType<typeof createMigrator> {

@@ -46,6 +46,54 @@ export function makeSmallMigrations(count: number): Written[] {
   }));
 }
 
+/**
+ * The history of a service that is some years old, twelve migrations for each two tables: eight of them alter what is there, some of them what another one
+ * made before.
+ */
+export function makeLongHistory(count: number): Written[] {
+  return Array.from({ length: count }, (_, index) => {
+    const pair = Math.floor(index / 12);
+    const [table, other] = [`visits_${pair}`, `notes_${pair}`];
+    const [up, down] = (alterations(table, other)[index % 12] as readonly [string, string]) ?? ['', ''];
+    return { name: `${String(index + 1).padStart(4, '0')}_${table}_${index % 12}`, up: `${up};`, down: `${down};` };
+  });
+}
+
+function alterations(table: string, other: string): readonly (readonly [string, string])[] {
+  return [
+    [
+      `CREATE TABLE ${table} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, clinic_id bigint NOT NULL, name text NOT NULL, state text NOT NULL DEFAULT 'open', created_at timestamptz NOT NULL DEFAULT now())`,
+      `DROP TABLE ${table}`,
+    ],
+    [
+      `ALTER TABLE ${table} ADD COLUMN phone text; ALTER TABLE ${table} ADD CONSTRAINT ${table}_phone CHECK (phone ~ '^[+0-9]+$')`,
+      `ALTER TABLE ${table} DROP COLUMN phone`,
+    ],
+    [`ALTER TABLE ${table} ADD COLUMN weight numeric(5,1) NOT NULL DEFAULT 0`, `ALTER TABLE ${table} DROP COLUMN weight`],
+    [
+      `CREATE TABLE ${other} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, visit_id bigint NOT NULL REFERENCES ${table}, body text, kind int NOT NULL DEFAULT 1)`,
+      `DROP TABLE ${other}`,
+    ],
+    [`ALTER TABLE ${other} ALTER COLUMN kind TYPE bigint`, `ALTER TABLE ${other} ALTER COLUMN kind TYPE int`],
+    [`ALTER TABLE ${table} ALTER COLUMN name TYPE varchar(200)`, `ALTER TABLE ${table} ALTER COLUMN name TYPE text`],
+    [`CREATE INDEX ${table}_clinic ON ${table} (clinic_id, lower(name))`, `DROP INDEX ${table}_clinic`],
+    [`ALTER TABLE ${other} ADD COLUMN author_id bigint; CREATE INDEX ${other}_author ON ${other} (author_id)`, `ALTER TABLE ${other} DROP COLUMN author_id`],
+    [`ALTER TABLE ${table} DROP CONSTRAINT ${table}_phone; ALTER TABLE ${table} ADD CONSTRAINT ${table}_phone CHECK (phone <> '')`, `SELECT 1`],
+    [
+      `CREATE FUNCTION touch_${table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.created_at := now(); RETURN NEW; END $$; CREATE TRIGGER touch BEFORE UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION touch_${table}()`,
+      `DROP TRIGGER touch ON ${table}; DROP FUNCTION touch_${table}()`,
+    ],
+    [
+      `ALTER TABLE ${table} ALTER COLUMN weight TYPE numeric(6,2), ALTER COLUMN weight DROP DEFAULT`,
+      `ALTER TABLE ${table} ALTER COLUMN weight TYPE numeric(5,1)`,
+    ],
+    [
+      `ALTER TABLE ${other} RENAME COLUMN body TO text; ALTER TABLE ${other} ADD CONSTRAINT ${other}_text UNIQUE (visit_id, text)`,
+      `ALTER TABLE ${other} RENAME COLUMN text TO body`,
+    ],
+  ];
+}
+
 async function writeAll(folder: string, written: readonly Written[], text: (one: Written) => string): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const one of written) await writeFile(join(folder, `${one.name}.sql`), text(one));

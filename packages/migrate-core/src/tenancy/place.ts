@@ -13,12 +13,17 @@ export type PlaceKind = TenancyDefinition['mode'];
 const LONGEST_ID = 1_000;
 const LONGEST_NAME = 63;
 
+/** What is found under a template's name, half made, is dropped: it must be nobody's place. */
+const TEMPLATE = /_tpl_[0-9a-f]{20}(?:_new)?$/;
+
 /** The place that this id would get. Throws `invalidOptions` for what cannot be an id, or a tenant's place. */
 export function placeOf(id: string, kind: PlaceKind, place: ((id: string) => string) | undefined, reserved: readonly string[]): string {
   const whyNot = whyNotId(id);
   if (whyNot !== null) throw invalidTenant(id, `it cannot be a tenant’s id: ${whyNot}`);
   const name = place === undefined ? id : askFor(id, place);
-  const why = whyNotTenant(name, kind) ?? (reserved.includes(name) ? 'the service keeps its own things there' : null);
+  const why =
+    whyNotTenant(name, kind) ??
+    (reserved.includes(name) ? 'the service keeps its own things there' : TEMPLATE.test(name) ? 'templates have names that end so' : null);
   if (why === null) return name;
   const hint = place === undefined ? `give the tenant another id, or say with tenancy.place what its ${kind} is called` : undefined;
   throw invalidTenant(id, `${JSON.stringify(shortened(name))} cannot be its ${kind}: ${why}`, hint);

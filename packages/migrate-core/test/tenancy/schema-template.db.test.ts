@@ -2,7 +2,8 @@ import { testDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
 import { describeDifference, diffCatalogs, listSource, readCatalog } from '../../src/index.ts';
-import { clinicSource, required, tenancyOn } from '../support/tenancy.ts';
+import { clinicSource, required } from '../support/clinic.ts';
+import { tenancyOn } from '../support/tenancy.ts';
 import { connectTo, rows } from '../support/target.ts';
 
 const templates = `SELECT nspname AS name FROM pg_namespace WHERE nspname LIKE 'test\\_tpl\\_%' ORDER BY oid`;

@@ -1,0 +1,167 @@
+/** New tenants: a copy of a template against the migrations themselves, 300 of them behind each tenant. */
+
+import { join } from 'node:path';
+
+import { createFleet, createTenancy, directorySource, type DatabaseClient, type Fleet, type Tenancy } from '@org/migrate-core';
+import type { OwnServer } from '@org/test-postgres';
+import { runner } from 'node-pg-migrate';
+import pg from 'pg';
+
+import type { Contest, Contestant } from './contest.ts';
+import type { Surroundings } from './contests.ts';
+import { freshDatabases } from './databases.ts';
+import { makeLongHistory, writeSections, type Written } from './migrations.ts';
+
+const MIGRATIONS = 300;
+/** Tenants that one run makes, one after the other. */
+const TENANTS = 3;
+
+type Mode = 'schema' | 'database';
+
+export function provisionSchema(around: Surroundings): Promise<Contest> {
+  return provision(around, 'schema', 0.34);
+}
+
+export function provisionDatabase(around: Surroundings): Promise<Contest> {
+  return provision(around, 'database', 0.1);
+}
+
+async function provision({ server, base }: Surroundings, mode: Mode, reach: number): Promise<Contest> {
+  const written = makeLongHistory(MIGRATIONS);
+  const folder = join(base, `provision-${mode}`);
+  await writeSections(folder, written);
+  const service = freshDatabases(server, `provision_${mode}`);
+  await service.create();
+  const database = new URL(service.url()).pathname.slice(1);
+  const place = places(server, database, mode);
+  const tenancy = createTenancy({
+    service: 'bench',
+    tenancy: { mode, source: directorySource(folder), place: (id) => id },
+    connect: (name) => connectTo(server, name ?? database),
+  });
+  // Makes the template, which is not what is measured.
+  await tenancy.create(place.next());
+  const fleet = fleetOn(server, database, folder);
+  const anew = replays('migrate-core', place, (name) => replay(server, fleetOn(server, database, folder), database, mode, name));
+  const compiled = replays('migrate-core, compiled before', place, (name) => replay(server, fleet, database, mode, name));
+  const runners = replays('node-pg-migrate, runner', place, (name) => replayByRunner(server, folder, database, mode, name));
+  const alone = replays('the statements alone, a transaction each', place, (name) => replayAlone(server, written, database, mode, name));
+  return {
+    id: `provision-${mode}`,
+    work: `a new tenant’s ${mode}, ${MIGRATIONS} migrations behind it`,
+    ours: copies(tenancy, place),
+    rivals: [{ contestant: anew, reach }, ...[compiled, runners, alone].map((contestant) => ({ contestant, reach: null }))],
+    notes: [
+      `of the ${MIGRATIONS} migrations, two thirds are alterations; they make ${MIGRATIONS / 6} tables`,
+      'the copy: the whole call, with the registry, the lock and the log; the others: the place and its migrations',
+      'migrate-core sends them in one transaction; node-pg-migrate and the statements have one for each',
+    ],
+    end: async () => {
+      await place.dropAll();
+      await service.drop();
+    },
+  };
+}
+
+function copies(tenancy: Tenancy, place: Places): Contestant {
+  return {
+    name: 'a copy of the template',
+    where: 'in process',
+    repeats: TENANTS,
+    async run() {
+      for (let count = 0; count < TENANTS; count++) {
+        const { by, tenant } = await tenancy.create(place.next());
+        if (by !== 'template' || tenant.status !== 'active') throw new Error(`the tenant ${tenant.id} is ${tenant.status}, made by ${by}`);
+      }
+    },
+  };
+}
+
+function replays(name: string, place: Places, run: (name: string) => Promise<void>): Contestant {
+  return {
+    name: `replay: ${name}`,
+    where: 'in process',
+    repeats: TENANTS,
+    async run() {
+      for (let count = 0; count < TENANTS; count++) await run(place.next());
+    },
+  };
+}
+
+function fleetOn(server: OwnServer, database: string, folder: string): Fleet {
+  return createFleet({ service: 'bench', source: directorySource(folder), targets: () => [], connect: (name) => connectTo(server, name ?? database) });
+}
+
+async function makePlace(server: OwnServer, database: string, mode: Mode, name: string): Promise<void> {
+  const client = await connectTo(server, database);
+  await client.query(`CREATE ${mode} "${name}"`);
+  await client.end();
+}
+
+async function replay(server: OwnServer, fleet: Fleet, database: string, mode: Mode, name: string): Promise<void> {
+  await makePlace(server, database, mode, name);
+  const migrator = await fleet.migrator({ tenant: name, [mode]: name });
+  expectAll((await migrator.up()).applied.length);
+}
+
+async function replayByRunner(server: OwnServer, dir: string, database: string, mode: Mode, name: string): Promise<void> {
+  await makePlace(server, database, mode, name);
+  const client = await connectTo(server, mode === 'schema' ? database : name);
+  const schema = mode === 'schema' ? name : 'public';
+  const done = await runner({
+    dbClient: client,
+    dir,
+    schema,
+    migrationsSchema: schema,
+    direction: 'up',
+    migrationsTable: 'done',
+    log: () => undefined,
+    logger: silent,
+  });
+  await client.end();
+  expectAll(done.length);
+}
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+async function replayAlone(server: OwnServer, written: readonly Written[], database: string, mode: Mode, name: string): Promise<void> {
+  await makePlace(server, database, mode, name);
+  const client = await connectTo(server, mode === 'schema' ? database : name);
+  if (mode === 'schema') await client.query(`SET search_path = "${name}"`);
+  await client.query('CREATE TABLE done (name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())');
+  for (const one of written) await client.query(`BEGIN;\n${one.up}\nINSERT INTO done (name) VALUES ('${one.name}');\nCOMMIT`);
+  await client.end();
+}
+
+function expectAll(applied: number): void {
+  if (applied !== MIGRATIONS) throw new Error(`${MIGRATIONS} migrations were to be applied, and ${applied} were`);
+}
+
+interface Places {
+  next(): string;
+  dropAll(): Promise<void>;
+}
+
+function places(server: OwnServer, database: string, mode: Mode): Places {
+  let count = 0;
+  return {
+    next: () => `${database}_${++count}`,
+    async dropAll() {
+      // Schemas go with the service's database.
+      if (mode === 'schema') return;
+      const client = await connectTo(server, 'postgres');
+      const { rows } = await client.query<{ datname: string }>(`SELECT datname FROM pg_database WHERE starts_with(datname, $1)`, [`${database}_`]);
+      for (const { datname } of rows) {
+        await client.query(`ALTER DATABASE "${datname}" IS_TEMPLATE false`);
+        await client.query(`DROP DATABASE "${datname}" WITH (FORCE)`);
+      }
+      await client.end();
+    },
+  };
+}
+
+async function connectTo({ host, port, user, password }: OwnServer, database: string): Promise<pg.Client & DatabaseClient> {
+  const client = new pg.Client({ host, port, user, password, database });
+  await client.connect();
+  return client as pg.Client & DatabaseClient;
+}
