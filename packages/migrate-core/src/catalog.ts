@@ -37,8 +37,13 @@ export interface Catalog {
 export async function readCatalog(reader: CatalogReader, options: CatalogOptions): Promise<Catalog> {
   const { rows } = await reader.query(catalogQuery, [options.schema, options.exclude ?? []]);
   const { entries } = rows[0] as { entries: string | null };
+  return catalogFrom(entries, options.schema);
+}
+
+/** A schema's catalogue from the query's answer: `null` where there is no such schema. */
+export function catalogFrom(entries: string | null, schema: string): Catalog {
   const parsed = entries === null ? [] : (JSON.parse(entries) as CatalogRow[]);
-  return catalogOf(parsed.flatMap((row) => linesOf(row, options.schema)));
+  return catalogOf(parsed.flatMap((row) => linesOf(row, schema)));
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import type { FleetTarget } from '../fleet/target.ts';
 import { checkTarget } from '../fleet/target.ts';
+import type { Catalog } from '../catalog.ts';
 import { MigrationError } from '../errors.ts';
 import { Session, type ServerError } from '../session.ts';
 import type { FleetVerifyOptions } from '../verify.ts';
@@ -10,6 +11,8 @@ import { Verifier, type TargetVerification } from './verifier.ts';
 
 /** A server process keeps what it learned of every table it met: after so many schemas a fresh one is cheaper. */
 const LONGEST_USE = 200;
+/** So many catalogues are read by one message. Their tables are locked, as by a query, until it ends. */
+const TOGETHER = 20;
 
 /** As they come, not in the order of the targets. Throws for what is about all of them: the signal, a source that cannot be read. */
 export async function* verifyTargets(options: FleetVerifyOptions): AsyncGenerator<TargetVerification, void, undefined> {
@@ -64,11 +67,13 @@ async function verifyPiece(
   const results: TargetVerification[] = [];
   let session: Session | null = null;
   try {
-    for (const target of targets) {
+    let known: ReadonlyMap<string, Catalog> = new Map();
+    for (const [index, target] of targets.entries()) {
       signal?.throwIfAborted();
       try {
         session ??= await Session.open(() => connect(target.database ?? null));
-        results.push(await verifier.verify(session, target));
+        if (index % TOGETHER === 0) known = await verifier.catalogs(session, targets.slice(index, index + TOGETHER));
+        results.push(await verifier.verify(session, target, known.get(target.schema ?? 'public')));
       } catch (error) {
         if (signal?.aborted === true || (error instanceof MigrationError && error.code === 'aborted')) throw error;
         results.push(unreadable(target, error));

@@ -1,6 +1,6 @@
 /** Verifies target after target of one source. What the applied migrations make is found out once for each distinct history. */
 
-import { type Catalog, readCatalog } from '../catalog.ts';
+import { type Catalog, type CatalogReader, readCatalog } from '../catalog.ts';
 import { readLines } from '../catalog/line.ts';
 import type { ConnectTo } from '../check/scratch.ts';
 import type { FleetTarget } from '../fleet/target.ts';
@@ -10,6 +10,7 @@ import { plan, type Problem } from '../plan.ts';
 import type { RowLevelSecurityDefinition } from '../service.ts';
 import type { Session } from '../session.ts';
 import { literal } from '../sql.ts';
+import { readCatalogs } from './catalogs.ts';
 import { comparable, driftFindings, invalidIndexFinding } from './drift.ts';
 import { inOrder, type VerifyFinding } from './finding.ts';
 import type { ProbeReport } from './probe.ts';
@@ -68,18 +69,28 @@ export class Verifier {
     this.#options = options;
   }
 
-  /** @param session On the target's database. */
-  async verify(session: Session, target: Omit<FleetTarget, 'tenant'> & { readonly tenant: string | null }): Promise<TargetVerification> {
-    const { service, history = {}, requiredTables = [] } = this.#options;
+  /** What several schemas of one database hold, for `verify`; nothing where they cannot be read together. */
+  async catalogs(session: Session, targets: readonly FleetTarget[]): Promise<ReadonlyMap<string, Catalog>> {
+    const schemas = targets.flatMap(({ schema }) => schema ?? []);
+    if (schemas.length < 2) return new Map();
+    try {
+      return await readCatalogs(session, schemas, historyNames(this.#table));
+    } catch (error) {
+      // One of them may be locked, or broken: then one by one, where it is that one's own.
+      if (session.lost !== null) throw error;
+      return new Map();
+    }
+  }
+
+  /** @param session On the target's database. @param known Its catalogue, where it was read already. */
+  async verify(session: Session, target: Omit<FleetTarget, 'tenant'> & { readonly tenant: string | null }, known?: Catalog): Promise<TargetVerification> {
+    const { history = {}, requiredTables = [] } = this.#options;
     const { schema = 'public', database = null, tenant } = target;
-    const table = history.table ?? `schema_migrations_${service}`;
+    const table = this.#table;
     const own = schema !== 'public' && tenant !== null;
     const tables = historyTables(history.schema ?? schema, table, own ? (history.scriptsSchema ?? 'public') : undefined);
     const base = { tenant, database, schema };
-    const catalog = await readCatalog(
-      { query: (text, values) => session.query({ text, values }) as Promise<{ rows: unknown[] }> },
-      { schema, exclude: historyNames(table) },
-    );
+    const catalog = known ?? (await readCatalog(readerOn(session), { schema, exclude: historyNames(table) }));
     if (catalog.text === '') return { ...base, findings: [gone(schema)], probe: null };
     const snapshot = await readHistory(session, tables);
     const findings: VerifyFinding[] = [...(await this.#historyFindings(snapshot, tables))];
@@ -95,6 +106,10 @@ export class Verifier {
     }
     const isolation = await this.#rowLevelSecurity(session, schema, table, catalog);
     return { ...base, findings: inOrder([...findings, ...isolation.findings]), probe: isolation.probe };
+  }
+
+  get #table(): string {
+    return this.#options.history?.table ?? `schema_migrations_${this.#options.service}`;
   }
 
   async #historyFindings(snapshot: HistorySnapshot, tables: HistoryTables): Promise<VerifyFinding[]> {
@@ -142,10 +157,7 @@ export class Verifier {
       driftFindings(comparable(made, state.owner), comparable(there, state.owner), schema === null ? extent : 'own', schema);
     const found = compare(expected.catalog, catalog, null);
     for (const [schema, made] of expected.others) {
-      const there = await readCatalog(
-        { query: (text, values) => session.query({ text, values }) as Promise<{ rows: unknown[] }> },
-        { schema, exclude: historyNames(tables.table) },
-      );
+      const there = await readCatalog(readerOn(session), { schema, exclude: historyNames(tables.table) });
       found.push(...compare(made, there, shown(schema)));
     }
     if (extent === 'own') {
@@ -197,6 +209,10 @@ export class Verifier {
     if (report.findings.length === 0) this.#verified.add(catalog.hash);
     return report;
   }
+}
+
+function readerOn(session: Session): CatalogReader {
+  return { query: (text, values) => session.query({ text, values }) as Promise<{ rows: unknown[] }> };
 }
 
 interface TargetState {

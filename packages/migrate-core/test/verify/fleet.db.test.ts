@@ -132,6 +132,27 @@ test('row-level security is verified once for each catalogue, and for each that 
   });
 });
 
+test('public in a tenant’s migrations is the tenant’s schema in the replay as well, also by what was stored', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({
+    '0001_team.sql': 'CREATE TABLE public.team (id serial PRIMARY KEY); CREATE INDEX CONCURRENTLY team_id ON public.team (id);',
+    '0002_count.sql': `CREATE FUNCTION public.members() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM public.team'; CREATE VIEW public.everyone AS SELECT id FROM public.team;`,
+  });
+  const client = await db.connect();
+  for (const name of names) await client.query(`CREATE SCHEMA ${name}`);
+  const options = on(db, place.path);
+  await createFleet(options).up();
+  expect(await collect(options)).toEqual(Object.fromEntries(names.map((name) => [name, []])));
+  await place.remove('0002_count.sql');
+  await client.query('DROP VIEW clinic_b.everyone');
+  const found = await collect(on(db, place.path));
+  expect(found['clinic_a']).toEqual([['unknownApplied', 'migration 0002_count']]);
+  expect(found['clinic_b']).toEqual([
+    ['drift', 'view everyone'],
+    ['unknownApplied', 'migration 0002_count'],
+  ]);
+});
+
 test('a signal ends it', async () => {
   await using db = await testDatabase();
   await using place = await folder(files);
