@@ -82,6 +82,21 @@ test('with --json the document is alone on standard output', async () => {
   ]);
 });
 
+test('of migrations that are for tenants with a schema each, what they say of public is tried and told', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_a.sql': 'CREATE TABLE "public"."a" (id int);\n-- Down Migration\nDROP TABLE public.a;\n',
+    '0002_b.sql': `SELECT 1 FROM information_schema.tables WHERE table_schema = 'public';\n-- Down Migration\nSELECT 1;\n`,
+  });
+  const words = ['check', '--dir', '.', '--url', db.url, '--tenant-schemas', 'SELECT 1'];
+  const { code, out } = await migrate(files.path, words);
+  expect(out).toContain('! 0002_b: left as it is for tenants: public in a string');
+  expect(out).toContain('0002_b.sql:1:63\n');
+  expect(out).toContain('up, down and up again: 2 of 2 left everything as it was');
+  expect(code).toBe(0);
+  expect((await migrate(files.path, [...words, '--schema', 'x'])).code).toBe(2);
+});
+
 test('without a server the files are checked all the same', async () => {
   await using files = await folder({ ...sound, '0002_b.sql': '-- Up Migration\nSELECT 1;\nSELEC 2;\n' });
   const broken = await migrate(files.path, ['check', '--dir', '.']);

@@ -3,7 +3,7 @@
 import type { Catalog, CatalogOptions, CatalogReader } from './catalog.ts';
 import type { MigrationSource } from './migration.ts';
 import type { RoundTripOptions, RoundTripReport } from './check/round-trip.ts';
-import type { SourceCheck } from './check/source-check.ts';
+import type { SourceCheck, SourceCheckOptions } from './check/source-check.ts';
 
 /** See `catalog.ts`: the fingerprint of one schema, equal for equal schemas. */
 export async function readCatalog(reader: CatalogReader, options: CatalogOptions): Promise<Catalog> {
@@ -16,8 +16,8 @@ export async function readDatabaseCatalog(reader: CatalogReader, options: { read
 }
 
 /** See `source-check.ts`: everything that can be said of a source without a server. */
-export async function checkSource(source: MigrationSource): Promise<SourceCheck> {
-  return (await import('./check/source-check.ts')).checkSource(source);
+export async function checkSource(source: MigrationSource, options: SourceCheckOptions = {}): Promise<SourceCheck> {
+  return (await import('./check/source-check.ts')).checkSource(source, options);
 }
 
 /** See `round-trip.ts`: every migration up, down and up again on a scratch database. */

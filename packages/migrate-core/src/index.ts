@@ -31,7 +31,7 @@ export type { ConnectTo } from './check/scratch.ts';
 export { directorySource } from './source/directory.ts';
 export { listSource } from './source/list.ts';
 export type { ListedMigration } from './source/list.ts';
-export type { SourceCheck, SourceFinding } from './check/source-check.ts';
+export type { SourceCheck, SourceCheckOptions, SourceFinding } from './check/source-check.ts';
 export type { RepairReport, RepairRequest } from './repair.ts';
 export { planAdoption } from './adopt.ts';
 export type { Adoption, AdoptionOptions } from './adoption/adoption.ts';

@@ -7,12 +7,12 @@ import { expect, test } from 'vitest';
 import { checkSource } from '../src/check/source-check.ts';
 import { directorySource } from '../src/source/directory.ts';
 
-async function findingsOf(files: Readonly<Record<string, string>>): Promise<string[]> {
+async function findingsOf(files: Readonly<Record<string, string>>, schema?: string): Promise<string[]> {
   const path = await mkdtemp(join(tmpdir(), 'check-'));
   try {
     await mkdir(path, { recursive: true });
     for (const [name, text] of Object.entries(files)) await writeFile(join(path, name), text);
-    const { findings } = await checkSource(directorySource(path));
+    const { findings } = await checkSource(directorySource(path), { schema });
     return findings.map(({ severity, code, migration, file, position }) =>
       [severity, code, migration, file === null ? null : basename(file), position === null ? null : `${position.line}:${position.column}`].join(' '),
     );
@@ -23,6 +23,20 @@ async function findingsOf(files: Readonly<Record<string, string>>): Promise<stri
 
 test('a sound folder has no finding', async () => {
   expect(await findingsOf({ '0001_a.sql': '-- Up Migration\nSELECT 1;\n-- Down Migration\nSELECT 2;\n' })).toEqual([]);
+});
+
+test('of a tenant’s migrations, what nobody can decide is a warning with its place, and what is not parsed an error', async () => {
+  const files = {
+    '0001_a.sql': '-- 😀\nCREATE TABLE public.a (id int);\n-- Down Migration\nDROP TABLE public.a;\n',
+    '0002_b.sql': `INSERT INTO public.a VALUES (1);\nDO $$ BEGIN\n  EXECUTE format('DROP TABLE public.%I', 'b');\nEND $$;\n-- Down Migration\nSELECT 1 FROM pg_class WHERE relname = 'a';\n`,
+    '0003_c.sql': '-- migrate: parse=off\nSELECT 1;\nSELECT * FROM public.a;\n',
+  };
+  expect(await findingsOf(files)).toEqual([]);
+  expect(await findingsOf(files, 'clinic')).toEqual([
+    'warning undecided 0002_b 0002_b.sql 3:30',
+    'warning undecided 0002_b 0002_b.sql 6:15',
+    'error invalidMigration 0003_c 0003_c.sql 3:15',
+  ]);
 });
 
 test('a template that nobody filled in is found', async () => {

@@ -140,7 +140,7 @@ test('what cannot be decided stays, and is told once with its place, not once fo
   await makeSchemas(db);
   const { fleet, notices } = fleetOn(db, directorySource(files.path));
   expect(await fleet.up()).toMatchObject({ counts: { applied: 2 } });
-  expect(notices).toEqual([expect.stringMatching(/0001_a\.sql:3:37: public is left as it is: it stands in a string/)]);
+  expect(notices).toEqual([expect.stringMatching(/0001_a\.sql:3:37: left as it is for tenants: public in a string/)]);
 });
 
 test('what is not parsed and names public is refused with its place; without it, it runs', async () => {

@@ -50,7 +50,8 @@ export async function checkPart(invocation: Invocation, service: Service, source
   let migrations = 0;
   let findings: readonly Finding[] = [];
   try {
-    const { listing, findings: offline } = await checkSource(migrationSource);
+    const place = source === 'shared' ? placeOfShared(service) : placeOfTenant(invocation, service);
+    const { listing, findings: offline } = await checkSource(migrationSource, { schema: place.schema });
     migrations = listing.migrations.length;
     findings = offline;
     const without = reasonWithout(invocation, service, migrations, offline) ?? (source === 'tenant' ? brokenGround(shared) : null);
@@ -63,7 +64,7 @@ export async function checkPart(invocation: Invocation, service: Service, source
       order: service.input.definition.order,
       signal: invocation.signal,
       onMigration: (name, index, count) => progress.show(`${printable(service.name)}: up, down and up again, ${index + 1} of ${count}: ${printable(name)}`),
-      ...(source === 'shared' ? placeOfShared(service) : placeOfTenant(invocation, service)),
+      ...place,
     });
     return { ...part, migrations, findings: [...findings, ...roundTrip.findings], roundTrip, without: null, error: null };
   } catch (thrown) {
@@ -92,7 +93,7 @@ function placeOfTenant(invocation: Invocation, service: Service): Pick<RoundTrip
     history: { table: service.history.table },
     prepare: async (connect) => {
       if (extensions.length > 0) await installExtensions(connect, extensions, extensionsSchema);
-      if (mode === 'schema') await migrateShared(invocation, service, connect);
+      if (mode === 'schema' && service.tenants !== null) await migrateShared(invocation, service, connect);
     },
   };
 }

@@ -5,6 +5,7 @@ import type { RequirementProblem } from '@org/migrate-core';
 import { checkPart, isRoundTrip, type CheckedPart, type Finding } from '../check/part.ts';
 import type { CommandModule } from '../commands.ts';
 import { exit, exitCodeOf } from '../exit.ts';
+import { tenantQuery } from '../fleet/tenant-list.ts';
 import type { Invocation } from '../invocation.ts';
 import { outputOptions, placeOptions, type SourceName } from '../options.ts';
 import { renderError } from '../render/error.ts';
@@ -18,12 +19,14 @@ import { findWorkspace, shown } from '../workspace.ts';
 export const command: CommandModule = {
   help: `Without a server: every file is parsed, names and numbers are looked at, directives are known ones, and what services require
 of each other can be brought in an order. Then, where a server is at hand, every migration goes up, down and up again on a scratch
-database that is dropped at the end, and the whole schema is compared in between. Of a service with tenants, what each of them has is tried in a schema, or a database, of its own.`,
-  options: [...placeOptions, 'source', ...outputOptions],
+database that is dropped at the end, and the whole schema is compared in between. Of a service with tenants, what each of them has is tried in a schema, or a database, of its own;
+what it says of the schema public, and nobody can tell whether the tenant's is meant, is a warning.`,
+  options: [...placeOptions, 'tenantSchemas', 'source', ...outputOptions],
   examples: [
     ['migrate check', 'everything, for every service'],
     ['migrate check --service patient --json', 'one service, for a program'],
     ['migrate check --dir ./migrations --url postgres://…', 'a folder, with a server for the round trip'],
+    ['migrate check --dir ./migrations --tenant-schemas "SELECT schema_name FROM tenants"', 'a folder that is for each of these schemas'],
   ],
   run: runCheck,
 };
@@ -33,9 +36,10 @@ async function runCheck(invocation: Invocation): ReturnType<CommandModule['run']
   const broken = await brokenGraph(invocation);
   const selection = broken === null ? await selectServices(invocation) : null;
   const scope: Scope = selection === null ? { kind: 'services', shared: [], tenants: [] } : scopeOf(options, selection, 'both');
+  if (scope.kind === 'query') tenantQuery(options);
   const checks: CheckedPart[] = [];
   for (const service of selection?.services ?? []) {
-    for (const source of scope.kind === 'query' ? [] : sourcesOf(scope, service)) {
+    for (const source of sourcesOf(scope, service)) {
       const shared = checks.find((one) => one.service === service) ?? null;
       const part = await checkPart(invocation, service, source, shared);
       checks.push(part);
@@ -54,7 +58,10 @@ async function runCheck(invocation: Invocation): ReturnType<CommandModule['run']
   return errors > 0 ? exit.failed : exit.done;
 }
 
-function sourcesOf({ shared, tenants }: Extract<Scope, { kind: 'services' }>, service: Service): SourceName[] {
+/** The query itself is not asked: whoever the tenants are, their migrations are the same. */
+function sourcesOf(scope: Scope, service: Service): SourceName[] {
+  if (scope.kind === 'query') return ['tenant'];
+  const { shared, tenants } = scope;
   return [...(shared.includes(service) ? (['shared'] as const) : []), ...(tenants.includes(service) ? (['tenant'] as const) : [])];
 }
 

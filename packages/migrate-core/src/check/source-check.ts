@@ -3,13 +3,15 @@
 import { MigrationError, type SourcePosition } from '../errors.ts';
 import type { CompiledMigration, LiveScript, MigrationSource, Script, SourceListing } from '../migration.ts';
 import { positionIn } from '../position.ts';
+import { tenantFindings } from './tenant-findings.ts';
 
 export interface SourceFinding {
   /**
    * `duplicate`: a number or name that occurs twice. `invalidMigration`: what cannot be read, parsed or loaded. `ignored`: a file that is no
-   * migration. `empty`: there is no migration at all, or one without a statement.
+   * migration. `empty`: there is no migration at all, or one without a statement. `undecided`: what of a tenant's migration stays as it is, since nobody can
+   * tell whether its schema is meant.
    */
-  readonly code: 'duplicate' | 'invalidMigration' | 'ignored' | 'empty';
+  readonly code: 'duplicate' | 'invalidMigration' | 'ignored' | 'empty' | 'undecided';
   readonly severity: 'error' | 'warning';
   /** `null` where it is no migration's. */
   readonly migration: string | null;
@@ -24,15 +26,22 @@ export interface SourceCheck {
   readonly findings: readonly SourceFinding[];
 }
 
+export interface SourceCheckOptions {
+  /** Where it runs. Default `public`; elsewhere, what it says of `public` is looked at. */
+  readonly schema?: string | undefined;
+}
+
 /**
  * Compiles every migration and tells every problem at once.
  * @throws MigrationError `invalidOptions` when the source cannot be read at all.
  */
-export async function checkSource(source: MigrationSource): Promise<SourceCheck> {
+export async function checkSource(source: MigrationSource, { schema = 'public' }: SourceCheckOptions = {}): Promise<SourceCheck> {
   const listing = await source.list();
   const files = new Map(listing.migrations.map((one) => [one.name, one.file]));
   const findings: SourceFinding[] = listing.problems.map(({ code, name, message }) => error(code, name, message, files.get(name) ?? null));
-  findings.push(...(await compileAll(source, listing, files)));
+  const { compiled, findings: offline } = await compileAll(source, listing, files);
+  findings.push(...offline);
+  if (schema !== 'public') findings.push(...(await tenantFindings(compiled, files)));
   for (const { path, reason } of listing.ignored) {
     findings.push({ code: 'ignored', severity: 'warning', migration: null, message: `not a migration: ${reason}`, hint: null, file: path, position: null });
   }
@@ -50,7 +59,11 @@ export async function checkSource(source: MigrationSource): Promise<SourceCheck>
   return { listing, findings };
 }
 
-async function compileAll(source: MigrationSource, listing: SourceListing, files: ReadonlyMap<string, string | null>): Promise<SourceFinding[]> {
+async function compileAll(
+  source: MigrationSource,
+  listing: SourceListing,
+  files: ReadonlyMap<string, string | null>,
+): Promise<{ readonly compiled: readonly CompiledMigration[]; readonly findings: readonly SourceFinding[] }> {
   const compile = async (names: readonly string[]): Promise<readonly CompiledMigration[] | MigrationError> => {
     try {
       return await source.compile(names);
@@ -78,7 +91,7 @@ async function compileAll(source: MigrationSource, listing: SourceListing, files
       if (refused !== null) findings.push(refused);
     }
   }
-  return findings;
+  return { compiled, findings };
 }
 
 /** A template that nobody filled in would be recorded as applied, and what is written into it later would never run. */

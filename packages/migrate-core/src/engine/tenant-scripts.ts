@@ -8,7 +8,7 @@ import type { Session } from '../session.ts';
 import { addScript } from '../source/tenant-schema/created-in.ts';
 import { CreatedNames } from '../source/tenant-schema/created.ts';
 import { liveFor } from '../source/tenant-schema/live.ts';
-import { mayMention } from '../source/tenant-schema/places.ts';
+import { mayName } from '../source/tenant-schema/places.ts';
 import type { TenantSchema } from '../source/tenant-schema/template.ts';
 import { TenantScript } from '../source/tenant-schema/tenant-script.ts';
 import { compileSql } from '../source/script.ts';
@@ -70,7 +70,7 @@ export class TenantScripts {
     this.#told.add(key);
     const told = undecided.slice(0, MOST_TOLD).map(({ start, reason }) => {
       const { file, line, column } = positionIn(script, start);
-      return `${file === null ? 'line ' : `${file}:`}${line}:${column}: public is left as it is: ${reason}`;
+      return `${file === null ? 'line ' : `${file}:`}${line}:${column}: left as it is for tenants: ${reason}`;
     });
     const rest = undecided.length - told.length;
     return rest === 0 ? told : [...told, `and ${rest} more such place${rest === 1 ? '' : 's'}: migrate check tells them all`];
@@ -88,7 +88,7 @@ export class TenantScripts {
   async #make(script: Script): Promise<TenantScript> {
     // Most sources never name a schema: nobody has to know what they make.
     const concerned = script.statements.some(
-      ({ text, transaction, kind }) => mayMention(text) || transaction === 'forbidden' || /^(?:Reindex|Cluster)/.test(kind),
+      ({ text, transaction, kind }) => mayName(text) || transaction === 'forbidden' || /^(?:Reindex|Cluster)/.test(kind),
     );
     if (!concerned) return TenantScript.of(script, new CreatedNames());
     return TenantScript.of(script, await this.#names());

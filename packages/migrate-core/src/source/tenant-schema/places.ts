@@ -3,6 +3,7 @@
 import { parse } from '../parser.ts';
 import type { CreatedNames } from './created.ts';
 import { outermost, placeOf, type Inner, type Layer } from './literal.ts';
+import { lookupsIn, mayLookUp } from './lookup.ts';
 import { Marks, wordsOf, type Word } from './mark.ts';
 import { fragmentsOf, parseFragment, type Fragment } from './plpgsql.ts';
 import { eachText, type Use } from './use.ts';
@@ -20,11 +21,11 @@ export interface Place {
   readonly layers: readonly Layer[];
 }
 
-/** A mention of `public` of which nobody can tell whether the tenant's schema is meant. */
+/** A mention of `public` of which nobody can tell whether the tenant's schema is meant; or a query that may find another tenant's object. */
 export interface Undecided {
   /** UTF-16 offset in the text. */
   readonly start: number;
-  /** A clause: why it is left as it is. */
+  /** Why it is left as it is. */
   readonly reason: string;
 }
 
@@ -33,9 +34,14 @@ export interface Found {
   readonly undecided: readonly Undecided[];
 }
 
+/** Whether a text can name the schema, so that what is made in it has to be known. */
+export function mayName(text: string): boolean {
+  return /public|u&["']/i.test(text);
+}
+
 /** Whether a text can have any such place: most have none, and are not looked at further. */
 export function mayMention(text: string): boolean {
-  return /public|u&["']|create\s+extension/i.test(text);
+  return mayName(text) || /create\s+extension/i.test(text) || mayLookUp(text);
 }
 
 /**
@@ -52,7 +58,9 @@ const NESTING_LIMIT = 8;
 const IN_SQL = /(?<![\w$."])(?:public|"public")\s*\.|\bschema\s+(?:public|"public")|\bsearch_path\b[^;]*\bpublic\b/i;
 const ALONE = /^\s*(?:public|"public")\s*$/i;
 
-const DYNAMIC = 'it stands in a string: whether that becomes SQL, and what then is meant, shows only when it runs';
+const DYNAMIC = 'public in a string: whether that becomes SQL, and what then is meant, shows only when it runs';
+const SHARED = 'public in a setting of a role or a database, which holds for every tenant';
+const NOT_PARSED = 'public in a body that cannot be parsed';
 
 class Search implements Found {
   readonly places: Place[] = [];
@@ -73,6 +81,7 @@ class Search implements Found {
     const uses = new Uses(marks);
     for (const { kind, node, start, end } of answer.statements) {
       uses.note({ [kind]: node }, marked.slice(start, end));
+      this.#lookups({ [kind]: node }, inner, marks.offsetBefore(start), marks.offsetBefore(end));
       if (kind === 'CreateExtensionStmt' && !JSON.stringify(node).includes('"defname":"schema"')) this.#extension(inner, marks, end);
     }
     for (const word of marks.words) await this.#decide(word, inner, uses, level);
@@ -89,14 +98,27 @@ class Search implements Found {
   async #plpgsql(inner: Inner, statement: (body: string) => string, level: number): Promise<void> {
     const marks = new Marks(inner.value, mentions(inner), level);
     const fragments = await fragmentsOf(statement(inDollars(marks.text)));
-    if (fragments === null) return this.#listAll(marks.words, inner, 'the body around it cannot be parsed');
+    if (fragments === null) return this.#listAll(marks.words, inner, NOT_PARSED);
     const uses = new Uses(marks);
     for (const fragment of fragments) {
-      if (marks.wordsIn(fragment.text).length === 0) continue;
       if (fragment.kind === 'remark') uses.noteRemark(fragment.text);
-      else uses.noteFragment(fragment, await parseFragment(fragment));
+      else if (marks.wordsIn(fragment.text).length > 0 || mayLookUp(fragment.text)) {
+        const statements = await parseFragment(fragment);
+        uses.noteFragment(fragment, statements);
+        for (const { kind, node } of statements ?? []) this.#lookups({ [kind]: node }, inner, 0, inner.value.length);
+      }
     }
     for (const word of marks.words) await this.#decide(word, inner, uses, level);
+  }
+
+  #lookups(tree: unknown, inner: Inner, from: number, to: number): void {
+    const lookups = lookupsIn(tree);
+    if (lookups.length === 0) return;
+    const words = wordsOf(inner).filter((word) => word.kind === 'name' && word.start >= from && word.end <= to);
+    for (const catalog of lookups) {
+      const word = words.find(({ value, start }) => value === catalog && !this.undecided.some((one) => one.start === placeOf(inner, start)));
+      if (word !== undefined) this.#list(word.start, inner, `${catalog} is asked for a name in any schema, and may find another tenant’s`);
+    }
   }
 
   async #decide(word: Word, inner: Inner, uses: Uses, level: number): Promise<void> {
@@ -114,8 +136,8 @@ class Search implements Found {
         return this.#reference(word, word.inner, noted.use.of);
       case 'body':
         if (noted.use.language === 'plpgsql') await this.#plpgsql(word.inner, (body) => uses.replace(noted.statement, word, body), level + 1);
-        else if (noted.use.language !== 'sql') this.#string(word, `the body is in ${noted.use.language}, which is not looked into`);
-        else if (!(await this.script(word.inner, level + 1))) this.#listAll(mentions(word.inner), word.inner, 'the body around it cannot be parsed');
+        else if (noted.use.language !== 'sql') this.#string(word, `public in a body in ${noted.use.language}, which is not looked into`);
+        else if (!(await this.script(word.inner, level + 1))) this.#listAll(mentions(word.inner), word.inner, NOT_PARSED);
         return;
       case 'executed':
         if (!(await this.script(word.inner, level + 1))) this.#string(word, DYNAMIC);
@@ -123,7 +145,7 @@ class Search implements Found {
       case 'remark':
         return;
       case 'shared':
-        return this.#list(word.start, inner, 'a setting of a role or a database holds for every tenant');
+        return this.#list(word.start, inner, SHARED);
       case 'value':
         return this.#string(word, DYNAMIC, 'alone too');
       default:
@@ -136,16 +158,16 @@ class Search implements Found {
       case 'qualifier':
         if (this.#known.has(use.of, use.name)) this.#put(word.start, word.end, 'schema', inner);
         else if (!this.#known.complete)
-          this.#list(word.start, inner, `whether these migrations make ${use.name} cannot be told: some of them decide only when they run`);
+          this.#list(word.start, inner, `public.${use.name}: whether these migrations make it cannot be told, since some of them decide only when they run`);
         return;
       case 'schema':
         return this.#put(word.start, word.end, 'schema', inner);
       case 'path':
         return this.#put(word.start, word.end, 'path', inner);
       case 'shared':
-        return this.#list(word.start, inner, 'a setting of a role or a database holds for every tenant');
+        return this.#list(word.start, inner, SHARED);
       case undefined:
-        return this.#list(word.start, inner, 'what it names cannot be told');
+        return this.#list(word.start, inner, 'public: what it names cannot be told');
       default:
         return;
     }
@@ -159,7 +181,8 @@ class Search implements Found {
       else if (of !== 'schema' && second?.isPart === true) this.#name(first, inside, { kind: 'qualifier', of, name: second.value });
     }
     // The types of a function's arguments.
-    for (const other of rest) if (other.value === 'public' && !other.isPart) this.#list(other.start, inside, 'it stands behind the name that is looked up');
+    for (const other of rest)
+      if (other.value === 'public' && !other.isPart) this.#list(other.start, inside, 'public in the arguments of a function that a string names');
   }
 
   #put(start: number, end: number, form: Place['form'], inner: Inner): void {

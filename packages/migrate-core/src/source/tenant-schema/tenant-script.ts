@@ -136,7 +136,7 @@ function unparsed(script: Script, { text, start }: Statement): Found {
   const undecided: Undecided[] = [];
   for (const word of wordsOf(outermost(text))) {
     if (word.kind === 'string' && /(?:public|"public")\s*\./i.test(word.value))
-      undecided.push({ start: word.start, reason: 'the statement around it is not parsed' });
+      undecided.push({ start: word.start, reason: 'public in a string of a statement that is not parsed' });
     if (word.kind === 'string' || word.value !== 'public') continue;
     const isSchema = /^\s*\./.test(text.slice(word.end)) || /\b(?:schema|search_path\b[^;]*)\s*$/i.test(text.slice(0, word.start));
     if (!isSchema) continue;

@@ -202,7 +202,24 @@ describe('what cannot be decided is told, and stays', () => {
     expect(found?.places).toEqual([]);
     expect(found?.undecided).toHaveLength(1);
     expect(found?.undecided[0]?.reason).toContain(reason);
-    expect(sql.slice(found?.undecided[0]?.start)).toMatch(/^public/i);
+    expect(sql.slice(found?.undecided[0]?.start)).toMatch(/^['"]?public/i);
+  });
+
+  test.each<[string, string | null]>([
+    [`SELECT 1 FROM pg_constraint WHERE conname = 'x'`, 'pg_constraint'],
+    [`DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_type t WHERE t.typname = 'x') THEN NULL; END IF; END $$`, 'pg_type'],
+    [`SELECT 1 FROM information_schema.columns WHERE table_name = 't' AND column_name = 'a'`, 'columns'],
+    [`SELECT 1 FROM pg_class c JOIN pg_index i ON true WHERE c.relname = 't'`, 'pg_class'],
+    [`SELECT 1 FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = 't'`, null],
+    [`SELECT 1 FROM pg_constraint WHERE conname = 'x' AND conrelid = 't'::regclass`, null],
+    [`SELECT 1 FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = 't'`, null],
+    ['SELECT count(*) FROM pg_class', null],
+    [`SELECT 1 FROM pg_roles WHERE rolname = 'x'`, null],
+  ])('a look for a name in any schema: %s', async (sql, catalog) => {
+    const undecided = (await findPlaces(sql, known))?.undecided ?? [];
+    expect(undecided.map(({ start, reason }) => [sql.slice(start).startsWith(catalog ?? '-'), reason.includes('another tenant')])).toEqual(
+      catalog === null ? [] : [[true, true]],
+    );
   });
 
   test('a name that nobody here makes, where migrations decide only when they run what they make', async () => {
