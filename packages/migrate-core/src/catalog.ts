@@ -62,7 +62,7 @@ export async function readDatabaseCatalog(reader: CatalogReader, options: { read
     const { text } = await readCatalog(reader, { schema, exclude: options.exclude });
     for (const line of readLines(text)) {
       const database = line.object.startsWith('extension ');
-      lines.push(writeLine(schema === 'public' || database ? line : { ...line, object: `${quoted(schema)}: ${line.object}` }));
+      lines.push(writeLine(schema === 'public' || database ? line : { ...line, object: `${quotedName(schema)}: ${line.object}` }));
     }
   }
   return catalogOf([...new Set(lines)]);
@@ -77,7 +77,7 @@ function catalogOf(lines: readonly string[]): Catalog {
 function linesOf(row: CatalogRow, schema: string): string[] {
   const [kind, name, partKind, partName, definition, comment, owner, grants, usual, settings] = row;
   const object = name === null ? kind : `${kind} ${nameOf(kind, name)}`;
-  const part = partKind === null ? '' : partName === null ? partKind : `${partKind} ${quoted(partName)}`;
+  const part = partKind === null ? '' : partName === null ? partKind : `${partKind} ${quotedName(partName)}`;
   const lines: string[] = [];
   const add = (aspect: string, value: string): void => {
     lines.push(writeLine({ object, part, aspect, value }));
@@ -95,11 +95,11 @@ function linesOf(row: CatalogRow, schema: string): string[] {
 
 /** A function's or an operator's name came with its argument types, quoted by the server where that is needed. */
 function nameOf(kind: string, name: string): string {
-  return /^(function|procedure|aggregate|operator|operator class|default privileges)$/.test(kind) ? name : quoted(name);
+  return /^(function|procedure|aggregate|operator|operator class|default privileges)$/.test(kind) ? name : quotedName(name);
 }
 
 /** As PostgreSQL quotes, but without its list of keywords, which grows with its version. */
-function quoted(name: string): string {
+export function quotedName(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 
@@ -122,7 +122,7 @@ function settingsOf(settings: readonly string[], schema: string): string[] {
     const path = value.split(/,\s*(?=(?:[^"]*"[^"]*")*[^"]*$)/).map((item) => {
       // SET … FROM CURRENT keeps quotes that nobody needs.
       const plain = item.startsWith('"') ? item.slice(1, -1).replaceAll('""', '"') : item;
-      return plain === schema ? '(this schema)' : quoted(plain);
+      return plain === schema ? '(this schema)' : quotedName(plain);
     });
     return `set search_path=${path.join(', ')}`;
   });
@@ -146,7 +146,7 @@ function unusualGrants(grants: readonly Grant[], usual: readonly Grant[]): [stri
 function byGrantee(grants: readonly Grant[], all: ReadonlySet<string>): Map<string, string> {
   const held = new Map<string, Map<boolean, Set<string>>>();
   for (const [name, isOwner, privilege, grantable] of grants) {
-    const grantee = name === null ? 'public' : isOwner ? 'the owner' : quoted(name);
+    const grantee = name === null ? 'public' : isOwner ? 'the owner' : quotedName(name);
     const kinds = held.get(grantee) ?? new Map<boolean, Set<string>>();
     held.set(grantee, kinds.set(grantable, (kinds.get(grantable) ?? new Set()).add(privilege)));
   }

@@ -82,6 +82,8 @@ export interface TenantBackfill {
   readonly tenant: string;
   /** Tables that were absent and were made again, with all that belongs to them. */
   readonly created: readonly string[];
+  /** Those of them that have rows again: the ones which the migrations themselves put in. Others' rows are lost. */
+  readonly filled: readonly string[];
   /** What could not be made, and why; `null` when the tenant is whole now. */
   readonly failure: string | null;
 }
@@ -105,7 +107,11 @@ export interface Tenancy {
   create(id: string, options?: CreateTenantOptions): Promise<TenantCreation>;
   /** Throws `invalidOptions` for a tenant that is not there. Dropping an archived one with `delete` deletes the archive. */
   drop(id: string, options?: DropTenantOptions): Promise<Tenant>;
-  /** Makes what damaged tenants lack of the required tables. Touches no other table, no row and no history. */
+  /**
+   * Makes what damaged tenants lack of the required tables, as the migrations in each one's own history make it: the tables with all that is theirs, what they need,
+   * and what was lost with them (views, foreign keys of other tables). Rows that the migrations put into them are put in again. Touches no
+   * other table, no other row and no history.
+   */
   backfill(request?: BackfillRequest): Promise<readonly TenantBackfill[]>;
   strays(): Promise<TenantStrays>;
   /** Where an active tenant is migrated. */

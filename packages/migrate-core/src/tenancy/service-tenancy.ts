@@ -20,7 +20,6 @@ import type {
   TenantStrays,
 } from '../tenancy.ts';
 import { isCrowded, pause } from './again.ts';
-import { missingTables } from './backfill.ts';
 import type { TenancyContext } from './context.ts';
 import { tenantTarget, type TenancyLayout } from './layout.ts';
 import { invalidTenant, placeOf } from './place.ts';
@@ -78,21 +77,10 @@ export class ServiceTenancy implements Tenancy {
   }
 
   async backfill({ tenants, mode = 'apply' }: BackfillRequest = {}): Promise<readonly TenantBackfill[]> {
-    const { layout, options, open } = this.#context;
     const active = (await this.list()).filter((tenant) => tenant.status === 'active');
     const chosen = tenants === undefined ? active : tenants.map((id) => active.find((tenant) => tenant.id === id) ?? refuseInactive(id));
-    const results: TenantBackfill[] = [];
-    for (const { id, place } of chosen) {
-      const session = await open(layout.kind === 'schema' ? null : place);
-      try {
-        const missing = await missingTables(session, layout.kind === 'schema' ? place : 'public', options.tenancy.requiredTables ?? []);
-        const failure = missing.length === 0 || mode === 'plan' ? null : `it lacks ${missing.join(', ')}, which cannot be made again here`;
-        results.push({ tenant: id, created: mode === 'plan' ? missing : [], failure });
-      } finally {
-        await session.close();
-      }
-    }
-    return results;
+    const { backfillTenants } = await import('./backfill.ts');
+    return backfillTenants(this.#context, chosen, mode);
   }
 
   async strays(): Promise<TenantStrays> {

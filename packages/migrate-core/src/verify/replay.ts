@@ -59,7 +59,7 @@ export function historyNames(table: string): readonly string[] {
  * @throws MigrationError `aborted`, `connection`.
  */
 export async function replay(options: ReplayOptions, rows: readonly HistoryRow[], session: Session, tables: HistoryTables): Promise<Replayed | NotReplayed> {
-  const source = await sourceOf(options.source, rows, session, tables);
+  const source = await sourceOfHistory(options.source, rows, session, tables);
   if ('reason' in source) return source;
   let database;
   try {
@@ -116,7 +116,12 @@ async function schemasOf(session: Session): Promise<readonly string[]> {
 }
 
 /** The history as a source: each migration from its file while that is what was applied, else as it was stored. */
-async function sourceOf(source: MigrationSource, rows: readonly HistoryRow[], session: Session, tables: HistoryTables): Promise<MigrationSource | NotReplayed> {
+export async function sourceOfHistory(
+  source: MigrationSource,
+  rows: readonly HistoryRow[],
+  session: Session,
+  tables: HistoryTables,
+): Promise<MigrationSource | NotReplayed> {
   const { migrations } = await source.list();
   const files = new Map(migrations.map((one) => [one.name, one]));
   const stored = new Map<string, CompiledMigration>();

@@ -10,7 +10,7 @@ import { tenantDocument } from '../../render/tenants.ts';
 import { heading, plural, printable } from '../../render/text.ts';
 
 export const command: CommandModule = {
-  help: 'Which tables are required stands in the configuration (tenancy.requiredTables); what they are is learned from the migrations. Touches no other table, no row and no history.',
+  help: 'Which tables are required stands in the configuration (tenancy.requiredTables); what they are is learned from the migrations that a tenant has, and so are their first rows. Touches no other table and no history.',
   options: [...placeOptions, 'tenant', 'dryRun', 'lockTimeout', 'lockWait', ...outputOptions],
   examples: [
     ['migrate tenants backfill --dry-run', 'what is absent; writes nothing'],
@@ -41,15 +41,16 @@ export const command: CommandModule = {
   },
 };
 
-function documented({ tenant, created, failure }: TenantBackfill): object {
-  return { id: tenant, created, failure };
+function documented({ tenant, created, filled, failure }: TenantBackfill): object {
+  return { id: tenant, created, filled, failure };
 }
 
 function tell({ options, output }: Invocation, results: readonly TenantBackfill[]): void {
   const { colours } = output;
   const planned = options.dryRun === true;
-  for (const { tenant, created, failure } of results) {
-    const tables = printable(created.join(', '));
+  for (const { tenant, created, filled, failure } of results) {
+    const rows = filled.length === 0 ? '' : `, with the rows that migrations put into ${filled.join(', ')}`;
+    const tables = printable(`${created.join(', ')}${rows}`);
     if (created.length > 0)
       output.line(`  ${planned ? colours.yellow('+') : colours.green('✓')} ${printable(tenant)}  ${planned ? 'would be made again' : 'made again'}: ${tables}`);
     else if (failure === null && options.verbose === true) output.line(`  ${colours.dim('-')} ${printable(tenant)}  whole`);
