@@ -16,6 +16,8 @@ export interface RowLevelSecurityOptions {
   readonly schema?: string | undefined;
   /** Tables of the history, which belong to no tenant; those that are one by their columns are known. Default none. */
   readonly exclude?: readonly string[] | undefined;
+  /** Tables of the schema that are this service's, where others keep theirs beside them. Default: all are. */
+  readonly only?: readonly string[] | undefined;
   /** The history table's name: other schemas that have one of that name are other tenants', and are not looked into. Default: all are. */
   readonly history?: string | undefined;
   /** `some-met`: of `allow`, what names nothing here may be about another target. Default `all-met`. */
@@ -39,8 +41,10 @@ const POWERS: ReadonlySet<string> = new Set(['roleAbsent', 'roleSuperuser', 'rol
  * must not do with another one's rows. A table that a rule has found fault with is not tried. To be run as the role that migrates.
  */
 export async function verifyRowLevelSecurity(session: Session, options: RowLevelSecurityOptions): Promise<RowLevelSecurityReport> {
-  const { definition, applicationRole, schema = 'public', exclude = [], history = null, probe = 'live', signal } = options;
-  const facts = await readTenantFacts(session, { schema, column: definition.column, applicationRole, exclude, history });
+  const { definition, applicationRole, schema = 'public', exclude = [], only, history = null, probe = 'live', signal } = options;
+  const all = await readTenantFacts(session, { schema, column: definition.column, applicationRole, exclude, history });
+  const mine = new Set(only ?? all.tables.map((one) => one.name));
+  const facts = { ...all, tables: all.tables.filter((one) => one.schema !== schema || mine.has(one.name)) };
   const exceptions = new Exceptions(definition.allow ?? []);
   const tables = tableFindings(facts, definition, exceptions);
   const access = [

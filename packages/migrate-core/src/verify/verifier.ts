@@ -87,8 +87,8 @@ export class Verifier {
     const { history = {}, requiredTables = [] } = this.#options;
     const { schema = 'public', database = null, tenant } = target;
     const table = this.#table;
-    const own = schema !== 'public' && tenant !== null;
-    const tables = historyTables(history.schema ?? schema, table, own ? (history.scriptsSchema ?? 'public') : undefined);
+    const isolated = schema !== 'public' && tenant !== null;
+    const tables = historyTables(history.schema ?? schema, table, isolated ? (history.scriptsSchema ?? 'public') : undefined);
     const base = { tenant, database, schema };
     const catalog = known ?? (await readCatalog(readerOn(session), { schema, exclude: historyNames(table) }));
     if (catalog.text === '') return { ...base, findings: [gone(schema)], probe: null };
@@ -99,12 +99,14 @@ export class Verifier {
     const objects = new Set(readLines(catalog.text).map((line) => line.object));
     const absent = requiredTables.filter((name) => !objects.has(`table ${shown(name)}`));
     findings.push(...absent.map(requiredTable));
+    let own: readonly string[] | undefined;
     if (snapshot.tables !== 'absent') {
-      const drift = await this.#drift({ session, target, tables, snapshot, catalog, state });
+      const { drift, made } = await this.#drift({ session, target, tables, snapshot, catalog, state });
+      if (state.others.length > 0 && made !== null) own = tablesOf(made);
       const told = new Set(absent.map((name) => `table ${shown(name)}`));
       findings.push(...drift.filter((one) => one.object === null || !told.has(one.object)));
     }
-    const isolation = await this.#rowLevelSecurity(session, schema, table, catalog);
+    const isolation = await this.#rowLevelSecurity(session, schema, table, catalog, own);
     return { ...base, findings: inOrder([...findings, ...isolation.findings]), probe: isolation.probe };
   }
 
@@ -141,12 +143,15 @@ export class Verifier {
     readonly snapshot: HistorySnapshot;
     readonly catalog: Catalog;
     readonly state: TargetState;
-  }): Promise<VerifyFinding[]> {
+  }): Promise<{ readonly drift: readonly VerifyFinding[]; readonly made: Catalog | null }> {
     const { session, target, tables, snapshot, catalog, state } = input;
-    const without = (reason: string): VerifyFinding[] => [
-      problem('notChecked', 'warning', null, `the schema was not compared with what the applied migrations make: ${reason}`, null),
-      ...state.invalid.map(({ index, table }) => invalidIndexFinding(shown(index), shown(table))),
-    ];
+    const without = (reason: string): { readonly drift: readonly VerifyFinding[]; readonly made: null } => ({
+      made: null,
+      drift: [
+        problem('notChecked', 'warning', null, `the schema was not compared with what the applied migrations make: ${reason}`, null),
+        ...state.invalid.map(({ index, table }) => invalidIndexFinding(shown(index), shown(table))),
+      ],
+    });
     const half = snapshot.applied.find((row) => row.state !== 'applied');
     if (half !== undefined) return without(`${half.name} is half done`);
     if (this.#options.scratch === 'none') return without('no scratch database was to be made');
@@ -164,7 +169,7 @@ export class Verifier {
       const message = `other histories are in this schema as well (${state.others.join(', ')}): what is there beside what ${this.#options.service} makes was not judged`;
       found.push(problem('notChecked', 'warning', null, message, null));
     }
-    return found;
+    return { drift: found, made: expected.catalog };
   }
 
   #replayed(
@@ -193,6 +198,7 @@ export class Verifier {
     schema: string,
     table: string,
     catalog: Catalog,
+    only: readonly string[] | undefined,
   ): Promise<{ findings: readonly VerifyFinding[]; probe: ProbeReport | null }> {
     const { rowLevelSecurity: definition, applicationRole = null, shared, signal } = this.#options;
     if (definition === undefined || this.#verified.has(catalog.hash)) return { findings: [], probe: null };
@@ -201,6 +207,7 @@ export class Verifier {
       applicationRole,
       schema,
       exclude: historyNames(table),
+      only,
       history: table,
       // With two sources, a name may be the other one's.
       exceptions: shared === undefined ? 'all-met' : 'some-met',
@@ -209,6 +216,12 @@ export class Verifier {
     if (report.findings.length === 0) this.#verified.add(catalog.hash);
     return report;
   }
+}
+
+/** Names of the tables of a catalogue. */
+function tablesOf({ text }: Catalog): string[] {
+  const objects = readLines(text).flatMap((line) => (line.object.startsWith('table ') ? [line.object.slice('table '.length)] : []));
+  return [...new Set(objects)].map((name) => (name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name));
 }
 
 function readerOn(session: Session): CatalogReader {

@@ -191,6 +191,18 @@ test('services that share a schema do not find each other’s tables', async () 
   expect((await on.verify()).findings.map((one) => one.code)).toEqual(['drift', 'notChecked']);
 });
 
+test('nor do they find fault with how the other keeps its tenants apart', async () => {
+  await using on = await subject({ '0001_a.sql': 'CREATE TABLE "A b" (tenant int NOT NULL); CREATE INDEX ON "A b" (tenant);' });
+  await using other = await folder({ '0001_bills.sql': 'CREATE TABLE bills (id int);' });
+  await migratorOn(on.db, other.path, { service: 'bills' }).migrator.up();
+  const { findings } = await on.verify({ rowLevelSecurity: { column: 'tenant', setting: 'app.t' } });
+  expect(findings.filter((one) => one.severity === 'error').map((one) => [one.code, one.object])).toEqual([
+    ['rowSecurityDisabled', 'table "A b"'],
+    ['rowSecurityNotForced', 'table "A b"'],
+    ['noPolicy', 'table "A b"'],
+  ]);
+});
+
 test('what the migrations make in other schemas is compared as well', async () => {
   await using on = await subject({ '0001_a.sql': 'CREATE SCHEMA stats; CREATE TABLE stats.counts (n int);' });
   expect((await on.verify()).findings).toEqual([]);
