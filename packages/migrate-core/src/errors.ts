@@ -88,3 +88,19 @@ export class MigrationError extends Error {
     if (options.cause !== undefined) Object.defineProperty(this, 'cause', { value: options.cause, enumerable: false });
   }
 }
+
+/** What an error says, for another one that says more. */
+export function optionsOf(error: MigrationError): MigrationErrorOptions {
+  const { code, message, hint, migration, sqlState, problems, position, statement, cause } = error;
+  return {
+    code,
+    message,
+    hint: hint ?? undefined,
+    migration: migration ?? undefined,
+    sqlState: sqlState ?? undefined,
+    position: position ?? undefined,
+    statement: statement ?? undefined,
+    problems,
+    cause,
+  };
+}

@@ -16,6 +16,7 @@ import type { Run } from './record.ts';
 import type { RepairReport, RepairRequest } from './repair.ts';
 import { brokenRequirements, unmetRequirements, type Dependant } from './requires.ts';
 import { Session, type Connect, type DatabaseClient } from './session.ts';
+import type { Shared } from './sharing.ts';
 import type { TenantSchema } from './source/tenant-schema/template.ts';
 import { identifier } from './sql.ts';
 import { sourceProblems, statusOf, type Status } from './status.ts';
@@ -126,18 +127,6 @@ export function createMigrator(options: MigratorOptions): Migrator {
   return new TargetMigrator(options, { compiled: { preparation: null } });
 }
 
-/** What many targets of one source share. */
-export interface Shared {
-  /** Compiled once, whatever the number of targets. */
-  readonly compiled: { preparation: Promise<Preparation> | null };
-  /** Keys of the scripts that this database has already. */
-  readonly storedScripts?: Set<string>;
-  /** `all`: everything plain that is pending is tried in one transaction at once. Default `adaptive`. */
-  readonly grouping?: 'adaptive' | 'all';
-  /** Somebody else migrates this target: wait (default), or leave it to them, which is `lockTimeout` without a failure in its report. */
-  readonly whenBusy?: 'wait' | 'leave';
-}
-
 /** One target of many. */
 export function createSharingMigrator(options: MigratorOptions, shared: Shared): Migrator {
   return new TargetMigrator(options, shared);
@@ -240,8 +229,9 @@ class TargetMigrator implements Migrator {
           migration: broken[0]?.name,
         });
       }
-      const first = await orAbandon(session, stop, () => readBrief(session, this.#tables));
-      if ('rows' in first) {
+      const known = this.#shared.known ?? null;
+      const first = known === null ? await orAbandon(session, stop, () => readBrief(session, this.#tables)) : null;
+      if (first !== null && 'rows' in first) {
         const wholeUp = request.direction === 'up' && request.to === undefined && request.steps === undefined;
         if (wholeUp && isCurrent(available, first.rows)) return this.#upToDate(first, available.length, started);
       }
@@ -259,12 +249,16 @@ class TargetMigrator implements Migrator {
           signal: stop,
           emit: options.onEvent ?? (() => undefined),
           target: (snapshot) => this.#target(snapshot.database),
-          initial: 'applied' in first ? first : null,
+          initial: first !== null && 'applied' in first ? first : null,
+          known,
+          learn: this.#shared.learn,
           available,
           preparation: await this.#prepare(listing),
           request,
           atomicity,
           grouping: this.#shared.grouping ?? 'adaptive',
+          ending: this.#shared.ending ?? 'flush',
+          memory: this.#shared.memory ?? { ownSettings: null },
           lockWaitMs: this.#shared.whenBusy === 'leave' ? 0 : (options.waitLimitMs ?? defaults.waitLimitMs),
           storedScripts: this.#shared.storedScripts ?? new Set(),
           outside: (current, snapshot, abort) => this.#outside(current, snapshot, options.requirementWaitMs ?? defaults.requirementWaitMs, abort),
@@ -307,7 +301,8 @@ class TargetMigrator implements Migrator {
 
   async #discover(): Promise<{ listing: SourceListing; available: readonly AvailableMigration[] }> {
     // A rejected promise is not kept: the next call looks again.
-    this.#listing ??= this.#options.source.list().catch((error: unknown) => {
+    const given = this.#shared.compiled.listing;
+    this.#listing ??= (given === undefined ? this.#options.source.list() : Promise.resolve(given)).catch((error: unknown) => {
       this.#listing = null;
       throw error;
     });

@@ -49,8 +49,19 @@ export class Preparation {
     this.#migrations = new Map(migrations.map((migration) => [migration.name, migration]));
   }
 
-  /** Compiled once per process, whatever the number of targets. */
-  async prepare(session: Session, tables: HistoryTables, snapshot: HistorySnapshot, steps: readonly Step[], tenant: TenantSchema | null): Promise<Prepared> {
+  /**
+   * Compiled once per process, whatever the number of targets.
+   *
+   * @param grammar `known`: this server has read the same steps for another target.
+   */
+  async prepare(
+    session: Session,
+    tables: HistoryTables,
+    snapshot: HistorySnapshot,
+    steps: readonly Step[],
+    tenant: TenantSchema | null,
+    grammar: 'ask' | 'known' = 'ask',
+  ): Promise<Prepared> {
     await this.#compile(steps, snapshot);
     const prepared: PreparedStep[] = [];
     const problems: Problem[] = [];
@@ -69,7 +80,7 @@ export class Preparation {
       if (changed !== null)
         problems.push({ code: 'interrupted', severity: 'error', name: step.name, version: step.version, message: `${step.name}: ${changed}` });
     }
-    if (problems.length === 0) await this.#askServer(session, snapshot, prepared);
+    if (problems.length === 0 && grammar === 'ask') await this.#askServer(session, snapshot, prepared);
     return { steps: prepared, problems, notices };
   }
 
@@ -238,8 +249,20 @@ function recordOf(migration: Migration, compiled: CompiledMigration): RecordInpu
   return { name, version, description, checksum, requires: directives.requires, script: storedScript(compiled, directives.parse) };
 }
 
+/** Hashed once, whatever the number of targets. */
+const stored = new WeakMap<CompiledMigration, StoredScript | null>();
+
 /** What the database keeps of a compiled migration; live ones have no text to keep. */
 function storedScript(compiled: CompiledMigration, parse: 'on' | 'off'): StoredScript | null {
+  let script = stored.get(compiled);
+  if (script === undefined) {
+    script = scriptToStore(compiled, parse);
+    stored.set(compiled, script);
+  }
+  return script;
+}
+
+function scriptToStore(compiled: CompiledMigration, parse: 'on' | 'off'): StoredScript | null {
   const up = compiled.up.kind === 'sql' ? compiled.up.sql : null;
   const down = compiled.down?.kind === 'sql' ? compiled.down : null;
   if (up === null && down === null) return null;

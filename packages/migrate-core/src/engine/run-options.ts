@@ -5,8 +5,16 @@ import type { AvailableMigration, Plan, PlanRequest, Problem } from '../plan.ts'
 import type { Run } from '../record.ts';
 import type { MigrationEvent, TargetName } from '../report.ts';
 import type { Connect } from '../session.ts';
+import type { ConnectionMemory } from '../sharing.ts';
 import type { TenantSchema } from '../source/tenant-schema/template.ts';
-import type { Preparation } from './prepare.ts';
+import type { PreparedStep, Preparation } from './prepare.ts';
+
+/** What a run found out before it did anything: for targets in the same state it is the same, but for names that are each one's own in the steps. */
+export interface Known {
+  readonly snapshot: HistorySnapshot;
+  readonly plan: Plan;
+  readonly steps: readonly PreparedStep[];
+}
 
 export interface RunOptions {
   readonly connect: Connect;
@@ -25,11 +33,17 @@ export interface RunOptions {
   readonly target: (snapshot: HistorySnapshot) => TargetName;
   /** What was read already; `null` to read it now. */
   readonly initial: HistorySnapshot | null;
+  /** Instead of reading, for the first attempt: neither the history nor the lock is looked at before. */
+  readonly known: Known | null;
+  readonly learn: ((known: Known) => void) | undefined;
   readonly available: readonly AvailableMigration[];
   readonly preparation: Preparation;
   readonly request: PlanRequest;
   readonly atomicity: 'per-migration' | 'whole-plan';
   readonly grouping: 'adaptive' | 'all';
+  /** Of the last transaction. `later`: the caller makes it durable before it tells anybody. */
+  readonly ending: 'flush' | 'later';
+  readonly memory: ConnectionMemory;
   readonly storedScripts: Set<string>;
   /** Problems that need more than this target's history: requirements between services. */
   readonly outside: (plan: Plan, snapshot: HistorySnapshot, signal: AbortSignal | undefined) => Promise<readonly Problem[]>;

@@ -1,6 +1,6 @@
 /** One run on one target: plan, guard, execute, record, again where the history has moved on, and a true report at the end. */
 
-import { MigrationError, type ErrorCode, type MigrationErrorOptions } from '../errors.ts';
+import { MigrationError, optionsOf, type ErrorCode, type MigrationErrorOptions } from '../errors.ts';
 import { begin, lockKey, tag } from '../guard.ts';
 import * as history from '../history.ts';
 import { plan, planAgain, type Plan, type Problem } from '../plan.ts';
@@ -14,7 +14,7 @@ import { waitForLock } from './lock-wait.ts';
 import { Monitor } from './monitor.ts';
 import { emptyNotices, type PreparedStep } from './prepare.ts';
 import { reconnect } from './reconnect.ts';
-import type { RunOptions } from './run-options.ts';
+import type { Known, RunOptions } from './run-options.ts';
 import type { RunState, StepResult } from './run-state.ts';
 import { readOwnSettings } from './session-settings.ts';
 import { mayChangeRole } from './transaction-message.ts';
@@ -35,6 +35,7 @@ export class TargetRun {
   #warnings: readonly Problem[] = [];
   #lastFlush = performance.now();
   #initial: history.HistorySnapshot | null;
+  #known: Known | null;
   #losses = 0;
   #waitedMs = 0;
 
@@ -43,6 +44,7 @@ export class TargetRun {
     this.#main = main;
     main.tag = tag(options.run, 'read');
     this.#initial = options.initial;
+    this.#known = options.known;
     this.#monitor = new Monitor(options.connect, options.run.id);
     this.#target = { name: options.tables.schema, database: '', schema: options.tables.schema, tenant: null };
   }
@@ -68,7 +70,7 @@ export class TargetRun {
     } catch (error) {
       // What was done before is told, whatever ended the run.
       await this.#flush(null);
-      if (error instanceof MigrationError) throw this.#withReport(error);
+      if (error instanceof MigrationError) throw error.report === null ? this.#error(optionsOf(error), this.#unknown()) : error;
       const rest = this.#unknown();
       if (this.#options.signal?.aborted === true) throw this.#stopped(rest);
       if (this.#main.lost !== null) {
@@ -81,20 +83,6 @@ export class TargetRun {
     }
   }
 
-  /** Whatever ends a run says what was done before. */
-  #withReport(error: MigrationError): MigrationError {
-    if (error.report !== null) return error;
-    const { code, message, hint, migration, sqlState, problems, position, statement, cause } = error;
-    const more = {
-      hint: hint ?? undefined,
-      migration: migration ?? undefined,
-      sqlState: sqlState ?? undefined,
-      position: position ?? undefined,
-      statement: statement ?? undefined,
-    };
-    return this.#error({ code, message, ...more, problems, cause }, this.#unknown());
-  }
-
   /** The connection in use: another one than at first after a loss. */
   get main(): Session {
     return this.#main;
@@ -103,11 +91,14 @@ export class TargetRun {
   /** `null`: look again. */
   async #round(): Promise<Report | null> {
     const { tables, available, request, signal } = this.#options;
-    const snapshot = this.#initial ?? (await history.readHistory(this.#main, tables));
+    const known = this.#known;
+    const snapshot = known?.snapshot ?? this.#initial ?? (await history.readHistory(this.#main, tables));
+    this.#known = null;
     this.#initial = null;
     this.#target = this.#options.target(snapshot);
     const again = this.#chosen !== null;
-    const current = this.#chosen === null ? plan(available, snapshot.applied, request) : planAgain(available, snapshot.applied, request, this.#chosen);
+    const current =
+      known?.plan ?? (this.#chosen === null ? plan(available, snapshot.applied, request) : planAgain(available, snapshot.applied, request, this.#chosen));
     if (!again) this.#announce(current, snapshot);
     this.#refuse(current.problems, current);
     if (current.steps.length === 0) return this.#report(null, []);
@@ -123,18 +114,28 @@ export class TargetRun {
     history.refuseStrangers(snapshot);
     this.#chosen ??= current.steps.map((step) => step.name);
     this.#refuse(await this.#options.outside(current, snapshot, signal), current);
-    const prepared = await this.#options.preparation.prepare(this.#main, tables, snapshot, current.steps, this.#options.tenantSchema);
+    const prepared = await this.#options.preparation.prepare(
+      this.#main,
+      tables,
+      snapshot,
+      current.steps,
+      this.#options.tenantSchema,
+      known === null ? 'ask' : 'known',
+    );
     this.#refuse(prepared.problems, current);
     for (const { name, message } of [...prepared.notices, ...(again ? [] : emptyNotices(prepared.steps))])
       this.#emit({ type: 'notice', target: this.#target, name, message });
+    if (!again && known === null) this.#options.learn?.({ snapshot, plan: current, steps: prepared.steps });
+    // Every loss of the race is an error in the server's log: look before trying.
+    if (known === null && (await this.#waitForLock())) return null;
     return this.#execute(snapshot, prepared.steps);
   }
 
   async #execute(snapshot: history.HistorySnapshot, steps: readonly PreparedStep[]): Promise<Report | null> {
     const { options, state } = { options: this.#options, state: this.#state(snapshot) };
-    // Every loss of the race is an error in the server's log: look before trying.
-    if (await this.#waitForLock()) return null;
-    if (steps.some((step) => mayChangeRole(step.script))) state.ownSettings = await readOwnSettings(this.#main);
+    // Of a connection that was lost nothing is known of the next.
+    const memory = this.#losses > 0 ? { ownSettings: null } : options.memory;
+    if (steps.some((step) => mayChangeRole(step.script))) state.ownSettings = memory.ownSettings ??= await readOwnSettings(this.#main);
     let left = steps;
     // A schema without a history: whatever the plan makes in it, nobody works with yet.
     const use = options.grouping === 'all' && snapshot.applied.length === 0 && snapshot.tables !== 'present' ? 'unused' : 'used';
@@ -146,7 +147,8 @@ export class TargetRun {
       const batch = options.atomicity === 'whole-plan' ? [this.#atomic(left)] : nextBatch(left, size, use);
       const count = batch.flat().length;
       for (const step of left.slice(0, count)) this.#emit({ type: 'started', target: this.#target, name: step.name, direction: step.direction });
-      const durability = count === left.length || this.#flushIsDue() ? 'flush' : 'later';
+      const last = count === left.length;
+      const durability = last ? options.ending : this.#flushIsDue() ? 'flush' : 'later';
       const began = performance.now();
       const { done, end } = await executeBatch(state, batch, options.atomicity, durability);
       for (const { step, durationMs } of done) this.#done.add({ name: step.name, version: step.version, durationMs }, step.direction);
@@ -156,6 +158,7 @@ export class TargetRun {
       switch (end.kind) {
         case 'done':
           if (state.durability === 'flushed') this.#tell();
+          else if (last && options.ending === 'later') this.#tell();
           else if (this.#flushIsDue()) await this.#flush(state);
           break;
         case 'impossible':

@@ -10,53 +10,158 @@ import { literal, qualified, textArray } from '../sql.ts';
 const TOGETHER = 50;
 
 export type SchemaState =
-  | { readonly kind: 'history'; readonly digest: string }
+  | {
+      readonly kind: 'history';
+      readonly digest: string;
+      /** `sound`: history and log are tables, and of owners whom nobody has to distrust. */
+      readonly tables: 'sound' | 'doubtful';
+      /** The log's newest sequence number, seen together with the digest; `null` when it was not asked for. */
+      readonly generation: number | null;
+    }
   /** The schema is there, and was never migrated. */
   | { readonly kind: 'unused' }
   | { readonly kind: 'noSchema' };
 
-/** The digest of a history in which exactly these are applied. */
-export function digestOf(migrations: readonly Pick<AvailableMigration, 'name' | 'checksum'>[]): string {
+type Applied = Pick<AvailableMigration, 'name' | 'checksum'>;
+
+function lineOf({ name, checksum }: Applied): string {
+  return `${name} ${checksum} applied`;
+}
+
+/** The digest of a history in which exactly these are applied, in whatever order. */
+export function digestOf(migrations: readonly Applied[]): string {
   // By bytes, as the server's collation "C" sorts.
-  const lines = migrations.map(({ name, checksum }) => ({ key: Buffer.from(name), line: `${name} ${checksum} applied` }));
+  const lines = migrations.map((one) => ({ key: Buffer.from(one.name), line: lineOf(one) }));
   lines.sort((a, b) => Buffer.compare(a.key, b.key));
   return createHash('sha256')
     .update(lines.map(({ line }) => line).join('\n'))
     .digest('hex');
 }
 
+/**
+ * Most histories hold the source's migrations in the source's order, up to somewhere. As the server finds their rows it can digest them without
+ * sorting, which is half of the work; the digests of all such histories are known beforehand.
+ */
+export class SourceOrder {
+  readonly #migrations: readonly Applied[];
+  /** How many of them give this digest of the rows as they lie. */
+  readonly #counts = new Map<string, number>();
+  readonly #digests = new Map<number, string>();
+
+  constructor(migrations: readonly Applied[]) {
+    this.#migrations = migrations;
+    const hash = createHash('sha256');
+    for (const [index, one] of migrations.entries()) {
+      hash.update(`${index === 0 ? '' : '\n'}${lineOf(one)}`);
+      this.#counts.set(hash.copy().digest('hex'), index + 1);
+    }
+  }
+
+  /** `digestOf` a history whose rows lie so; `null` when that has to be asked for. */
+  digestFor(asTheyLie: string): string | null {
+    const count = this.#counts.get(asTheyLie);
+    if (count === undefined) return null;
+    const known = this.#digests.get(count) ?? digestOf(this.#migrations.slice(0, count));
+    this.#digests.set(count, known);
+    return known;
+  }
+}
+
+/** Where the histories are, and how to get at them: several connections at once where there are many. */
+export interface Histories {
+  readonly table: string;
+  readonly order: SourceOrder;
+  /** Does the work with a connection to their database. */
+  readonly use: <T>(work: (session: Session) => Promise<T>) => Promise<T>;
+  /** Does this for each of them, several at a time. */
+  readonly each: <T, R>(items: readonly T[], work: (item: T) => Promise<R>) => Promise<R[]>;
+}
+
 /** What each of these schemas of one database has; each is in the answer. */
-export async function readSchemas(session: Session, table: string, schemas: readonly string[]): Promise<ReadonlyMap<string, SchemaState>> {
+export async function readSchemas(
+  histories: Histories,
+  schemas: readonly string[],
+  depth: 'digest' | 'generation' = 'digest',
+): Promise<ReadonlyMap<string, SchemaState>> {
   const states = new Map<string, SchemaState>(schemas.map((schema) => [schema, { kind: 'noSchema' }]));
-  const found = await session.read(
-    `SELECT n.nspname AS schema, EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = ${literal(table)} AND c.relkind IN ('r', 'p')) AS used
- FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (${textArray(schemas)})`,
-  );
+  const found = await histories.use((session) => session.read(tablesStatement(histories.table, schemas)));
   const used: string[] = [];
+  const sound = new Set<string>();
   for (const row of found) {
-    states.set(row['schema'] ?? '', { kind: 'unused' });
-    if (row['used'] === 't') used.push(row['schema'] ?? '');
+    const schema = row['schema'] ?? '';
+    states.set(schema, { kind: 'unused' });
+    if (row['used'] === 't') used.push(schema);
+    if (row['sound'] === 't') sound.add(schema);
   }
-  for (let from = 0; from < used.length; from += TOGETHER) {
-    for (const [schema, digest] of await readDigests(session, table, used.slice(from, from + TOGETHER))) states.set(schema, { kind: 'history', digest });
-  }
+  const blocks = Array.from({ length: Math.ceil(used.length / TOGETHER) }, (_, index) => used.slice(index * TOGETHER, (index + 1) * TOGETHER));
+  await histories.each(blocks, async (block) => {
+    for (const { schema, digest, generation } of await histories.use((session) => readBlock(session, histories, block, sound, depth))) {
+      states.set(schema, { kind: 'history', digest, tables: sound.has(schema) ? 'sound' : 'doubtful', generation });
+    }
+  });
   return states;
 }
 
+/** Whom nobody has to distrust: see `strangers` in history.ts. */
+function tablesStatement(table: string, schemas: readonly string[]): string {
+  const owner = (name: string): string =>
+    `(SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = ${literal(name)} AND c.relkind IN ('r', 'p'))`;
+  return `WITH trusted AS MATERIALIZED (SELECT pg_catalog.array_agg(o.oid) AS owners FROM pg_catalog.pg_roles o
+  WHERE o.rolsuper OR o.rolname = CURRENT_USER OR o.oid = (SELECT d.datdba FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+   OR (NOT (SELECT m.rolsuper FROM pg_catalog.pg_roles m WHERE m.rolname = CURRENT_USER) AND pg_catalog.pg_has_role(CURRENT_USER, o.oid, 'MEMBER')))
+ SELECT s.schema, s.history IS NOT NULL AS used, (s.history = ANY (t.owners) AND s.log = ANY (t.owners)) AS sound
+ FROM trusted t, (SELECT n.nspname AS schema, ${owner(table)} AS history, ${owner(`${table}_log`)} AS log
+  FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (${textArray(schemas)})) s`;
+}
+
+interface Digested {
+  readonly schema: string;
+  readonly digest: string;
+  readonly generation: number | null;
+}
+
+async function readBlock(
+  session: Session,
+  histories: Histories,
+  schemas: readonly string[],
+  sound: ReadonlySet<string>,
+  depth: 'digest' | 'generation',
+): Promise<readonly Digested[]> {
+  const { table, order } = histories;
+  const digested: Digested[] = [];
+  const others: string[] = [];
+  for (const one of await readDigests(session, schemas, (schema) => asTheyLie(schema, table, depth === 'generation' && sound.has(schema)))) {
+    const digest = order.digestFor(one.digest);
+    if (digest === null) others.push(one.schema);
+    else digested.push({ ...one, digest });
+  }
+  return others.length === 0 ? digested : [...digested, ...(await readDigests(session, others, (schema) => sorted(schema, table)))];
+}
+
+/** The rows in the order in which they were written, unless somebody changed them. */
+function asTheyLie(schema: string, table: string, withGeneration: boolean): string {
+  const newest = `GREATEST((SELECT seq FROM ${qualified(schema, `${table}_log`)} ORDER BY seq DESC LIMIT 1), pg_catalog.max(seq), 0)`;
+  return `SELECT ${literal(schema)} AS schema, pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+ pg_catalog.string_agg(pg_catalog.concat_ws(' ', name, checksum, state), E'\\n'), 'UTF8')), 'hex') AS digest${withGeneration ? `, ${newest} AS generation` : ''} FROM ${qualified(schema, table)}`;
+}
+
+function sorted(schema: string, table: string): string {
+  return `SELECT ${literal(schema)} AS schema, pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(COALESCE(
+ pg_catalog.string_agg(name || ' ' || checksum || ' ' || state, E'\\n' ORDER BY name COLLATE "C"), ''), 'UTF8')), 'hex') AS digest FROM ${qualified(schema, table)}`;
+}
+
 /** A table that is another tool's, or vanished meanwhile, fails them all: then one by one, where it is `unreadable`, which equals nothing. */
-async function readDigests(session: Session, table: string, schemas: readonly string[]): Promise<readonly (readonly [string, string])[]> {
-  const statement = schemas
-    .map(
-      (schema) => `SELECT ${literal(schema)} AS schema, pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(COALESCE(
- pg_catalog.string_agg(name || ' ' || checksum || ' ' || state, E'\\n' ORDER BY name COLLATE "C"), ''), 'UTF8')), 'hex') AS digest FROM ${qualified(schema, table)}`,
-    )
-    .join(';\n');
+async function readDigests(session: Session, schemas: readonly string[], statement: (schema: string) => string): Promise<readonly Digested[]> {
   try {
-    return (await session.read(statement)).map((row) => [row['schema'] ?? '', row['digest'] ?? '']);
+    return (await session.read(schemas.map(statement).join(';\n'))).map((row) => ({
+      schema: row['schema'] ?? '',
+      digest: row['digest'] ?? '',
+      generation: row['generation'] === undefined || row['generation'] === null ? null : Number(row['generation']),
+    }));
   } catch (error) {
     if ((error as { code?: unknown }).code === undefined || session.lost !== null) throw error;
-    if (schemas.length === 1) return [[schemas[0] as string, 'unreadable']];
-    const halves = [schemas.slice(0, schemas.length >> 1), schemas.slice(schemas.length >> 1)];
-    return [...(await readDigests(session, table, halves[0] as string[])), ...(await readDigests(session, table, halves[1] as string[]))];
+    if (schemas.length === 1) return [{ schema: schemas[0] as string, digest: 'unreadable', generation: null }];
+    const half = schemas.length >> 1;
+    return [...(await readDigests(session, schemas.slice(0, half), statement)), ...(await readDigests(session, schemas.slice(half), statement))];
   }
 }

@@ -93,3 +93,12 @@ export function failureResult(target: FleetTarget, error: unknown): TenantResult
   const outcome = report.outcome === 'interrupted' && told?.code === 'aborted' ? 'interrupted' : 'failed';
   return { ...resultOf(target, report), outcome, failed };
 }
+
+export function emptyResult(target: FleetTarget): Omit<TenantResult, 'outcome'> {
+  return { tenant: target.tenant, schema: target.schema ?? null, database: target.database ?? null, applied: [], undone: [], failed: null, durationMs: 0 };
+}
+
+export function noSchema(target: FleetTarget): TenantResult {
+  const message = `the registry names the schema ${JSON.stringify(target.schema)}, and the server has none of that name`;
+  return failureResult(target, new MigrationError({ code: 'invalidOptions', message, hint: 'create the tenant, or take it out of the registry' }));
+}

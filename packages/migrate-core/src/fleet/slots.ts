@@ -1,61 +1,136 @@
 /** Connections that tenants take turns with: opening one costs as much as a small migration. */
 
-import type { DatabaseClient } from '../session.ts';
+import type { ConnectionMemory } from '../sharing.ts';
+import { Session, type DatabaseClient } from '../session.ts';
 
 /** A server process keeps what it learned of every table it met: after so many tenants a fresh one is cheaper. */
 const LONGEST_USE = 1_000;
+/** Nothing that was committed is kept back for longer than this. */
+const FLUSH_EVERY_MS = 250;
 
-interface Slot {
-  readonly database: string | null;
-  readonly client: DatabaseClient;
-  uses: number;
+/** Something that was committed and may not be on the server's disk yet. */
+export interface Owed {
+  /** Tells it: now it is. */
+  readonly tell: () => void;
 }
 
-export class Slots implements AsyncDisposable {
+/**
+ * One connection. What is committed on it without a flush is owed until a later transaction of the *same* connection is on disk: had the server
+ * crashed in between, the connection would be gone.
+ */
+export class Slot<Debt extends Owed = Owed> {
+  readonly database: string | null;
+  readonly client: DatabaseClient;
+  readonly memory: ConnectionMemory = { ownSettings: null };
+  uses = 0;
+  #owed: Debt[] = [];
+  #flushed = performance.now();
+  #isDead = false;
+
+  constructor(database: string | null, client: DatabaseClient) {
+    this.database = database;
+    this.client = client;
+    const die = (): void => {
+      this.#isDead = true;
+    };
+    // A connection that dies while nobody uses it must not end the process.
+    client.on('error', die);
+    client.on('end', die);
+  }
+
+  get isUsable(): boolean {
+    return !this.#isDead && this.client.getTransactionStatus() === 'I';
+  }
+
+  /** Whether the next transaction should go to disk at once. */
+  get flushIsDue(): boolean {
+    return performance.now() - this.#flushed > FLUSH_EVERY_MS;
+  }
+
+  owe(debt: Debt): void {
+    this.#owed.push(debt);
+  }
+
+  /** A transaction that is on disk came behind everything that is owed. */
+  settled(): void {
+    if (this.#isDead) return;
+    this.#flushed = performance.now();
+    for (const debt of this.#owed.splice(0)) debt.tell();
+  }
+
+  /** Answers what cannot be told: the connection is gone, and whether the server had it on disk before is not known. */
+  async settle(): Promise<readonly Debt[]> {
+    if (this.#owed.length > 0 && this.isUsable && (await flush(this.client))) this.settled();
+    return this.#owed.splice(0);
+  }
+}
+
+/** Puts everything committed before on disk. The transaction must write: an empty one flushes nothing. */
+export async function flush(client: DatabaseClient): Promise<boolean> {
+  const session = new Session(client, 'borrowed');
+  const result = await session.run(
+    `/*migrate flush*/BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\nSET LOCAL synchronous_commit = on;\nSELECT pg_catalog.pg_logical_emit_message(true, 'migrate', '');\nCOMMIT`,
+  );
+  await session.close();
+  return result.kind === 'done';
+}
+
+export class Slots<Debt extends Owed = Owed> implements AsyncDisposable {
   readonly #connect: (database: string | null) => Promise<DatabaseClient>;
-  #free: Slot[] = [];
+  #free: Slot<Debt>[] = [];
+  #unsettled: Debt[] = [];
 
   constructor(connect: (database: string | null) => Promise<DatabaseClient>) {
     this.#connect = connect;
   }
 
   /** Does the work on a connection to this database that nobody else uses meanwhile. */
-  async use<T>(database: string | null, work: (client: DatabaseClient) => Promise<T>): Promise<T> {
+  async use<T>(database: string | null, work: (slot: Slot<Debt>) => Promise<T>): Promise<T> {
     const slot = await this.#take(database);
     let keep = false;
     try {
-      const result = await work(slot.client);
+      const result = await work(slot);
       keep = true;
       return result;
     } finally {
       slot.uses++;
       // Whatever failed may have left its connection dead, or in a state that is nobody's business to find out.
-      if (keep && slot.uses < LONGEST_USE && slot.client.getTransactionStatus() === 'I') this.#free.push(slot);
-      else await end(slot);
+      if (keep && slot.uses < LONGEST_USE && slot.isUsable) this.#free.push(slot);
+      else await this.#end(slot);
     }
   }
 
-  async #take(database: string | null): Promise<Slot> {
-    const index = this.#free.findIndex((slot) => slot.database === database);
-    if (index !== -1) return this.#free.splice(index, 1)[0] as Slot;
+  /** Tells what is owed, while nobody is at work. Answers what cannot be told. */
+  async settle(): Promise<readonly Debt[]> {
+    const left = await Promise.all(this.#free.map((slot) => slot.settle()));
+    this.#free = this.#free.filter((slot) => slot.isUsable);
+    return [...this.#unsettled.splice(0), ...left.flat()];
+  }
+
+  async #take(database: string | null): Promise<Slot<Debt>> {
+    for (;;) {
+      const index = this.#free.findIndex((slot) => slot.database === database);
+      if (index === -1) break;
+      const [slot] = this.#free.splice(index, 1) as [Slot<Debt>];
+      if (slot.isUsable) return slot;
+      await this.#end(slot);
+    }
     // Of another database: with one for each tenant, kept connections would only pile up.
     const other = this.#free.shift();
-    if (other !== undefined) await end(other);
-    const client = await this.#connect(database);
-    // A connection that dies while nobody uses it must not end the process.
-    client.on('error', () => undefined);
-    return { database, client, uses: 0 };
+    if (other !== undefined) await this.#end(other);
+    return new Slot<Debt>(database, await this.#connect(database));
+  }
+
+  async #end(slot: Slot<Debt>): Promise<void> {
+    this.#unsettled.push(...(await slot.settle()));
+    try {
+      await slot.client.end();
+    } catch {
+      // It was dead already.
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#free.splice(0).map(end));
-  }
-}
-
-async function end(slot: Slot): Promise<void> {
-  try {
-    await slot.client.end();
-  } catch {
-    // It was dead already.
+    await Promise.all(this.#free.splice(0).map((slot) => this.#end(slot)));
   }
 }

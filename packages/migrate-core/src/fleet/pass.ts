@@ -1,0 +1,230 @@
+/** One pass over the tenants: each that is behind is visited, side by side with others and with other processes. */
+
+import pLimit from 'p-limit';
+
+import { MigrationError } from '../errors.ts';
+import { fleetDefaults, type FleetLimits } from '../fleet.ts';
+import type { Known } from '../engine/run-options.ts';
+import type { Migrator } from '../migrator.ts';
+import type { MigrationEvent, Report } from '../report.ts';
+import type { Shared } from '../sharing.ts';
+import { Knowledge } from './knowledge.ts';
+import { emptyResult, failureResult, type FleetCount, noSchema, resultOf, type FleetStop } from './report.ts';
+import { flush, type Owed, type Slot, type Slots } from './slots.ts';
+import type { Survey, Surveyed } from './survey.ts';
+import type { FleetTarget } from './target.ts';
+
+/** So many tenants for each of those at work, before it is asked whether somebody else is at it too. */
+const ROUND = 16;
+/** How often a connection is opened anew to learn what became of transactions that may not have been on disk. */
+const ASK_AGAIN = 3;
+
+/** A tenant that is done, and must not be told as long as a crash of the server could take it back. */
+export interface Debt extends Owed {
+  readonly target: FleetTarget;
+  /** The digest of its history now. */
+  readonly after: string;
+}
+
+export interface PassOptions {
+  readonly slots: Slots<Debt>;
+  readonly survey: Survey;
+  readonly count: FleetCount;
+  readonly limits: ReturnType<typeof completeLimits>;
+  readonly signal: AbortSignal | undefined;
+  readonly emit: (tenant: string, event: MigrationEvent) => void;
+  /** Whether nothing is to be done for it. */
+  readonly isDone: (surveyed: Surveyed) => boolean;
+  readonly migrator: (target: FleetTarget, slot: Slot, shared: Omit<Shared, 'compiled'>, onEvent: (event: MigrationEvent) => void) => Migrator;
+  readonly work: (migrator: Migrator) => Promise<Report>;
+}
+
+/** With the defaults. Throws `invalidOptions` for what cannot be. */
+export function completeLimits(limits: FleetLimits): Required<{ readonly [Name in keyof FleetLimits]: number }> {
+  const { concurrency = fleetDefaults.concurrency, canary = fleetDefaults.canary, maxFailures = Infinity } = limits;
+  for (const [name, value, least] of [
+    ['concurrency', concurrency, 1],
+    ['canary', canary, 0],
+    ['maxFailures', maxFailures, 1],
+  ] as const) {
+    if (value < least || Number.isNaN(value)) throw new MigrationError({ code: 'invalidOptions', message: `${name} must be at least ${least}, not ${value}` });
+  }
+  return { concurrency, canary, maxFailures };
+}
+
+export class Pass {
+  readonly #options: PassOptions;
+  readonly #knowledge = new Knowledge();
+  readonly #limit: ReturnType<typeof pLimit>;
+  readonly #concurrency: number;
+  /** Canaries that are still to go. */
+  #canaries: number;
+  /** How often somebody else turned out to be at work on this fleet. */
+  #others = 0;
+
+  constructor(options: PassOptions) {
+    const { concurrency, canary } = options.limits;
+    this.#options = options;
+    this.#concurrency = concurrency;
+    this.#canaries = canary;
+    this.#limit = pLimit(concurrency);
+  }
+
+  /** Visits those of a chunk that are behind. */
+  async visitAll(chunk: readonly Surveyed[]): Promise<void> {
+    const { count } = this.#options;
+    const behind = this.#tellDone(chunk);
+    const busy: FleetTarget[] = [];
+    const first = behind.splice(0, this.#canaries);
+    this.#canaries -= first.length;
+    await this.#round(first, 'wait', busy);
+    if (first.length > 0 && count.failures.length > 0) count.stopped ??= 'canary';
+    // In an order of its own: processes that begin together would all be at the same tenants.
+    let left = behind.length > ROUND ? shuffled(behind) : behind;
+    // The first ones tell what is to be done for the others.
+    for (let size = this.#concurrency; left.length > 0; size = ROUND * this.#concurrency) {
+      const now = await this.#lookCloser(left.splice(0, size));
+      const before = this.#others;
+      await this.#round(now, 'leave', busy);
+      // What others have done meanwhile is known by a few queries.
+      if (this.#others - before > now.length / 2) left = await this.#stillBehind(left.map(({ target }) => target));
+    }
+    // Somebody else was at these: most are done by now.
+    await this.#round(await this.#stillBehind(busy), 'wait', []);
+  }
+
+  /** Of those in a state that is known already, the number that their log is at. */
+  async #lookCloser(surveyed: readonly Surveyed[]): Promise<readonly Surveyed[]> {
+    const known = surveyed.filter((one) => one.state?.kind === 'history' && this.#knowledge.has(one));
+    if (known.length === 0) return surveyed;
+    const rest = surveyed.filter((one) => !known.includes(one));
+    const looked = await this.#options.survey.look(
+      known.map(({ target }) => target),
+      'generation',
+    );
+    const behind = this.#tellDone(looked);
+    this.#others += looked.length - behind.length;
+    return [...behind, ...rest];
+  }
+
+  async #stillBehind(targets: readonly FleetTarget[]): Promise<Surveyed[]> {
+    return targets.length === 0 ? [] : this.#tellDone(await this.#options.survey.look(targets));
+  }
+
+  /** Answers those that are to be visited. */
+  #tellDone(all: readonly Surveyed[]): Surveyed[] {
+    const { count, isDone } = this.#options;
+    return all.filter((one) => {
+      if (one.state?.kind === 'noSchema') count.add(noSchema(one.target));
+      else if (isDone(one)) count.add({ ...emptyResult(one.target), outcome: 'upToDate' });
+      else return true;
+      return false;
+    });
+  }
+
+  async #round(surveyed: readonly Surveyed[], whenBusy: 'wait' | 'leave', busy: FleetTarget[]): Promise<void> {
+    await this.#limit.map(surveyed, (one) => this.#visit(one, whenBusy, busy));
+    await this.#settle();
+  }
+
+  #stop(): FleetStop | null {
+    const { count, signal, limits } = this.#options;
+    if (signal?.aborted === true) return 'signal';
+    return count.failures.length >= limits.maxFailures ? 'maxFailures' : null;
+  }
+
+  async #visit(surveyed: Surveyed, whenBusy: 'wait' | 'leave', busy: FleetTarget[], way: 'shortest' | 'plain' = 'shortest'): Promise<void> {
+    const { slots, count } = this.#options;
+    const { target } = surveyed;
+    count.stopped ??= this.#stop();
+    if (count.stopped !== null) return count.add({ ...emptyResult(target), outcome: 'notRun' });
+    try {
+      await slots.use(target.database ?? null, (slot) => this.#migrate(surveyed, slot, whenBusy, way));
+    } catch (error) {
+      if (whenBusy === 'leave' && isBusy(error)) {
+        this.#others++;
+        busy.push(target);
+      } else {
+        count.add(failureResult(target, error));
+      }
+    }
+  }
+
+  async #migrate(surveyed: Surveyed, slot: Slot<Debt>, whenBusy: 'wait' | 'leave', way: 'shortest' | 'plain'): Promise<void> {
+    const { migrator, work, emit, count } = this.#options;
+    const { target } = surveyed;
+    const shortcut = way === 'shortest' ? this.#knowledge.shortcut(surveyed) : null;
+    const ending = shortcut === null || slot.flushIsDue ? 'flush' : 'later';
+    const held: MigrationEvent[] = [];
+    const onEvent = (event: MigrationEvent): void => {
+      // From what may not be on disk on, in their order.
+      if (ending === 'later' && (held.length > 0 || event.type === 'applied')) held.push(event);
+      else emit(target.tenant, event);
+    };
+    let learned: Known | null = null;
+    const learn = (known: Known): void => {
+      learned = known;
+    };
+    let report: Report;
+    try {
+      report = await work(migrator(target, slot, { whenBusy, known: shortcut?.known ?? null, learn, ending, memory: slot.memory }, onEvent));
+    } catch (error) {
+      for (const event of held) emit(target.tenant, event);
+      throw error;
+    }
+    if (learned !== null) this.#knowledge.learn(surveyed, learned, report);
+    if (report.outcome === 'upToDate') this.#others++;
+    const tell = (): void => {
+      for (const event of held) emit(target.tenant, event);
+      count.add(resultOf(target, report));
+    };
+    const changed = report.outcome === 'applied' || report.outcome === 'undone';
+    if (shortcut !== null && ending === 'later' && changed) return slot.owe({ target, after: shortcut.after, tell });
+    if (changed) slot.settled();
+    tell();
+  }
+
+  /** Nobody is at work: everything that was done is told. What a lost connection keeps from that is looked up. */
+  async #settle(): Promise<void> {
+    const { slots, survey, count } = this.#options;
+    let unsure = await slots.settle();
+    for (let asked = 1; unsure.length > 0; asked++) {
+      try {
+        // Behind this flush, whatever can be seen stays.
+        for (const database of new Set(unsure.map(({ target }) => target.database ?? null))) {
+          await slots.use(database, async ({ client }) => {
+            if (!(await flush(client))) throw new Error('the connection was lost again');
+          });
+        }
+        const states = await survey.look(unsure.map(({ target }) => target));
+        const gone: Surveyed[] = [];
+        for (const [index, debt] of unsure.entries()) {
+          const { target, state } = states[index] as Surveyed;
+          if (state?.kind === 'history' && state.digest === debt.after) debt.tell();
+          else gone.push({ target, state });
+        }
+        unsure = [];
+        await this.#limit.map(gone, (one) => this.#visit(one, 'wait', [], 'plain'));
+      } catch (error) {
+        if (asked < ASK_AGAIN) continue;
+        const why = 'the connection was lost, and whether it was migrated could not be learned';
+        for (const { target } of unsure) {
+          const message = `${why} (${(error as Error).message})`;
+          count.add(failureResult(target, new MigrationError({ code: 'connection', message, hint: 'look with: migrate status, and run again', cause: error })));
+        }
+        return;
+      }
+    }
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof MigrationError && error.code === 'lockTimeout' && error.report !== null && error.report.failed === null;
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, key: Math.random() }))
+    .toSorted((a, b) => a.key - b.key)
+    .map(({ item }) => item);
+}

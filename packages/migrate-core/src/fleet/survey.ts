@@ -1,0 +1,89 @@
+/** What a few queries tell of thousands of tenants, before any of them is visited. */
+
+import pLimit from 'p-limit';
+
+import { Session, type DatabaseClient } from '../session.ts';
+import { readSchemas, type SchemaState, type SourceOrder } from './digest.ts';
+import { checkTarget, type FleetTarget } from './target.ts';
+
+/** So many tenants are looked at, then migrated, before the next ones are asked for. */
+const CHUNK = 1_000;
+
+export interface Surveyed {
+  readonly target: FleetTarget;
+  /** `null` for a target with a database of its own, which only a visit can tell. */
+  readonly state: SchemaState | null;
+}
+
+export interface SurveyOptions {
+  readonly table: string;
+  readonly order: SourceOrder;
+  /** Connections at once. */
+  readonly concurrency: number;
+  /** Does the work on a connection to this database. */
+  readonly use: <T>(database: string | null, work: (client: DatabaseClient) => Promise<T>) => Promise<T>;
+}
+
+export class Survey {
+  readonly #use: SurveyOptions['use'];
+  readonly #table: string;
+  readonly #order: SourceOrder;
+  readonly #limit: ReturnType<typeof pLimit>;
+
+  constructor({ table, order, concurrency, use }: SurveyOptions) {
+    this.#use = use;
+    this.#table = table;
+    this.#order = order;
+    this.#limit = pLimit(concurrency);
+  }
+
+  /** The targets, chunk by chunk. */
+  async *chunks(targets: AsyncIterable<FleetTarget> | Iterable<FleetTarget>): AsyncGenerator<readonly Surveyed[], void, undefined> {
+    let chunk: FleetTarget[] = [];
+    for await (const target of targets) {
+      chunk.push(checkTarget(target));
+      if (chunk.length < CHUNK) continue;
+      yield await this.look(chunk);
+      chunk = [];
+    }
+    if (chunk.length > 0) yield await this.look(chunk);
+  }
+
+  /** In their order. `generation`: with the newest number of each log, for those that are about to be migrated. */
+  async look(targets: readonly FleetTarget[], depth: 'digest' | 'generation' = 'digest'): Promise<readonly Surveyed[]> {
+    const schemas = new Map<string | null, string[]>();
+    for (const { schema, database = null } of targets) {
+      if (schema === undefined) continue;
+      const names = schemas.get(database);
+      if (names === undefined) schemas.set(database, [schema]);
+      else names.push(schema);
+    }
+    const states = new Map<string | null, ReadonlyMap<string, SchemaState>>();
+    for (const [database, names] of schemas) {
+      // With a database and a schema each there is nothing to read together.
+      if (names.length < 2 && database !== null) continue;
+      const histories = {
+        table: this.#table,
+        order: this.#order,
+        use: <T>(work: (session: Session) => Promise<T>): Promise<T> => this.#use(database, (client) => borrowed(client, work)),
+        each: <T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> => this.#limit.map(items, work),
+      };
+      states.set(database, await readSchemas(histories, names, depth));
+    }
+    return targets.map((target) => ({ target, state: (target.schema === undefined ? null : states.get(target.database ?? null)?.get(target.schema)) ?? null }));
+  }
+}
+
+async function borrowed<T>(client: DatabaseClient, work: (session: Session) => Promise<T>): Promise<T> {
+  const session = new Session(client, 'borrowed');
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}
+
+/** Tenants with the same key are in the same state. */
+export function keyOf({ target, state }: { readonly target: FleetTarget; readonly state: SchemaState }): string {
+  return `${target.database ?? ''}/${state.kind === 'history' ? state.digest : state.kind}`;
+}
