@@ -22,7 +22,7 @@ export interface FleetOptions {
     readonly scriptsSchema?: string | undefined;
   };
   readonly order?: OrderPolicy | undefined;
-  /** As of a migrator; asked once for each service, whatever the number of tenants. */
+  /** As of a migrator; asked for each service once in two seconds, whatever the number of tenants. */
   readonly requirements?: ((service: string) => Promise<readonly string[] | null>) | undefined;
   readonly waitLimitMs?: number | undefined;
   readonly lockTimeoutMs?: number | undefined;

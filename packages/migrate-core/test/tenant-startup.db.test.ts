@@ -18,6 +18,8 @@ class Clinics {
   readonly controller = new AbortController();
   finds = 0;
   lists = 0;
+  /** What other services have applied. */
+  elsewhere: readonly string[] = [];
   /** What the registry does instead of answering. */
   broken: Error | null = null;
 
@@ -42,6 +44,7 @@ class Clinics {
       targets: () => [...this.registered.values()].filter((one) => one.status === 'active').map((one) => this.target(one)),
       connect: () => connectTo(this.db.url),
       onEvent,
+      requirements: () => Promise.resolve(this.elsewhere),
       signal: this.controller.signal,
     });
   }
@@ -196,6 +199,19 @@ test('with the mode off whoever the registry knows is served, without a look at 
   await clinics.add(1);
   expect((await tenants.admit('clinic_2')).kind).toBe('admitted');
   expect(await rows(db, `SELECT count(*)::int AS n FROM pg_tables WHERE schemaname LIKE 'clinic%'`)).toEqual([{ n: 0 }]);
+});
+
+test('tenants that wait for another service are migrated when that has applied what they require, without being asked for', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ ...base, '0002_vendor.sql': '-- migrate: requires=user@0001\nCREATE TABLE vendor (id int);\n' });
+  const clinics = new Clinics(db, files.path);
+  await clinics.add(3);
+  const tenants = clinics.start({ retryMs: 500 });
+  expect((await tenants.done)?.failures.map((one) => one.failed?.code)).toEqual(['unmetRequirement', 'unmetRequirement', 'unmetRequirement']);
+  expect(await tenants.admit('clinic_1')).toMatchObject({ kind: 'refused', why: 'failed' });
+  clinics.elsewhere = ['0001_users'];
+  await expect.poll(() => tenants.summary().current, { timeout: 20_000 }).toBe(3);
+  await tenants.settled();
 });
 
 test('a registry that cannot be read is asked again, and requests are told to come back', async () => {

@@ -145,7 +145,7 @@ class Service {
     // Told to stop while it served, or at the very moment in which it became ready.
     const stoppedBy = outcome.phase === 'ready' ? await asked : outcome.phase === 'stopped' ? await asked : null;
     return await this.#end(app, outcome, stoppedBy, async () => {
-      await Promise.all([beside, tenants?.settled()]);
+      await Promise.all([beside, tenants?.stop()]);
       await database.close();
     });
   }

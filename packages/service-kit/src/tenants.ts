@@ -67,13 +67,16 @@ export class Tenants implements ServiceTenants {
   readonly #tenancy: Tenancy;
   readonly #pools: TenantPools | null;
   readonly #underWay = new Map<string, Promise<Provisioning>>();
+  readonly #stopping = new AbortController();
+  readonly #signal: AbortSignal;
   #startup: TenantStartup | null = null;
   /** `/health/db` shows it. */
   readonly database: Database;
 
   constructor(options: TenantsOptions) {
     this.#options = options;
-    this.#tenancy = tenancyOf(options);
+    this.#signal = AbortSignal.any([options.signal, this.#stopping.signal]);
+    this.#tenancy = tenancyOf(options, this.#signal);
     this.#pools = options.tenancy.mode === 'database' ? poolsOf(options) : null;
     const { shared } = options;
     this.database = {
@@ -86,7 +89,8 @@ export class Tenants implements ServiceTenants {
 
   /** From when the shared tables are current. */
   start(mode: StartMode): void {
-    const { signal, log, settings } = this.#options;
+    const { log, settings } = this.#options;
+    const signal = this.#signal;
     const startup = startTenants({
       tenancy: this.#tenancy,
       mode,
@@ -103,8 +107,9 @@ export class Tenants implements ServiceTenants {
     return this.#startup?.summary() ?? null;
   }
 
-  /** After the signal: nothing is under way any more. */
-  async settled(): Promise<void> {
+  /** Ends what is under way, each tenant with a true record. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
     await Promise.allSettled([this.#startup?.settled(), ...this.#underWay.values()]);
   }
 
@@ -188,7 +193,7 @@ export class Tenants implements ServiceTenants {
   }
 }
 
-function tenancyOf({ located, tenancy, migration, settings, requirements, signal, log }: TenantsOptions): Tenancy {
+function tenancyOf({ located, tenancy, migration, settings, requirements, log }: TenantsOptions, signal: AbortSignal): Tenancy {
   const { definition, folder } = located;
   const { migrations, ...rest } = tenancy;
   const source = typeof migrations === 'string' ? directorySource(isAbsolute(migrations) ? migrations : join(folder, migrations)) : migrations;

@@ -167,8 +167,8 @@ test('without the other service’s URL a clinic registers, waits, and the log s
 test('a tenant that takes long is answered in time with where to look, and registering waits for none of it', async () => {
   await using build = await newerBuild({ '0008_think.sql': 'SELECT pg_sleep(5);\n' });
   await using on = await platform();
-  const [user, , appointment] = await Promise.all([on.start('user'), on.start('patient'), on.start('appointment', build.environment)]);
-  await Promise.all([user.until('/health/ready', 200), appointment.until('/health/ready', 200)]);
+  const [user, patient, appointment] = await Promise.all([on.start('user'), on.start('patient'), on.start('appointment', build.environment)]);
+  await Promise.all([user, patient, appointment].map((one) => one.until('/health/ready', 200, 40_000)));
   const id = randomUUID();
   const token = provisioningToken(id, 'appointment');
   const asked = await fetch(`${appointment.url}/tenants/${id}`, {
@@ -191,8 +191,8 @@ test('a tenant that takes long is answered in time with where to look, and regis
 test('a tenant that was cut off in the middle is completed by the next process', async () => {
   await using build = await newerBuild({ '0008_think.sql': 'SELECT pg_sleep(30);\n' });
   await using on = await platform();
-  const [user, , first] = await Promise.all([on.start('user'), on.start('patient'), on.start('appointment', build.environment)]);
-  await Promise.all([user.until('/health/ready', 200), first.until('/health/ready', 200)]);
+  const [user, patient, first] = await Promise.all([on.start('user'), on.start('patient'), on.start('appointment', build.environment)]);
+  await Promise.all([user, patient, first].map((one) => one.until('/health/ready', 200, 40_000)));
   const clinic = await register(user, randomUUID());
   await expect.poll(() => tenantsOf(on), { timeout: 20_000 }).toEqual([{ id: clinic.id, status: 'provisioning' }]);
   first.kill('SIGTERM');

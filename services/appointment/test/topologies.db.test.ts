@@ -3,6 +3,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ServiceProcess } from '@org/service-kit/testing';
+import { runOn, testRole } from '@org/test-postgres';
+import pg from 'pg';
 
 import {
   platform,
@@ -22,6 +24,44 @@ const topologies: readonly (readonly [string, Topology])[] = [
   ['three services in one database, a schema for each clinic', { databases: 'one', tenancy: 'schema' }],
   ['three services in one database, a database for each clinic', { databases: 'one', tenancy: 'database' }],
 ];
+
+test.each(['schema', 'database'] as const)(
+  'with a %s for each clinic, the application’s own login reaches the clinics, and may do nothing else there',
+  async (tenancy) => {
+    await using on = await platform({ tenancy });
+    await using login = await testRole({ label: 'appointment_login' });
+    await using stranger = await testRole({ label: 'stranger' });
+    const { server, name } = on.database.appointment;
+    await runOn(server, `DO $$ BEGIN CREATE ROLE appointment_app NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`);
+    await runOn(server, `GRANT appointment_app TO ${login.name}`);
+    const [user, patient, appointment] = await Promise.all([
+      on.start('user'),
+      on.start('patient'),
+      on.start('appointment', { APPOINTMENT_DATABASE_URL: login.url(name), APPOINTMENT_MIGRATION_DATABASE_URL: on.database.appointment.url }),
+    ]);
+    await Promise.all([user, patient, appointment].map((one) => one.until('/health/ready', 200, 40_000)));
+    const clinic = await register(user, randomUUID());
+    await untilActive(user, clinic);
+    const member = { first_name: 'Youssef', last_name: 'Alami' };
+    expect((await appointment.request('POST', '/team-members', { token: clinic.token, body: member })).status).toBe(201);
+    expect((await appointment.request('GET', '/team-members', { token: clinic.token })).body.items).toHaveLength(2);
+
+    const schema = tenancy === 'schema' ? clinic.place : 'public';
+    const at = (role: { url(database: string): string }) => new pg.Client(role.url(tenancy === 'schema' ? name : clinic.place));
+    const client = at(login);
+    await client.connect();
+    // Whoever could get at the login itself: no row without a clinic, no history, no registry, no table of one's own.
+    expect((await client.query(`SELECT FROM ${schema}.team_member`)).rowCount).toBe(0);
+    for (const sql of [`CREATE TABLE ${schema}.mine (id int)`, `SELECT FROM ${schema}.schema_migrations_appointment`, `TRUNCATE ${schema}.team_member`]) {
+      await expect(client.query(sql), sql).rejects.toMatchObject({ code: '42501' });
+    }
+    await client.end();
+    const other = at(stranger);
+    const reach = other.connect().then(() => other.query(`SELECT FROM ${schema}.team_member`));
+    await expect(reach).rejects.toMatchObject({ code: '42501' });
+    await other.end();
+  },
+);
 
 describe.each(topologies)('%s', (_, topology) => {
   let on: Platform;

@@ -18,13 +18,16 @@ import { Slots } from './slots.ts';
 import { keyOf, Survey, type Surveyed } from './survey.ts';
 import { checkTarget, type FleetTarget } from './target.ts';
 
+/** A service that keeps tenants lives longer than what another one has applied: an answer is good for the tenants of this moment. Milliseconds. */
+const BELIEVED_MS = 2_000;
+
 export class TenantFleet implements Fleet {
   readonly #options: FleetOptions;
   /** For one tenant at a time. */
   readonly #compiled: Compiled = { preparation: null };
   /** By database: what its scripts table has already. */
   readonly #stored = new Map<string | null, Set<string>>();
-  readonly #elsewhere = new Map<string, Promise<readonly string[] | null>>();
+  readonly #elsewhere = new Map<string, { readonly names: Promise<readonly string[] | null>; readonly at: number }>();
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -152,15 +155,17 @@ export class TenantFleet implements Fleet {
   }
 
   #requirementsOf(service: string): Promise<readonly string[] | null> {
-    let known = this.#elsewhere.get(service);
-    if (known === undefined) {
-      known = this.#options.requirements?.(service) ?? Promise.resolve(null);
-      this.#elsewhere.set(service, known);
-      // What could not be learned is asked again for the next tenant.
-      const forget = (): boolean => this.#elsewhere.delete(service);
-      known.then((names) => names === null && forget(), forget);
-    }
-    return known;
+    const known = this.#elsewhere.get(service);
+    if (known !== undefined && performance.now() - known.at < BELIEVED_MS) return known.names;
+    const names = this.#options.requirements?.(service) ?? Promise.resolve(null);
+    const asked = { names, at: performance.now() };
+    this.#elsewhere.set(service, asked);
+    // What could not be learned is asked again for the next tenant.
+    const forget = (): void => {
+      if (this.#elsewhere.get(service) === asked) this.#elsewhere.delete(service);
+    };
+    names.then((learned) => learned === null && forget(), forget);
+    return names;
   }
 
   get #table(): string {

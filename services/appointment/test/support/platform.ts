@@ -1,6 +1,6 @@
 /** The three services as processes of their own, on databases of a test's own, as one would run them. */
 
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -149,10 +149,9 @@ export async function newerBuild(
   await cp(own('tenant-migrations'), join(folder, 'tenant-migrations'), { recursive: true });
   await cp(own('migrations'), join(folder, 'migrations'), { recursive: true });
   for (const [name, text] of Object.entries(more)) await writeFile(join(folder, 'tenant-migrations', name), text);
-  // Its only import is for its type, and there is nothing beside it to import from.
-  const config = await readFile(own('migrate.config.ts'), 'utf8');
-  const text = config.replace(/^import .*$/m, 'const defineService = <T>(definition: T): T => definition;');
-  await writeFile(join(folder, 'migrate.config.ts'), text);
+  await cp(own('migrate.config.ts'), join(folder, 'migrate.config.ts'));
+  // What its files import is found there.
+  await symlink(own('node_modules'), join(folder, 'node_modules'));
   return {
     environment: { MIGRATE_CONFIG: join(folder, 'migrate.config.ts') },
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
