@@ -66,7 +66,7 @@ async function make(context: TenancyContext, guardian: Session, tenant: Register
       await finish(guardian, registry.failing(id, error.message)).catch(() => undefined);
     throw error;
   }
-  await finish(guardian, registry.removal(id, 'NOT placed'));
+  await finish(guardian, registry.removal(id, `status = 'provisioning'`));
   throw invalidTenant(
     id,
     `the ${tenant.kind} ${JSON.stringify(tenant.place)} is there already, and is not this tenant’s; it was not touched`,
@@ -109,7 +109,7 @@ async function inSchema(
   const { options, layout } = context;
   if ((await placeSchema(context, admin, tenant)) === 'taken') return 'taken';
   await ensureExtensions(admin, layout, options.applicationRole);
-  const by = await fillSchema(context, admin, tenant.place);
+  const by = await fillSchema(context, admin, tenant);
   // Finds nothing to do after a copy.
   await migrate(context, client, tenant);
   await complete(context, admin, client, tenant, request);

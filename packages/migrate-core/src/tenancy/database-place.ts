@@ -6,7 +6,7 @@ import { identifier, literal } from '../sql.ts';
 import { again } from './again.ts';
 import type { TenancyContext } from './context.ts';
 import { tenantPath } from './layout.ts';
-import { ABSENT, databaseExists, endSessions, EXISTS, IN_USE } from './database.ts';
+import { ABSENT, databaseOid, endSessions, EXISTS, IN_USE } from './database.ts';
 import { copyDatabase, templateDatabase } from './database-template.ts';
 import { archiveName, provisionalName, searchPath } from './place.ts';
 import { runDone, type RegisteredTenant } from './registry.ts';
@@ -24,16 +24,15 @@ export async function placeDatabase(context: TenancyContext, admin: Session, ten
   const { options, registry, layout } = context;
   const { id, place } = tenant;
   const [service] = await admin.read('SELECT pg_catalog.current_database() AS name');
-  const there = await databaseExists(admin, place);
-  if (there && tenant.placed) return { template: null };
+  const oid = await databaseOid(admin, place);
+  if (oid !== null && oid === tenant.madeAs) return { template: null };
   const transit = tenant.transit ?? provisionalName(service?.['name'] ?? '');
-  if (there) {
+  if (oid !== null) {
     await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(transit)}`);
     return 'taken';
   }
-  if (tenant.placed || tenant.transit === null)
-    await runDone(admin, registry.change(id, `placed = false, transit = ${literal(transit)}`, `status = 'provisioning'`));
-  const template = (await databaseExists(admin, transit)) ? null : await make(context, admin, transit, service?.['name'] ?? '');
+  if (tenant.transit === null) await runDone(admin, registry.change(id, `transit = ${literal(transit)}`, `status = 'provisioning'`));
+  const template = (await databaseOid(admin, transit)) !== null ? null : await make(context, admin, transit, service?.['name'] ?? '');
   const role = options.applicationRole;
   const statements = [
     'BEGIN',
@@ -44,7 +43,7 @@ export async function placeDatabase(context: TenancyContext, admin: Session, ten
     // What the migrations find by their search path the application has to find, too.
     ...(layout.extensions.length === 0 ? [] : [`ALTER DATABASE ${identifier(transit)} SET search_path = ${searchPath(tenantPath(layout, place))}`]),
     `ALTER DATABASE ${identifier(transit)} RENAME TO ${identifier(place)}`,
-    registry.change(id, 'placed = true, transit = NULL', `status = 'provisioning' AND NOT placed`),
+    registry.placement(id, place, `status = 'provisioning'`, ', transit = NULL'),
     'COMMIT',
   ];
   try {
@@ -78,7 +77,7 @@ export function markOf(serviceDatabase: string, { layout }: Pick<TenancyContext,
 export async function archiveDatabase({ options, registry }: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<void> {
   const { id, place } = tenant;
   const archive = tenant.status === 'archived' && tenant.transit !== null ? tenant.transit : archiveName(place, new Date());
-  await close(admin, place, registry.change(id, `status = 'archived', transit = ${literal(archive)}, failure = NULL`, `place = ${literal(place)} AND placed`));
+  await close(admin, place, registry.change(id, `status = 'archived', transit = ${literal(archive)}, failure = NULL`, `place = ${literal(place)}`));
   const role = options.applicationRole;
   const statements = [
     'BEGIN',

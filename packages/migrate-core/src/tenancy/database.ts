@@ -10,9 +10,10 @@ export const EXISTS = '42P04';
 /** SQLSTATE: there is none. */
 export const ABSENT = '3D000';
 
-export async function databaseExists(session: Session, name: string): Promise<boolean> {
-  const rows = await session.read(`SELECT 1 FROM pg_catalog.pg_database WHERE datname = ${literal(name)}`);
-  return rows.length > 0;
+/** `null` where there is none of that name. */
+export async function databaseOid(session: Session, name: string): Promise<string | null> {
+  const [row] = await session.read(`SELECT oid FROM pg_catalog.pg_database WHERE datname = ${literal(name)}`);
+  return row?.['oid'] ?? null;
 }
 
 /** Ends every other session there. Throws where one is somebody's whom this role may not end. */

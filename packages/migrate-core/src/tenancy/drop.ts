@@ -3,12 +3,12 @@
 import type { Session } from '../session.ts';
 import type { DropTenantOptions, Tenant } from '../tenancy.ts';
 import { tenantError, type TenancyContext } from './context.ts';
-import { databaseExists } from './database.ts';
+import { databaseOid } from './database.ts';
 import { archiveDatabase, deleteDatabase } from './database-place.ts';
-import { identifier } from '../sql.ts';
+import { identifier, literal } from '../sql.ts';
 import { invalidTenant } from './place.ts';
 import { publicTenant, runDone, type RegisteredTenant } from './registry.ts';
-import { archiveSchema, deleteSchema, schemaExists } from './schema-place.ts';
+import { archiveSchema, deleteSchema, schemaOid } from './schema-place.ts';
 import { withTenantLock } from './tenant-lock.ts';
 
 export async function dropTenant(context: TenancyContext, id: string, mode: 'archive' | 'delete'): Promise<Tenant> {
@@ -36,12 +36,14 @@ async function end(context: TenancyContext, tenant: RegisteredTenant, mode: NonN
   const { registry, layout } = context;
   const admin = await context.open(null);
   try {
-    const { id, place, placed, transit } = tenant;
-    const there = placed && (await (layout.kind === 'schema' ? schemaExists(admin, place) : databaseExists(admin, place)));
-    if (there) return await (layout.kind === 'schema' ? schemaEnd : databaseEnd)[mode](context, admin, tenant);
+    const { id, place, madeAs, transit, status } = tenant;
+    const oid = await (layout.kind === 'schema' ? schemaOid(admin, place) : databaseOid(admin, place));
+    // What was never whole is its own only if it is the very one that was made for it.
+    const own = oid !== null && (oid === madeAs || status === 'active' || status === 'archived');
+    if (own) return await (layout.kind === 'schema' ? schemaEnd : databaseEnd)[mode](context, admin, tenant);
     // Half made, or gone without us: nothing is left but its name.
-    if (transit !== null && !placed) await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(transit)}`);
-    await runDone(admin, registry.removal(id, placed ? 'placed' : 'NOT placed'));
+    if (transit !== null && status !== 'archived') await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(transit)}`);
+    await runDone(admin, registry.removal(id, `status = ${literal(status)}`));
   } finally {
     await admin.close();
   }

@@ -12,8 +12,8 @@ import { invalidTenant, shortened, type PlaceKind } from './place.ts';
 /** A tenant, and how far its making has come. */
 export interface RegisteredTenant extends Tenant {
   readonly kind: PlaceKind;
-  /** Whether its place was made, and so is this tenant's own. */
-  readonly placed: boolean;
+  /** The oid of the schema or database that was made for it: another one of the same name is not its own. `null` before. */
+  readonly madeAs: string | null;
   /** A second name of its database: while that is made, or put away. */
   readonly transit: string | null;
   readonly madeBy: 'template' | 'replay' | null;
@@ -22,7 +22,7 @@ export interface RegisteredTenant extends Tenant {
 const PAGE = 1_000;
 const LONGEST_FAILURE = 2_000;
 
-const COLUMNS = `id, place, kind, status, failure, placed, transit, made_by,
+const COLUMNS = `id, place, kind, status, failure, made_as, transit, made_by,
  pg_catalog.to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,
  pg_catalog.to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated_at`;
 
@@ -96,7 +96,7 @@ CREATE TABLE IF NOT EXISTS ${this.table} (
   id text COLLATE "C" PRIMARY KEY, place text COLLATE "C" NOT NULL, kind text NOT NULL CHECK (kind IN ('schema', 'database')),
   status text NOT NULL CHECK (status IN ('provisioning', 'active', 'failed', 'archived')),
   created_at timestamptz NOT NULL DEFAULT pg_catalog.now(), updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(), failure text,
-  placed boolean NOT NULL DEFAULT false, transit text, made_by text CHECK (made_by IN ('template', 'replay')), UNIQUE (kind, place));
+  made_as oid, transit text, made_by text CHECK (made_by IN ('template', 'replay')), UNIQUE (kind, place));
 ${revokeFromOthers([this.table])} END`;
     await again(() => runDone(session, `BEGIN; ${doBlock(body)}; COMMIT`), ['42P06']);
   }
@@ -120,8 +120,17 @@ ${revokeFromOthers([this.table])} END`;
     );
   }
 
+  /** That its place is there, and is the one of this name. */
+  placement(id: string, name: string, condition: string, more = ''): string {
+    const oid =
+      this.kind === 'schema'
+        ? `(SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ${literal(name)})`
+        : `(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = ${literal(name)})`;
+    return this.change(id, `made_as = ${oid}${more}`, condition);
+  }
+
   activation(id: string, madeBy: 'template' | 'replay'): string {
-    return this.change(id, `status = 'active', failure = NULL, made_by = ${literal(madeBy)}`, `status = 'provisioning' AND placed`);
+    return this.change(id, `status = 'active', failure = NULL, made_by = ${literal(madeBy)}`, `status = 'provisioning' AND made_as IS NOT NULL`);
   }
 
   /** @param failure Without data. */
@@ -153,7 +162,7 @@ function tenantOf(row: Row): RegisteredTenant {
     createdAt: new Date(row['created_at'] ?? 0),
     updatedAt: new Date(row['updated_at'] ?? 0),
     failure: row['failure'] ?? null,
-    placed: row['placed'] === 't',
+    madeAs: row['made_as'] ?? null,
     transit: row['transit'] ?? null,
     madeBy: (row['made_by'] ?? null) as RegisteredTenant['madeBy'],
   };

@@ -7,6 +7,7 @@ import { identifier, literal } from '../sql.ts';
 import type { TenancyContext } from './context.ts';
 import { tenantPath } from './layout.ts';
 import { copyTemplate, stateOf } from './schema-copy.ts';
+import type { RegisteredTenant } from './registry.ts';
 import { dropSchema } from './schema-removal.ts';
 import { historyOfCopy, schemaTemplate, type SchemaTemplate } from './schema-template.ts';
 
@@ -14,14 +15,15 @@ import { historyOfCopy, schemaTemplate, type SchemaTemplate } from './schema-tem
  * `template`: the schema is a copy, whole, with its history. `replay`: it is empty, or what was begun by its migrations; they make the rest. A template that
  * cannot be made or copied is no failure of the tenant's: its migrations say what is wrong, if anything is.
  */
-export async function fillSchema(context: TenancyContext, session: Session, place: string): Promise<'template' | 'replay'> {
-  const { options, layout } = context;
+export async function fillSchema(context: TenancyContext, session: Session, { id, place }: RegisteredTenant): Promise<'template' | 'replay'> {
+  const { options, layout, registry } = context;
   const tables = historyTables(place, layout.table);
   const role = options.applicationRole;
   const clear = (): Promise<void> =>
     dropSchema(session, place, [
       `CREATE SCHEMA ${identifier(place)}`,
       ...(role === undefined ? [] : [`GRANT USAGE ON SCHEMA ${identifier(place)} TO ${identifier(role)}`]),
+      registry.placement(id, place, `status = 'provisioning'`),
     ]);
   const state = await stateOf(session, place, tables.history);
   if (state === 'begun') return (await isCopy(session, tables.log)) ? 'template' : 'replay';

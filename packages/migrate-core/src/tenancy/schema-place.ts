@@ -8,20 +8,19 @@ import { again } from './again.ts';
 import type { TenancyContext } from './context.ts';
 import { archiveName } from './place.ts';
 import { runDone, type RegisteredTenant } from './registry.ts';
+import { dropSchema } from './schema-removal.ts';
 
 /** `taken`: there is one of that name that this tenant did not make. */
 export async function placeSchema({ options, registry }: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<'placed' | 'taken'> {
   const { id, place } = tenant;
-  const there = await schemaExists(admin, place);
-  if (there) return tenant.placed ? 'placed' : 'taken';
-  // Registered as made, and gone: somebody dropped it by hand.
-  if (tenant.placed) await runDone(admin, registry.change(id, 'placed = false', 'placed'));
+  const oid = await schemaOid(admin, place);
+  if (oid !== null) return oid === tenant.madeAs ? 'placed' : 'taken';
   const role = options.applicationRole;
   const statements = [
     'BEGIN',
     `CREATE SCHEMA ${identifier(place)}`,
     ...(role === undefined ? [] : [`GRANT USAGE ON SCHEMA ${identifier(place)} TO ${identifier(role)}`]),
-    registry.change(id, 'placed = true', `status = 'provisioning' AND NOT placed`),
+    registry.placement(id, place, `status = 'provisioning'`),
     'COMMIT',
   ];
   try {
@@ -34,9 +33,10 @@ export async function placeSchema({ options, registry }: TenancyContext, admin: 
   return 'placed';
 }
 
-export async function schemaExists(session: Session, name: string): Promise<boolean> {
-  const rows = await session.read(`SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = ${literal(name)}`);
-  return rows.length > 0;
+/** `null` where there is none of that name. */
+export async function schemaOid(session: Session, name: string): Promise<string | null> {
+  const [row] = await session.read(`SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = ${literal(name)}`);
+  return row?.['oid'] ?? null;
 }
 
 /** Renames the schema; nobody's migration of it is cut off. */
@@ -49,18 +49,19 @@ export async function archiveSchema(context: TenancyContext, admin: Session, { i
       ...alone(context, place),
       `ALTER SCHEMA ${identifier(place)} RENAME TO ${identifier(archive)}`,
       ...(role === undefined ? [] : [`REVOKE USAGE ON SCHEMA ${identifier(archive)} FROM ${identifier(role)}`]),
-      registry.change(id, `status = 'archived', place = ${literal(archive)}, failure = NULL`, `place = ${literal(place)} AND placed`),
+      registry.change(id, `status = 'archived', place = ${literal(archive)}, failure = NULL`, `place = ${literal(place)}`),
       'COMMIT',
     ].join(';\n');
   };
   await again(() => runDone(admin, text()), [GUARD.lockHeld], options.signal);
 }
 
-/** Drops the schema with everything in it, and forgets the tenant. */
+/** Drops the schema with everything in it, and forgets the tenant. Cut off between, the tenant is archived under its own name. */
 export async function deleteSchema(context: TenancyContext, admin: Session, { id, place }: RegisteredTenant): Promise<void> {
   const { options, registry } = context;
-  const statements = [...alone(context, place), `DROP SCHEMA ${identifier(place)} CASCADE`, registry.removal(id, `place = ${literal(place)}`), 'COMMIT'];
-  await again(() => runDone(admin, statements.join(';\n')), [GUARD.lockHeld], options.signal);
+  const closing = [...alone(context, place), registry.change(id, `status = 'archived', failure = NULL`, `place = ${literal(place)}`), 'COMMIT'];
+  await again(() => runDone(admin, closing.join(';\n')), [GUARD.lockHeld], options.signal);
+  await again(() => dropSchema(admin, place, [registry.removal(id, `place = ${literal(place)}`)]), [], options.signal);
 }
 
 /** The beginning of a transaction that no migration of this schema runs beside. */

@@ -9,10 +9,10 @@ const TABLES = 20;
 
 /**
  * Drops a schema with everything in it, in one transaction with `after`; where that does not fit, its tables some at a time before. Nothing happens where there is
- * no such schema, but `after`.
+ * no such schema, but `after`. `settings`: at the beginning of each transaction.
  */
-export async function dropSchema(session: Session, schema: string, after: readonly string[] = []): Promise<void> {
-  const whole = ['BEGIN', `DROP SCHEMA IF EXISTS ${identifier(schema)} CASCADE`, ...after, 'COMMIT'].join(';\n');
+export async function dropSchema(session: Session, schema: string, after: readonly string[] = [], settings: readonly string[] = []): Promise<void> {
+  const whole = ['BEGIN', ...settings, `DROP SCHEMA IF EXISTS ${identifier(schema)} CASCADE`, ...after, 'COMMIT'].join(';\n');
   try {
     return await runDone(session, whole);
   } catch (error) {
@@ -24,7 +24,8 @@ export async function dropSchema(session: Session, schema: string, after: readon
  WHERE n.nspname = ${literal(schema)} AND c.relkind IN ('r', 'p') ORDER BY c.relispartition DESC, c.oid DESC LIMIT ${size}`,
     );
     if (rows.length === 0) break;
-    const dropped = await session.run(`DROP TABLE IF EXISTS ${rows.map((row) => qualified(schema, row['relname'] ?? '')).join(', ')} CASCADE`);
+    const tables = rows.map((row) => qualified(schema, row['relname'] ?? '')).join(', ');
+    const dropped = await session.run(['BEGIN', ...settings, `DROP TABLE IF EXISTS ${tables} CASCADE`, 'COMMIT'].join(';\n'));
     if (dropped.kind === 'lost' || (dropped.kind === 'failed' && (dropped.error.code !== '53200' || size === 1))) throw dropped.error;
     if (dropped.kind === 'failed') size = Math.ceil(size / 2);
   }

@@ -179,8 +179,6 @@ async function dropOutdated(context: TenancyContext, session: Session, current: 
     templates.push({ name, comment: row?.['made'] ?? '' });
   }
   for (const name of outdated(templates, current)) {
-    await runDone(session, `SET lock_timeout = '2s'`);
-    await dropSchema(session, name).catch(() => undefined);
-    await runDone(session, 'RESET lock_timeout');
+    await dropSchema(session, name, [], [`SET LOCAL lock_timeout = '2s'`]).catch(() => undefined);
   }
 }

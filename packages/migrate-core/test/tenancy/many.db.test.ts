@@ -1,6 +1,7 @@
 import { requirePgBouncer, runOn, startPgBouncer, startServer, testDatabase } from '@org/test-postgres';
 import { describe, expect, test } from 'vitest';
 
+import { listSource } from '../../src/index.ts';
 import { firstRow } from '../support/clinic.ts';
 import { connectTo, failureOf, rows } from '../support/target.ts';
 import { contentsOf, tenancyOn } from '../support/tenancy.ts';
@@ -44,6 +45,26 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode) => {
     expect(await rows(db, `SELECT count(*)::int AS held FROM pg_locks WHERE locktype = 'advisory'`)).toEqual([{ held: 0 }]);
   }, 120_000);
 });
+
+test('a schema that does not fit into the lock table is deleted by parts', async () => {
+  await using server = await startServer({ settings: { max_locks_per_transaction: 10, max_connections: 20 } });
+  await runOn(server, 'CREATE DATABASE clinics');
+  const tables = Array.from({ length: 300 }, (_, index) => `CREATE TABLE t${index} (id serial PRIMARY KEY, name text UNIQUE)`);
+  const source = listSource(
+    Array.from({ length: 30 }, (_, index) => ({
+      version: String(index + 1).padStart(4, '0'),
+      description: 'tables',
+      up: tables.slice(index * 10, index * 10 + 10).join(';'),
+      down: '',
+    })),
+  );
+  const tenancy = tenancyOn({ server, name: 'clinics' }, 'schema', { tenancy: { source, requiredTables: ['t0', 't299'] } });
+  await tenancy.create('clinic');
+  await tenancy.drop('clinic', { mode: 'delete' });
+  expect(await tenancy.list()).toEqual([]);
+  const { rows: left } = await runOn(server, `SELECT nspname FROM pg_namespace WHERE nspname LIKE 'clinic%'`, 'clinics');
+  expect(left).toEqual([]);
+}, 120_000);
 
 test('a pool of one connection is told, and nothing hangs', async (context) => {
   requirePgBouncer(context);

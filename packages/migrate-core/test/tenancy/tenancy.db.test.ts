@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { listSource } from '../../src/index.ts';
 import { identifier } from '../../src/sql.ts';
 import { connectTo, failureOf, rows } from '../support/target.ts';
-import { databasesOf, tenancyOn, type Mode } from '../support/tenancy.ts';
+import { connectIn, databasesOf, tenancyOn, type Mode } from '../support/tenancy.ts';
 
 /** Rows of a tenant's table, as an administrator sees them. */
 async function inTenant(db: TestDatabase, mode: Mode, place: string, table: string): Promise<unknown[]> {
@@ -87,6 +87,28 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode) => {
     expect(await tenancy.find('foreign')).toBeNull();
     expect((await failureOf(tenancy.drop('foreign'))).code).toBe('invalidOptions');
     expect((await databasesOf(db)).filter((name) => name.includes('_new_'))).toEqual([]);
+  });
+
+  test('a half made tenant whose place somebody else has taken meanwhile lets go of it', async () => {
+    await using db = await testDatabase();
+    const tenancy = tenancyOn(db, mode);
+    const fail = (): Promise<never> => Promise.reject(new Error('no'));
+    for (const end of ['create', 'drop', 'delete'] as const) {
+      await failureOf(tenancy.create('half', { initialise: fail }));
+      const { place = '' } = (await tenancy.find('half')) ?? {};
+      const client = await db.connect();
+      const kind = mode.toUpperCase();
+      await client.query(`DROP ${kind} ${identifier(place)} ${mode === 'schema' ? 'CASCADE' : 'WITH (FORCE)'}`);
+      await client.query(`CREATE ${kind} ${identifier(place)}`);
+      const theirs = await connectIn(db, mode === 'schema' ? db.name : place);
+      await theirs.query(`CREATE TABLE ${identifier(mode === 'schema' ? place : 'public')}.theirs (id int)`);
+      await theirs.end();
+      if (end === 'create') expect((await failureOf(tenancy.create('half'))).message).toContain('not this tenant’s');
+      else await tenancy.drop('half', { mode: end === 'drop' ? 'archive' : 'delete' });
+      expect(await inTenant(db, mode, place, 'theirs')).toEqual([]);
+      expect(await tenancy.find('half')).toBeNull();
+      await client.query(`DROP ${kind} ${identifier(place)} ${mode === 'schema' ? 'CASCADE' : 'WITH (FORCE)'}`);
+    }
   });
 
   test('dropped, it is kept under another name, with everything in it, until that is deleted', async () => {
