@@ -41,6 +41,7 @@ export class Preparation {
   readonly #source: MigrationSource;
   readonly #migrations: ReadonlyMap<string, Migration>;
   readonly #compiled = new Map<string, CompiledMigration>();
+  readonly #storedDowns = new Map<string, Promise<Script>>();
   /** What the source's scripts are for targets with a schema of their own. */
   #tenants: Promise<TenantScripts> | null = null;
 
@@ -162,8 +163,16 @@ export class Preparation {
         `the stored down of ${step.name} was changed after it was stored (its checksum differs); it was not used. Undo it by hand, then type: migrate repair --mark-undone ${step.name}`,
       );
     }
-    const script = await compileSql(stored.down, { transaction: stored.downTransaction ?? 'per-migration', parse: stored.downParse, origin: null });
+    const script = await this.#storedDown(stored, stored.down);
     return this.#ready(step, row, migration, script, null, 'stored');
+  }
+
+  /** Compiled once, whatever the number of targets. */
+  #storedDown({ downTransaction, downParse }: StoredScript, down: string): Promise<Script> {
+    const key = `${downTransaction}\0${downParse}\0${down}`;
+    const known = this.#storedDowns.get(key) ?? compileSql(down, { transaction: downTransaction ?? 'per-migration', parse: downParse, origin: null });
+    this.#storedDowns.set(key, known);
+    return known;
   }
 
   #ready(
