@@ -307,7 +307,9 @@ class TargetMigrator implements Migrator {
       throw error;
     });
     const listing = await this.#listing;
-    this.#available ??= listing.migrations.map(({ name, version, checksum, directives }) => ({ name, version, checksum, requires: directives.requires }));
+    const { compiled } = this.#shared;
+    this.#available ??= (given === undefined ? null : compiled.available) ?? availableOf(listing);
+    if (given !== undefined) compiled.available = this.#available;
     return { listing, available: this.#available };
   }
 
@@ -380,6 +382,10 @@ async function orAbandon<T>(session: Session, signal: AbortSignal | undefined, w
   } finally {
     ended.abort();
   }
+}
+
+function availableOf({ migrations }: SourceListing): readonly AvailableMigration[] {
+  return migrations.map(({ name, version, checksum, directives }) => ({ name, version, checksum, requires: directives.requires }));
 }
 
 /** Who writes, from now on. */

@@ -3,6 +3,7 @@
 import type { Preparation } from './engine/prepare.ts';
 import type { Known } from './engine/run-options.ts';
 import type { SourceListing } from './migration.ts';
+import type { AvailableMigration } from './plan.ts';
 
 export interface Shared {
   /** Read and compiled once, whatever the number of targets. */
@@ -26,6 +27,7 @@ export interface Shared {
 export interface Compiled {
   /** Default: the source is listed for each target. */
   readonly listing?: SourceListing;
+  available?: readonly AvailableMigration[];
   preparation: Promise<Preparation> | null;
 }
 

@@ -20,6 +20,9 @@ const CANCEL_LATE_LIMIT_MS = 2_500;
 /** A server that does not answer a cancel for this long is left; it notices the closed socket by itself. */
 const CANCEL_LIMIT_MS = 6_000;
 
+/** Why the watching ends. Without one, each abort would make an error. */
+const ENDED = 'ended';
+
 export interface Watch {
   readonly firstLookMs: number;
   readonly onBlocked: (blockers: readonly Blocker[]) => void;
@@ -44,7 +47,7 @@ export class Monitor {
     this.blockers = [];
     const done = new AbortController();
     const watching = this.#watch(watch, done.signal);
-    const result = await this.during(main, () => send().finally(() => done.abort()), signal);
+    const result = await this.during(main, () => send().finally(() => done.abort(ENDED)), signal);
     await watching;
     return result;
   }
@@ -56,7 +59,7 @@ export class Monitor {
     try {
       return await work();
     } finally {
-      done.abort();
+      done.abort(ENDED);
       await cancelling;
     }
   }
@@ -144,14 +147,20 @@ function until<T>(work: Promise<T>, done: AbortSignal): Promise<T | null> {
   return Promise.race([work, aborted(done, done).then(() => null)]);
 }
 
-/** `false` when `done` came first. */
-async function passed(ms: number, done: AbortSignal): Promise<boolean> {
-  try {
-    await sleep(ms, undefined, { signal: done });
-    return true;
-  } catch {
-    return false;
-  }
+/** `false` when `done` came first. With plain timers: this waits beside every message, and an error for each would cost more than building it. */
+function passed(ms: number, done: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (done.aborted) return resolve(false);
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    const timer = setTimeout(() => {
+      done.removeEventListener('abort', onAbort);
+      resolve(true);
+    }, ms);
+    done.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 /** Resolves when either is aborted. */

@@ -6,9 +6,12 @@ import { readRunning } from '../activity.ts';
 import { readHistory, type HistorySnapshot, type HistoryTables } from '../history.ts';
 import { Session, type Connect } from '../session.ts';
 
-const LIMIT_MS = 15_000;
-/** Whoever was told to stop cannot wait that long. */
-const LIMIT_AFTER_ABORT_MS = 2_000;
+/** How long a server may be away. Milliseconds. */
+export function reconnectLimitMs(signal: AbortSignal | undefined): number {
+  // Whoever was told to stop cannot wait that long.
+  return signal?.aborted === true ? 2_000 : 15_000;
+}
+
 const ORPHAN_POLL_MS = 200;
 
 export interface Reconnected {
@@ -35,7 +38,7 @@ export async function reconnect(
       return { session, snapshot: await readHistory(session, tables) };
     } catch {
       await session?.close();
-      if (performance.now() - began > (options.signal?.aborted === true ? LIMIT_AFTER_ABORT_MS : LIMIT_MS)) return null;
+      if (performance.now() - began > reconnectLimitMs(options.signal)) return null;
       await sleep(delay);
     }
   }

@@ -58,7 +58,7 @@ export class TargetRun {
         if (report !== null) return report;
       }
     } finally {
-      ended.abort();
+      ended.abort('ended');
       await this.#monitor.close();
     }
   }

@@ -1,9 +1,12 @@
 /** One pass over the tenants: each that is behind is visited, side by side with others and with other processes. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import pLimit from 'p-limit';
 
 import { MigrationError } from '../errors.ts';
 import { fleetDefaults, type FleetLimits } from '../fleet.ts';
+import { reconnectLimitMs } from '../engine/reconnect.ts';
 import type { Known } from '../engine/run-options.ts';
 import type { Migrator } from '../migrator.ts';
 import type { MigrationEvent, Report } from '../report.ts';
@@ -16,8 +19,7 @@ import type { FleetTarget } from './target.ts';
 
 /** So many tenants for each of those at work, before it is asked whether somebody else is at it too. */
 const ROUND = 16;
-/** How often a connection is opened anew to learn what became of transactions that may not have been on disk. */
-const ASK_AGAIN = 3;
+const ASK_AGAIN_MS = 200;
 
 /** A tenant that is done, and must not be told as long as a crash of the server could take it back. */
 export interface Debt extends Owed {
@@ -186,9 +188,10 @@ export class Pass {
 
   /** Nobody is at work: everything that was done is told. What a lost connection keeps from that is looked up. */
   async #settle(): Promise<void> {
-    const { slots, survey, count } = this.#options;
+    const { slots, survey, count, signal } = this.#options;
     let unsure = await slots.settle();
-    for (let asked = 1; unsure.length > 0; asked++) {
+    const began = performance.now();
+    for (let delay = ASK_AGAIN_MS; unsure.length > 0; delay *= 2) {
       try {
         // Behind this flush, whatever can be seen stays.
         for (const database of new Set(unsure.map(({ target }) => target.database ?? null))) {
@@ -206,7 +209,10 @@ export class Pass {
         unsure = [];
         await this.#limit.map(gone, (one) => this.#visit(one, 'wait', [], 'plain'));
       } catch (error) {
-        if (asked < ASK_AGAIN) continue;
+        if (performance.now() - began < reconnectLimitMs(signal)) {
+          await sleep(delay);
+          continue;
+        }
         const why = 'the connection was lost, and whether it was migrated could not be learned';
         for (const { target } of unsure) {
           const message = `${why} (${(error as Error).message})`;
