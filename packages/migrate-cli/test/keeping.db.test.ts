@@ -1,9 +1,10 @@
 /** A service that keeps tenants, and one that does not, together: what is printed is in test/golden/keeping. */
 
-import { testDatabase } from '@org/test-postgres';
+import { testDatabase, type TestDatabase } from '@org/test-postgres';
+import pg from 'pg';
 import { expect, test } from 'vitest';
 
-import { folder, golden, migrate } from './support/command.ts';
+import { folder, golden, migrate, type Folder } from './support/command.ts';
 import { down } from './support/folders.ts';
 import { keeping, thirdMigration } from './support/tenants.ts';
 
@@ -13,51 +14,69 @@ interface Documented {
 
 const parse = (text: string): Documented => JSON.parse(text) as Documented;
 
+const PLACE = ', place: (id) => `at_${id}`';
+
 const byTenant = (one: Record<string, unknown>, other: Record<string, unknown>): number => String(one['tenant']).localeCompare(String(other['tenant']));
 
-test('the life of a service that keeps tenants: from the first one to a failure, its repair, and back', async () => {
-  await using db = await testDatabase();
-  await using place = await folder(keeping('schema', ', place: (id) => `at_${id}`'));
-  const client = await db.connect();
-  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
-  const keep = async (name: string, ...args: readonly string[]): Promise<void> => {
-    const text = golden(args, await migrate(args, at), { [db.name]: 'DATABASE' });
+/** Runs a command and compares what it prints with its golden file. */
+function expectations(place: Folder, db: TestDatabase): (name: string, ...args: readonly string[]) => Promise<void> {
+  return async (name, ...args) => {
+    const text = golden(args, await migrate(args, { cwd: place.path, env: { DATABASE_URL: db.url } }), { [db.name]: 'DATABASE' });
     await expect(text.replaceAll(/ (?:from the template|by its migrations)/g, ' HOW')).toMatchFileSnapshot(`golden/keeping/${name}.txt`);
   };
-  await keep('up-without-tenants', 'up');
-  await keep('status-without-tenants', 'status');
-  await keep('list-empty', 'tenants', 'list');
-  await keep('create', 'tenants', 'create', 'north');
-  await keep('create-several', 'tenants', 'create', 'north', 'east', 'south', 'west', '--service', 'visits');
-  await keep('list', 'tenants', 'list');
-  await keep('up-again', 'up');
+}
+
+test('the life of a service that keeps tenants: the first one, the others, and one that fails', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema', PLACE));
+  const client = await db.connect();
+  const expectKept = expectations(place, db);
+  await expectKept('up-without-tenants', 'up');
+  await expectKept('status-without-tenants', 'status');
+  await expectKept('list-empty', 'tenants', 'list');
+  await expectKept('create', 'tenants', 'create', 'north');
+  await expectKept('create-several', 'tenants', 'create', 'north', 'east', 'south', 'west', '--service', 'visits');
+  await expectKept('list', 'tenants', 'list');
+  await expectKept('up-again', 'up');
   await place.write(thirdMigration);
   await client.query('CREATE INDEX team_member_name ON at_south.team_member (id)');
-  await keep('status-behind', 'status', '--exit-code');
-  await keep('plan', 'plan');
-  await keep('plan.json', 'plan', '--json', '--service', 'visits');
-  await keep('up-one-fails', 'up');
-  await keep('status', 'status', '--exit-code');
-  await keep('status-of-one-service', 'status', '--service', 'visits');
-  await keep('status-one', 'status', '--tenant', 'south');
-  await keep('up.json', 'up', '--json', '--concurrency', '1');
-  await keep('status.json', 'status', '--json', '--service', 'visits', '--concurrency', '1');
-  await keep('log-one', 'log', '--tenant', 'south', '--limit', '2');
-  await keep('down-different', 'down', '--source', 'tenant');
-  await keep('repair-one', 'repair', '--mark-applied', '0003', '--tenant', 'south', '--yes');
-  await keep('repair-nothing', 'repair', '--mark-applied', '0003', '--source', 'tenant', '--yes');
-  await keep('down-unnamed', 'down', '--service', 'visits');
-  await keep('redo-unnamed', 'redo', '--service', 'visits');
-  await keep('repair-unnamed', 'repair', '0001', '--service', 'visits');
-  await keep('to-of-two-sources', 'up', '--service', 'visits', '--to', '1');
-  await keep('down-without-terminal', 'down', '--source', 'tenant');
-  await keep('down-required', 'down', '--service', 'users');
-  await keep('redo', 'redo', '--source', 'tenant', '--yes');
-  await keep('down', 'down', '--source', 'tenant', '--yes');
-  await keep('down-one', 'down', '--tenant', 'west');
-  await keep('down-shared', 'down', '--service', 'visits', '--source', 'shared');
-  await keep('check', 'check');
-  await keep('status-after', 'tenants', 'status', '--verbose');
+  await expectKept('status-behind', 'status', '--exit-code');
+  await expectKept('plan', 'plan');
+  await expectKept('plan.json', 'plan', '--json', '--service', 'visits');
+  await expectKept('up-one-fails', 'up');
+  await expectKept('status', 'status', '--exit-code');
+  await expectKept('status-of-one-service', 'status', '--service', 'visits');
+  await expectKept('status-one', 'status', '--tenant', 'south');
+  await expectKept('up.json', 'up', '--json', '--concurrency', '1');
+  await expectKept('status.json', 'status', '--json', '--service', 'visits', '--concurrency', '1');
+  await expectKept('log-one', 'log', '--tenant', 'south', '--limit', '2');
+  await expectKept('down-different', 'down', '--source', 'tenant');
+});
+
+test('tenants are repaired, undone and done again when it is said that they are meant', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({ ...keeping('schema', PLACE), ...thirdMigration });
+  const client = await db.connect();
+  const expectKept = expectations(place, db);
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up'], at);
+  await migrate(['tenants', 'create', 'east', 'north', 'south', 'west'], at);
+  await migrate(['down', '--tenant', 'south'], at);
+  await client.query('CREATE INDEX team_member_name ON at_south.team_member (name)');
+  await expectKept('repair-one', 'repair', '--mark-applied', '0003', '--tenant', 'south', '--yes');
+  await expectKept('repair-nothing', 'repair', '--mark-applied', '0003', '--source', 'tenant', '--yes');
+  await expectKept('down-unnamed', 'down', '--service', 'visits');
+  await expectKept('redo-unnamed', 'redo', '--service', 'visits');
+  await expectKept('repair-unnamed', 'repair', '0001', '--service', 'visits');
+  await expectKept('to-of-two-sources', 'up', '--service', 'visits', '--to', '1');
+  await expectKept('down-without-terminal', 'down', '--source', 'tenant');
+  await expectKept('down-required', 'down', '--service', 'users');
+  await expectKept('redo', 'redo', '--source', 'tenant', '--yes');
+  await expectKept('down', 'down', '--source', 'tenant', '--yes');
+  await expectKept('down-one', 'down', '--tenant', 'west');
+  await expectKept('down-shared', 'down', '--service', 'visits', '--source', 'shared');
+  await expectKept('check', 'check');
+  await expectKept('status-after', 'tenants', 'status', '--verbose');
 });
 
 test('--json holds what is shared first, without a tenant, and then each tenant', async () => {
@@ -96,7 +115,10 @@ test('a database for each tenant: made, migrated, put away and deleted, on the s
   const client = await db.connect();
   const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
   const databases = async (): Promise<readonly string[]> => {
-    const { rows } = await client.query<{ name: string }>('SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1) ORDER BY 1', [`${db.name}_`]);
+    const { rows } = await client.query<{ name: string }>(
+      'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1) AND NOT datistemplate ORDER BY 1',
+      [`${db.name}_`],
+    );
     return rows.map((row) => row.name);
   };
   await migrate(['up'], at);
@@ -120,6 +142,13 @@ test('a database for each tenant: made, migrated, put away and deleted, on the s
   } finally {
     await migrate(['tenants', 'drop', 'north', '--delete', '--yes'], at);
     await migrate(['tenants', 'drop', 'south', '--delete', '--yes'], at);
+    const { rows } = await client.query<{ name: string }>('SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1) AND datistemplate', [
+      db.name,
+    ]);
+    for (const { name } of rows) {
+      await client.query(`ALTER DATABASE ${pg.escapeIdentifier(name)} IS_TEMPLATE false`);
+      await client.query(`DROP DATABASE ${pg.escapeIdentifier(name)}`);
+    }
   }
   expect(await databases()).toEqual([]);
 });

@@ -233,3 +233,28 @@ test('a service’s tenants have its history table, each in its own schema', asy
     'clinic_02.users',
   ]);
 });
+
+test('a failure names the command that puts it right, with whom and with the query; repair and log take both', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(perTenant);
+  const client = await createTenants(db, clinicNames(5));
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  const texts: string[] = [];
+  const keep = async (...args: readonly string[]): Promise<void> => {
+    texts.push(golden(args, await migrate(args, at), { [db.name]: 'DATABASE' }));
+  };
+  await migrate(['up', ...SCHEMAS], at);
+  await client.query(`UPDATE clinic_02.schema_migrations SET checksum = repeat('0', 64) WHERE name = '0002_create_vendors'`);
+  await keep('up', ...SCHEMAS);
+  await keep('status', ...SCHEMAS);
+  await keep('repair', '0002', ...SCHEMAS);
+  await keep('repair', '--tenant', 'clinic_03', '0002', '--yes', ...SCHEMAS);
+  const told = /migrate (repair --tenant clinic_02) --tenant-schemas "([^"]+)" (\S+)/.exec((await migrate(['up', ...SCHEMAS], at)).stderr);
+  const [, words = '', query = '', version = ''] = told ?? [];
+  expect(query).toBe(schemasQuery);
+  await keep(...words.split(' '), '--tenant-schemas', query, version, '--dir', 'm', '--yes');
+  await keep('up', ...SCHEMAS);
+  await keep('log', '--limit', '2', '--json', '--tenant', 'clinic_02', ...SCHEMAS);
+  await keep('repair', '--mark-undone', '3', '--yes', '--json', ...SCHEMAS);
+  await expect(texts.join('\n')).toMatchFileSnapshot('golden/tenants/repair.txt');
+});

@@ -34,7 +34,11 @@ export async function planFleet(tenants: ServiceFleet, request: PlanRequest, con
   for (const [index, group] of status.groups.entries()) {
     const { plan, error } = plans[index] ?? { plan: null, error: null };
     // What differs below the steps (a checksum that was accepted, a migration of another build) makes no other plan.
-    const key = JSON.stringify([plan?.steps.map(({ name, direction, mode, from, sql }) => [name, direction, mode, from, sql]), plan?.plan, error?.message]);
+    const key = JSON.stringify([
+      plan?.steps.map(({ name, direction, mode, from, sql }) => [name, direction, mode, from, sql?.replaceAll(plan.target.schema, '…')]),
+      plan?.plan,
+      error?.message,
+    ]);
     const known = groups.get(key);
     groups.set(key, { tenants: [...(known?.tenants ?? []), ...group.tenants], plan, error });
   }

@@ -11,7 +11,6 @@ import type { Selection } from '../selection.ts';
 import { confirmTouched, withTenants } from './command.ts';
 import { ServicesDocument, targetName } from './document.ts';
 import { tenantNames } from './failures.ts';
-import { targetsOf } from './groups.ts';
 import { aboutTenants } from './hint.ts';
 import { tellError } from './run.ts';
 
@@ -47,19 +46,14 @@ export function repairTenants(invocation: Invocation, selection: Selection, scop
     const work = touched.length > 0 ? touched : targets.map(({ tenant: id }) => ({ id, request: wanted }));
     await confirmTouched(invocation, selection, tenants, work.length, what, 'always');
     const requestOf = new Map(work.map(({ id, request }) => [id, request]));
-    const done = await tenants.each(
-      targetsOf(
-        tenants,
-        work.map((one) => one.id),
-      ),
-      async (migrator, target): Promise<Repaired> => {
-        try {
-          return { target, report: await migrator.repair(requestOf.get(target.tenant) ?? wanted), error: null };
-        } catch (error) {
-          return { target, report: null, error: toMigrationError(error) };
-        }
-      },
-    );
+    const chosen = targets.filter((one) => requestOf.has(one.tenant));
+    const done = await tenants.each(chosen, async (migrator, target): Promise<Repaired> => {
+      try {
+        return { target, report: await migrator.repair(requestOf.get(target.tenant) ?? wanted), error: null };
+      } catch (error) {
+        return { target, report: null, error: toMigrationError(error) };
+      }
+    });
     const connection = await service.connection();
     if (options.json === true) writeDocument(invocation, service.name, connection.settings.database, done);
     else {

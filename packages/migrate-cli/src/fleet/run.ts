@@ -109,6 +109,8 @@ export async function tellNoTenants(invocation: Invocation, tenants: ServiceFlee
 export async function noTenants({ service, origin }: ServiceFleet): Promise<string> {
   const { display } = await service.connection();
   if (origin.registry === null) return `No tenant: the query returns nothing on ${printable(display)}, so there is nothing to do.`;
+  if (service.input.definition.tenancy?.query !== undefined)
+    return `${printable(service.name)} has no tenant: the query of its own registry (tenancy.query) returns nobody, so there is nothing to do.`;
   const unfinished = origin.registry.others.filter((one) => one.status !== 'archived');
   const [first] = unfinished;
   if (first === undefined)

@@ -31,10 +31,7 @@ export function renderFleetStatus({ service, tenants, connection, status, lastFa
     ...(failures.length > 0 ? [colours.red(`${failures.length} cannot be read`)] : []),
     ...(troubled > 0 ? [colours.red(`${troubled} with problems`)] : []),
   ];
-  const said =
-    total === 0
-      ? 'no tenant yet; the first one is made with: migrate tenants create ID'
-      : `${plural(total, 'tenant')}, ${parts.length === 0 ? 'all current' : parts.join(', ')}`;
+  const said = total === 0 ? 'no tenant yet' : `${plural(total, 'tenant')}, ${parts.length === 0 ? 'all current' : parts.join(', ')}`;
   lines.push(`${printable(service)}: ${said}`);
   if (notAsked > 0) lines.push(colours.dim(`  whether their last run failed was not looked up for ${notAsked} of those behind; --tenant tells it`));
   lines.push(...renderTroublesOfTenants({ status, lastFailures, failures }, style), ...renderRegistry(tenants.origin.registry?.others ?? [], strays, colours));

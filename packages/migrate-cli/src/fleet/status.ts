@@ -48,9 +48,11 @@ export interface KnownOverview extends FleetOverview {
 
 export async function readOverview({ options }: Invocation, tenants: ServiceFleet): Promise<KnownOverview> {
   const connection = await tenants.service.connection();
-  const status = await tenants.fleet().status({ concurrency: options.concurrency });
+  const [status, strays] = await Promise.all([
+    tenants.fleet().status({ concurrency: options.concurrency }),
+    tenants.origin.registry?.tenancy.strays() ?? Promise.resolve(null),
+  ]);
   const { failures, left } = await lastFailures(tenants, status);
-  const strays = (await tenants.origin.registry?.tenancy.strays()) ?? null;
   return { service: tenants.service.name, tenants, connection, status, error: null, lastFailures: failures, notAsked: left, strays };
 }
 

@@ -69,7 +69,7 @@ export function normalised(text: string, replace: Readonly<Record<string, string
     .replaceAll(/\d+(?:\.\d+)? tenants\/s/g, 'RATE')
     .replaceAll(/"durationMs":\d+/g, '"durationMs":0')
     .replaceAll(/"durationMs": \d+/g, '"durationMs": 0')
-    .replaceAll(/"runId": "[0-9a-f]+"/g, '"runId": "RUN"')
+    .replaceAll(/"runId":( ?)"[0-9a-f]+"/g, '"runId":$1"RUN"')
     .replaceAll(/pid \d+/g, 'pid PID')
     .split('\n')
     .map((line) => (line.includes(' | ') ? line : line.replaceAll(/(?<=\S) {2,}/g, '  ')))

@@ -1,0 +1,32 @@
+/** Commands in messages about tenants. */
+
+import { expect, test } from 'vitest';
+
+import { aboutTenants, inQuotes } from '../src/fleet/hint.ts';
+
+const query = ' --tenant-schemas "SELECT schema_name FROM tenants"';
+
+test.each([
+  ['accept it with: migrate repair 0002', ['a'], '', 'accept it with: migrate repair --tenant a 0002'],
+  ['accept it with: migrate repair 0002', ['a', 'b'], query, `accept it with: migrate repair --tenant a,b${query} 0002`],
+  ['migrate repair --mark-applied 3 (or --mark-undone 3)', ['a'], '', 'migrate repair --tenant a --mark-applied 3 (or --mark-undone 3)'],
+  ['run `migrate up` again', ['a', 'b', 'c', 'd'], '', 'run `migrate up --source tenant` again'],
+  ['run `migrate up` again', ['a', 'b', 'c', 'd'], query, `run \`migrate up${query}\` again`],
+  ['look with: migrate status', ['a,b'], '', 'look with: migrate status --source tenant'],
+  ['look with: migrate status', ["o'clinic; x"], '', `look with: migrate status --tenant "o'clinic; x"`],
+  ['Migrate users first: migrate up --service users', ['a'], query, 'Migrate users first: migrate up --service users'],
+  ['migrate adopt, migrate tenants list', ['a'], '', 'migrate adopt, migrate tenants list'],
+])('"%s" for %j%s', (text, tenants, flags, expected) => {
+  expect(aboutTenants(text, tenants, flags)).toBe(expected);
+});
+
+test.each([
+  ['clinic_a', 'clinic_a'],
+  ['a b', '"a b"'],
+  [`a"; drop`, `'a"; drop'`],
+  ['$(touch x)', `'$(touch x)'`],
+  [`it's $HOME`, `'it'\\''s $HOME'`],
+  ['', '""'],
+])('%j is %s for a shell', (text, expected) => {
+  expect(inQuotes(text)).toBe(expected);
+});
