@@ -19,8 +19,8 @@ interface Hint {
   readonly words: readonly string[];
 }
 
-/** Outside of comments, and of the tags by which the server's statements are found. */
-const HINT = /(?<!\/\*)\bmigrate ((?:tenants )?[a-z]+)\b(?![=:])([^'"`\\\n|]*)/g;
+/** Outside of comments, of prose ("migrate it first"), and of the tags by which the server's statements are found. */
+const HINT = /(?<!\/\*)\bmigrate (?!it\b)((?:tenants )?[a-z]+)\b(?![=:])([^'"`\\\n|]*)/g;
 const entries = [...commands, ...groups.flatMap((group) => [group, ...group.commands])];
 const LINES = files.flatMap((file) =>
   readFileSync(`${packages}/${file}`, 'utf8')

@@ -91,8 +91,12 @@ test('a required table that a tenant lost is told, and made again', async () => 
   expect(await migrate(['tenants', 'backfill', '--tenant', 'nobody'], at)).toMatchObject({ code: 2 });
   const whole = await migrate(['tenants', 'backfill', '--tenant', 'a,c', '--json'], at);
   expect(JSON.parse(whole.stdout)).toEqual({
-    services: [{ service: 'visits', tenants: ['a', 'c'].map((id) => ({ id, created: [], failure: null })) }],
+    services: [{ service: 'visits', tenants: ['a', 'c'].map((id) => ({ id, created: [], filled: [], failure: null })) }],
   });
+  const mended = await migrate(['tenants', 'backfill'], at);
+  expect(mended).toMatchObject({ code: 0, stdout: expect.stringMatching(/✓ b +made again: vendor\n +3 tenants: 1 mended\./) as string });
+  expect((await client.query(`SELECT to_regclass('b.vendor') IS NOT NULL AS there`)).rows).toEqual([{ there: true }]);
+  expect(await migrate(['tenants', 'backfill', '--dry-run'], at)).toMatchObject({ stdout: expect.stringContaining('all have what they need') as string });
 });
 
 test('what cannot be asked is one paragraph and exits 2: no tenants here, too many services, no such command', async () => {
