@@ -15,7 +15,11 @@ export default defineService({
     column: 'tenant_id',
     setting: 'app.current_tenant_id',
     audit: { functions: ['create_audit_entry'], logs: ['user_audit_log'] },
-    // Who signs in is known by the address they came to, before any clinic is: one row, by naming it.
-    allow: ['healthcare_entities.lookup_by_subdomain'],
+    allow: [
+      // Who signs in is known by the address they came to, before any clinic is: one row, by naming it.
+      'healthcare_entities.lookup_by_subdomain',
+      // Whoever works them off learns for which clinics there is something to do, by a setting that no request makes.
+      'clinic_provisionings.lookup_of_due',
+    ],
   },
 });

@@ -36,7 +36,10 @@ export class Alike {
   /** Errors first, the most frequent first. */
   render(colours: Colours, extent: 'all' | 'first'): string[] {
     const groups = [...this.#groups.values()].toSorted(
-      (a, b) => Number(a.finding.severity === 'warning') - Number(b.finding.severity === 'warning') || b.tenants.length - a.tenants.length,
+      (a, b) =>
+        Number(a.finding.severity === 'warning') - Number(b.finding.severity === 'warning') ||
+        b.tenants.length - a.tenants.length ||
+        (a.finding.message < b.finding.message ? -1 : 1),
     );
     const told = extent === 'all' ? groups : groups.slice(0, MOST_GROUPS);
     const lines = told.flatMap(({ finding, tenants }) =>

@@ -1,6 +1,6 @@
 /** Findings for people. Pure. */
 
-import type { TargetVerification, VerifyFinding } from '@org/migrate-core';
+import type { ProbeReport, TargetVerification, VerifyFinding } from '@org/migrate-core';
 
 import type { Colours } from '../render/colour.ts';
 import { plural, printable } from '../render/text.ts';
@@ -15,20 +15,30 @@ export interface Tally {
 
 const FEW_TABLES = 3;
 
-export function renderTarget(
-  { findings, probe }: TargetVerification,
-  { colours, verbose }: { readonly colours: Colours; readonly verbose: boolean },
-): string[] {
+export interface Style {
+  readonly colours: Colours;
+  /** Names every table that was not tried. */
+  readonly verbose: boolean;
+}
+
+export function renderTarget({ findings, probe }: TargetVerification, style: Style): string[] {
+  const { colours } = style;
   const lines = findings.flatMap((one) => renderFinding(one, colours, null));
   if (findings.length === 0) lines.push(`  ${colours.green('✓')} it is what its history says`);
-  if (probe === null) return lines;
-  const tables = probe.probed + probe.notProbed.length;
-  if (tables === 0) return lines;
-  const whole = probe.notProbed.length === 0 && findings.every((one) => one.code !== 'leak');
-  lines.push(`  ${whole ? colours.green('✓') : colours.yellow('!')} row-level security tried with two tenants: ${probe.probed} of ${plural(tables, 'table')}`);
-  const told = verbose ? probe.notProbed : probe.notProbed.slice(0, FEW_TABLES);
+  return [...lines, ...renderTried(probe === null ? [] : [probe], findings.some((one) => one.code === 'leak') ? 'leaks' : 'holds', style)];
+}
+
+/** How far row-level security was tried, over all targets; nothing where it was not. */
+export function renderTried(probes: readonly ProbeReport[], result: 'holds' | 'leaks', { colours, verbose }: Style): string[] {
+  const notProbed = probes.flatMap((one) => one.notProbed);
+  const probed = probes.reduce((sum, one) => sum + one.probed, 0);
+  const tables = probed + notProbed.length;
+  if (tables === 0) return [];
+  const mark = notProbed.length === 0 && result === 'holds' ? colours.green('✓') : colours.yellow('!');
+  const lines = [`  ${mark} row-level security tried with two tenants: ${probed} of ${plural(tables, 'table')}`];
+  const told = verbose ? notProbed : notProbed.slice(0, FEW_TABLES);
   for (const { table, reason } of told) lines.push(`    ${printable(table)}: ${printable(reason)}`);
-  if (told.length < probe.notProbed.length) lines.push(`    and ${probe.notProbed.length - told.length} more; --verbose names them`);
+  if (told.length < notProbed.length) lines.push(`    and ${notProbed.length - told.length} more; --verbose names them`);
   return lines;
 }
 

@@ -5,6 +5,7 @@ import {
   verifyFleet,
   type ConnectTo,
   type MigrationError,
+  type ProbeReport,
   type SharedPart,
   type TargetVerification,
   type VerifierOptions,
@@ -27,7 +28,7 @@ import type { Scope } from '../scope.ts';
 import type { Selection } from '../selection.ts';
 import type { Service } from '../service.ts';
 import { Alike } from './alike.ts';
-import { renderSummary, renderTarget, type Tally } from './render.ts';
+import { renderSummary, renderTarget, renderTried, type Tally } from './render.ts';
 
 /** @returns 0 nothing wrong (warnings are not), 1 an error, 4 only some of the tenants have errors. */
 export async function verifyScope(invocation: Invocation, selection: Selection, scope: Scope): Promise<ExitCode> {
@@ -108,6 +109,9 @@ class Verification {
     output.line(heading(origin.label, connection, output.colours));
     const progress = new Progress(output.live);
     const alike = new Alike();
+    // Once for each catalogue that they have: few.
+    const probes: ProbeReport[] = [];
+    let leaks = false;
     let done = 0;
     let wrong = 0;
     const { registry, targets } = origin;
@@ -131,12 +135,16 @@ class Verification {
         if (errors > 0) wrong++;
         this.#document?.add(targetOf(verified, connection.settings.database));
         alike.add(verified);
+        if (found.probe !== null) probes.push(found.probe);
+        leaks ||= found.findings.some((one) => one.code === 'leak');
         progress.show(`${done} of ${targets.length} tenants verified`);
       }
     } finally {
       progress.clear();
     }
-    for (const line of alike.render(output.colours, options.verbose === true ? 'all' : 'first')) output.line(line);
+    const style = { colours: output.colours, verbose: options.verbose === true };
+    for (const line of alike.render(output.colours, style.verbose ? 'all' : 'first')) output.line(line);
+    for (const line of renderTried(probes, leaks ? 'leaks' : 'holds', style)) output.line(line);
     if (targets.length === 0) output.line(`  ${await noTenants(new ServiceFleet(this.#invocation, service, origin))}`);
     else
       output.line(

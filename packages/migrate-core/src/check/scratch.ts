@@ -3,8 +3,9 @@
 import { randomBytes } from 'node:crypto';
 
 import { MigrationError } from '../errors.ts';
-import { type DatabaseClient, Session, type ServerError } from '../session.ts';
+import { type DatabaseClient, type MessageResult, Session, type ServerError } from '../session.ts';
 import { identifier } from '../sql.ts';
+import { pause } from '../tenancy/again.ts';
 
 /** Opens a connection to this database of one server; `null`: to the one that the connection's settings name. */
 export type ConnectTo = (database: string | null) => Promise<DatabaseClient>;
@@ -23,7 +24,7 @@ export interface ScratchDatabase extends AsyncDisposable {
 export async function createScratchDatabase(connect: ConnectTo): Promise<ScratchDatabase> {
   const name = `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}`;
   await withSession(connect, async (session) => {
-    const result = await session.run(`CREATE DATABASE ${identifier(name)}`);
+    const result = await create(session, name);
     if (result.kind === 'done') return;
     if (result.kind === 'failed' && result.error.code === '42501') throw await mayNotCreate(session, result.error);
     throw new MigrationError({ code: 'connection', message: `a scratch database could not be created: ${result.error.message}`, cause: result.error });
@@ -43,6 +44,18 @@ export async function createScratchDatabase(connect: ConnectTo): Promise<Scratch
       });
     },
   };
+}
+
+/** Somebody is connected to the template, or copies it just now. */
+const IN_USE = '55006';
+const ATTEMPTS = 20;
+
+async function create(session: Session, name: string): Promise<MessageResult> {
+  for (let attempt = 1; ; attempt++) {
+    const result = await session.run(`CREATE DATABASE ${identifier(name)}`);
+    if (result.kind !== 'failed' || result.error.code !== IN_USE || attempt === ATTEMPTS) return result;
+    await pause(attempt, undefined);
+  }
 }
 
 async function mayNotCreate(session: Session, cause: ServerError): Promise<MigrationError> {

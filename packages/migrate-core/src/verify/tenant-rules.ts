@@ -145,12 +145,11 @@ function ofPolicy(
   if (unsound.length === 0) return [];
   const safe = `nullif(current_setting('${setting}', true), '')`;
   const comparing = parts.every(([, text]) => compares(text ?? ''));
-  const about = comparing ? `does not read ${safe}` : `does not compare ${column}`;
-  return one(
-    'policyWithoutSetting',
-    `${about} in its ${unsound.join(' and ')}, directly or by a function${comparing ? ': it does not hold a transaction to its tenant, or fails in a pooled connection, where the setting is empty and not NULL' : ''}`,
-    `compare ${column} with ${safe}, cast to its type; or allow it by name: ${table.name}.${policy.name}`,
-  );
+  const where = unsound.join(' and ');
+  const message = comparing
+    ? `does not read ${safe} in its ${where}, directly or by a function: it does not hold a transaction to its tenant, or fails in a pooled connection, where the setting is empty and not NULL`
+    : `does not compare ${column} in its ${where}: what it lets through is any tenant's`;
+  return one('policyWithoutSetting', message, `compare ${column} with ${safe}, cast to its type; or allow it by name: ${table.name}.${policy.name}`);
 }
 
 /** As it was written, or as the server prints it. */
