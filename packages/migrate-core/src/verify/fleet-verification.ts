@@ -16,33 +16,42 @@ const TOGETHER = 20;
 
 /** As they come, not in the order of the targets. Throws for what is about all of them: the signal, a source that cannot be read. */
 export async function* verifyTargets(options: FleetVerifyOptions): AsyncGenerator<TargetVerification, void, undefined> {
-  const { concurrency = 4, signal } = options;
-  const verifier = new Verifier(options);
+  const { concurrency = 4 } = options;
+  const ended = new AbortController();
+  const signal = AbortSignal.any([ended.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+  const stoppable = { ...options, signal };
+  const verifier = new Verifier(stoppable);
   const pieces = inPieces(options.targets());
   const working = new Map<number, Promise<{ readonly number: number; readonly results: readonly TargetVerification[] }>>();
-  let next = 0;
+  let begun = 0;
   let kind: 'schema' | 'database' = 'schema';
-  for (let ended = false; ;) {
-    while (!ended && working.size < concurrency) {
-      signal?.throwIfAborted();
-      const piece = await pieces.next();
-      if (piece.done === true) ended = true;
-      else {
-        const number = next++;
-        kind = piece.value[0]?.schema === undefined ? 'database' : 'schema';
-        const work = verifyPiece(verifier, piece.value, options).then((results) => ({ number, results }));
-        // Whoever is waited for first tells its error; the others' must not end the process.
-        work.catch(() => undefined);
-        working.set(number, work);
+  try {
+    for (let all = false; ;) {
+      while (!all && working.size < concurrency) {
+        signal.throwIfAborted();
+        const piece = await pieces.next();
+        if (piece.done === true) all = true;
+        else {
+          const number = begun++;
+          kind = piece.value[0]?.schema === undefined ? 'database' : 'schema';
+          const work = verifyPiece(verifier, piece.value, stoppable).then((results) => ({ number, results }));
+          // Whoever is waited for first tells its error; the others' must not end the process.
+          work.catch(() => undefined);
+          working.set(number, work);
+        }
       }
+      if (working.size === 0) break;
+      const { number, results } = await Promise.race(working.values());
+      working.delete(number);
+      yield* results;
     }
-    if (working.size === 0) break;
-    const { number, results } = await Promise.race(working.values());
-    working.delete(number);
-    yield* results;
+    const strays = options.strays === undefined ? [] : (await options.strays()).unknown;
+    for (const name of strays) yield stray(name, kind, options.service);
+  } finally {
+    // Whatever is still at work ends first: it may have a scratch database to drop.
+    ended.abort(new MigrationError({ code: 'aborted', message: 'the verification was ended' }));
+    await Promise.allSettled(working.values());
   }
-  const strays = options.strays === undefined ? [] : (await options.strays()).unknown;
-  for (const name of strays) yield stray(name, kind, options.service);
 }
 
 /** Neighbours of one database, so that they share a connection. */

@@ -9,7 +9,7 @@ import type { MigrationSource, SourceListing } from '../migration.ts';
 import { plan, type Problem } from '../plan.ts';
 import type { RowLevelSecurityDefinition } from '../service.ts';
 import type { Session } from '../session.ts';
-import { literal } from '../sql.ts';
+import { identifier, literal } from '../sql.ts';
 import { readCatalogs } from './catalogs.ts';
 import { comparable, driftFindings, invalidIndexFinding } from './drift.ts';
 import { inOrder, type VerifyFinding } from './finding.ts';
@@ -62,8 +62,8 @@ export class Verifier {
   readonly #options: VerifierOptions;
   readonly #expected = new Map<string, Promise<Replayed | NotReplayed>>();
   #listing: Promise<SourceListing> | null = null;
-  /** Catalogues that row-level security was verified with: those equal to one of them need not be asked again. */
-  readonly #verified = new Set<string>();
+  /** What was found with each catalogue, and in which schema: where another one is equal, so are the findings. */
+  readonly #isolation = new Map<string, { readonly schema: string; readonly findings: readonly VerifyFinding[] }>();
 
   constructor(options: VerifierOptions) {
     this.#options = options;
@@ -201,7 +201,9 @@ export class Verifier {
     only: readonly string[] | undefined,
   ): Promise<{ findings: readonly VerifyFinding[]; probe: ProbeReport | null }> {
     const { rowLevelSecurity: definition, applicationRole = null, shared, signal } = this.#options;
-    if (definition === undefined || this.#verified.has(catalog.hash)) return { findings: [], probe: null };
+    if (definition === undefined) return { findings: [], probe: null };
+    const known = this.#isolation.get(catalog.hash);
+    if (known !== undefined) return { findings: known.findings.map((one) => inSchema(one, known.schema, schema)), probe: null };
     const report = await verifyRowLevelSecurity(session, {
       definition,
       applicationRole,
@@ -213,7 +215,8 @@ export class Verifier {
       exceptions: shared === undefined ? 'all-met' : 'some-met',
       signal,
     });
-    if (report.findings.length === 0) this.#verified.add(catalog.hash);
+    // Tenants have few catalogues; where each has one of its own, they are not all kept.
+    if (this.#isolation.size < MOST_KEPT) this.#isolation.set(catalog.hash, { schema, findings: report.findings });
     return report;
   }
 }
@@ -257,6 +260,13 @@ async function readState(session: Session, tables: HistoryTables, schema: string
     AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname IN ('name', 'checksum', 'seq', 'state', 'run_id', 'reversible')) = 6)
 ) AS state`);
   return JSON.parse(row?.['state'] ?? '{}') as TargetState;
+}
+
+/** A finding as it is of another schema that is the same. */
+function inSchema(finding: VerifyFinding, from: string, to: string): VerifyFinding {
+  const renamed = (text: string): string => text.replaceAll(`${identifier(from)}.`, `${identifier(to)}.`).replaceAll(`${shown(from)}.`, `${shown(to)}.`);
+  const { object, message, hint } = finding;
+  return { ...finding, object: object === null ? null : renamed(object), message: renamed(message), hint: hint === null ? null : renamed(hint) };
 }
 
 function isHistoryProblem(

@@ -132,6 +132,40 @@ test('row-level security is verified once for each catalogue, and for each that 
   });
 });
 
+test('what is wrong with all of them is told of each, by its own name', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({
+    '0001_team.sql': 'CREATE TABLE team (tenant int NOT NULL); CREATE INDEX ON team (tenant); CREATE VIEW everyone AS SELECT * FROM team;',
+  });
+  const client = await db.connect();
+  for (const name of names) await client.query(`CREATE SCHEMA ${name}`);
+  const options = on(db, place.path, { rowLevelSecurity: { column: 'tenant', setting: 'app.t', allow: ['everyone'] } });
+  await createFleet(options).up();
+  for (const [name, findings] of Object.entries(await collect(options))) {
+    expect(findings).toEqual([
+      ['rowSecurityDisabled', `table ${name}.team`],
+      ['rowSecurityNotForced', `table ${name}.team`],
+      ['noPolicy', `table ${name}.team`],
+      ['notChecked', null],
+    ]);
+  }
+});
+
+test('whoever stops listening leaves no scratch database', async () => {
+  await using db = await testDatabase();
+  await using role = await testRole({ attributes: 'SUPERUSER' });
+  await using place = await folder(files);
+  const client = await db.connect();
+  for (const name of names) await client.query(`CREATE SCHEMA ${name}`);
+  const options = on(db, place.path, { connect: (name) => connectTo(role.url(name ?? db.name)) });
+  await createFleet(options).up();
+  for await (const one of verifyFleet(options)) {
+    expect(one.findings).toEqual([]);
+    break;
+  }
+  expect((await client.query(`SELECT FROM pg_database WHERE datdba = '${role.name}'::regrole`)).rows).toEqual([]);
+});
+
 test('public in a tenant’s migrations is the tenant’s schema in the replay as well, also by what was stored', async () => {
   await using db = await testDatabase();
   await using place = await folder({
