@@ -102,10 +102,15 @@ export interface Tenancy {
   find(id: string): Promise<Tenant | null>;
   /**
    * Makes a tenant: its place, migrated, with all required tables, and `initialise`d. Idempotent, and safe when called twice at once; after a crash or a
-   * failure the next call goes on. Never `active` while incomplete. Throws `invalidOptions` for an id or a place that cannot be one.
+   * failure the next call goes on. Never `active` while incomplete. Throws `invalidOptions` for an id or a place that cannot be one or is somebody else's, and
+   * for a tenant that is archived.
    */
   create(id: string, options?: CreateTenantOptions): Promise<TenantCreation>;
-  /** Throws `invalidOptions` for a tenant that is not there. Dropping an archived one with `delete` deletes the archive. */
+  /**
+   * The tenant as it is then: `archived`, under its new name, which is also the answer for one that was archived before. With `delete` nothing is left of it, also
+   * of an archived one, and the answer is what it was. Sessions of its database are ended; a migration of its schema is waited for. Throws `invalidOptions`
+   * for a tenant that is not there.
+   */
   drop(id: string, options?: DropTenantOptions): Promise<Tenant>;
   /**
    * Makes what damaged tenants lack of the required tables, as the migrations in each one's own history make it: the tables with all that is theirs, what they need,

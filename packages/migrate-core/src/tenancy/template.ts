@@ -22,10 +22,16 @@ export interface Template {
 }
 
 /** The template that this build's source makes. Throws `invalidMigration` for a source with problems. */
-export async function templateOf({ layout, fleet }: TenancyContext, serviceDatabase: string): Promise<Template> {
+export async function templateOf({ options, layout, fleet }: TenancyContext, serviceDatabase: string): Promise<Template> {
   const migrations = await fleet.available();
   // What is in a template beside the migrations decides, too.
-  const made = [layout.table, layout.extensionsSchema, layout.extensions, migrations.map(({ name, checksum }) => [name, checksum])];
+  const made = [
+    layout.table,
+    layout.extensionsSchema,
+    layout.extensions,
+    options.applicationRole ?? null,
+    migrations.map(({ name, checksum }) => [name, checksum]),
+  ];
   const digest = createHash('sha256').update(JSON.stringify(made)).digest('hex').slice(0, 20);
   const base = layout.kind === 'database' ? serviceDatabase : layout.service;
   return {
