@@ -71,7 +71,10 @@ export interface TenantStartup {
   admitted(id: string): Tenant | null;
   /** Looks at this tenant, puts its migration first in line where it is behind, and waits for it a little. Never rejects. */
   admit(id: string): Promise<TenantAdmission>;
-  /** A request found that this tenant's place is not what its history says: it is looked at again. Not more often than every few seconds. */
+  /**
+   * A request found that something is not there in this tenant's place: it is looked at again. Not more often than every few seconds; and where its
+   * migrations were undone meanwhile they are not done again, since whoever did that wanted it so.
+   */
   doubt(id: string): void;
   /** Its registration has changed: the registry is asked again. */
   forget(id: string): void;

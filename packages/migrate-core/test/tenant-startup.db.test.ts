@@ -249,6 +249,26 @@ test('the signal ends what runs, and leaves histories that say truly what was do
   expect((await tenants.admit('clinic_1')).kind).toBe('refused');
 });
 
+test('a tenant that was taken back is refused and not migrated again, until somebody else does that', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_team.sql': 'CREATE TABLE team_member (id int PRIMARY KEY);\n-- Down Migration\nDROP TABLE team_member;\n' });
+  const clinics = new Clinics(db, files.path);
+  await clinics.add(2);
+  const tenants = clinics.start();
+  await tenants.done;
+  await (await clinics.fleet().migrator({ tenant: 'clinic_0', schema: 'clinic_0' })).down();
+  await sleep(5_500);
+  tenants.doubt('clinic_0');
+  tenants.doubt('clinic_1');
+  expect(await tenants.admit('clinic_0')).toMatchObject({ kind: 'refused', why: 'behind' });
+  expect((await tenants.admit('clinic_1')).kind).toBe('admitted');
+  expect(tenants.summary()).toMatchObject({ total: 2, current: 1, behind: 1 });
+  await tenants.settled();
+  expect(await rows(db, `SELECT count(*)::int AS n FROM pg_tables WHERE tablename = 'team_member'`)).toEqual([{ n: 1 }]);
+  await clinics.fleet().up();
+  await expect.poll(async () => (await tenants.admit('clinic_0')).kind, { timeout: 20_000, interval: 200 }).toBe('admitted');
+});
+
 test('a tenant whose place is gone is looked at again when a request says so', async () => {
   await using db = await testDatabase();
   await using files = await folder(base);

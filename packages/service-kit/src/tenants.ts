@@ -59,6 +59,8 @@ export interface TenantsOptions {
 const ANSWER_WITHIN_MS = 2_000;
 /** A table, a schema or a database that is not there: the tenant is not what it was when it was looked at. */
 const GONE = new Set(['42P01', '3F000', '3D000']);
+/** Either that, or this build's own fault. */
+const UNDEFINED_COLUMN = '42703';
 /** The caller's turn again later; everything else is for a person. */
 const PASSING: ReadonlySet<string> = new Set(['connection', 'lockTimeout', 'unmetRequirement', 'aborted']);
 
@@ -159,8 +161,9 @@ export class Tenants implements ServiceTenants {
     try {
       return await this.#at(tenant, actor, work);
     } catch (error) {
-      if (!GONE.has((error as { code?: string }).code ?? '')) throw error;
-      this.#startup?.doubt(tenant.id);
+      const code = (error as { code?: string }).code ?? '';
+      if (GONE.has(code) || code === UNDEFINED_COLUMN) this.#startup?.doubt(tenant.id);
+      if (!GONE.has(code)) throw error;
       this.#options.log.error({ err: error, tenant: tenant.id }, 'a tenant lacks something that its history says is there');
       throw new HttpProblem(503, 'what belongs to this clinic is damaged here, and somebody has to look at it', 30);
     }

@@ -22,6 +22,8 @@ import { refuseForGood, unfinished } from './pending.ts';
 type Entry =
   | { readonly phase: 'current'; readonly tenant: Tenant; readonly at: number }
   | { readonly phase: 'unchecked' | 'behind'; readonly tenant: Tenant }
+  /** It was current, and then a request found otherwise: somebody may have taken it back, which is not ours to undo. */
+  | { readonly phase: 'doubted' | 'takenBack'; readonly tenant: Tenant; readonly until: number }
   /** Nobody tries again before `until`. */
   | { readonly phase: 'failed'; readonly tenant: Tenant; readonly failure: Failure; readonly times: number; readonly until: number }
   | { readonly phase: 'notServed'; readonly why: TenantRefusal; readonly until: number };
@@ -83,7 +85,7 @@ class TenantAdmissions implements TenantStartup {
   async admit(id: string): Promise<TenantAdmission> {
     const now = performance.now();
     const entry = this.#entries.get(id);
-    const settled = entry?.phase === 'current' || ((entry?.phase === 'failed' || entry?.phase === 'notServed') && now < entry.until);
+    const settled = entry?.phase === 'current' || (entry !== undefined && 'until' in entry && now < entry.until);
     if (!settled && !this.#stopped) {
       const { patienceMs = tenantStartupDefaults.patienceMs } = this.#options;
       const patience = new AbortController();
@@ -95,7 +97,8 @@ class TenantAdmissions implements TenantStartup {
 
   doubt(id: string): void {
     const entry = this.#entries.get(id);
-    if (entry?.phase === 'current' && performance.now() - entry.at > LOOKED_MS) this.forget(id);
+    const now = performance.now();
+    if (entry?.phase === 'current' && now - entry.at > LOOKED_MS) this.#set(id, { phase: 'doubted', tenant: entry.tenant, until: now });
   }
 
   forget(id: string): void {
@@ -105,7 +108,11 @@ class TenantAdmissions implements TenantStartup {
 
   summary(): TenantSummary {
     const counts = { current: 0, behind: 0, failed: 0, unchecked: 0 };
-    for (const { phase } of this.#entries.values()) if (phase !== 'notServed') counts[phase]++;
+    for (const { phase } of this.#entries.values()) {
+      if (phase === 'doubted') counts.unchecked++;
+      else if (phase === 'takenBack') counts.behind++;
+      else if (phase !== 'notServed') counts[phase]++;
+    }
     return { total: counts.current + counts.behind + counts.failed + counts.unchecked, ...counts };
   }
 
@@ -135,6 +142,8 @@ class TenantAdmissions implements TenantStartup {
         return refused(entry.why, entry.until - performance.now());
       case 'behind':
         return refused('behind', 1_000);
+      case 'takenBack':
+        return refused('behind', entry.until - performance.now());
       // The registry, or the tenant's place, has not answered in time.
       default:
         return refused('unreachable', 1_000);
@@ -174,7 +183,8 @@ class TenantAdmissions implements TenantStartup {
 
   async #bring(id: string): Promise<void> {
     const entry = this.#entries.get(id);
-    let tenant = entry === undefined || entry.phase === 'notServed' ? null : entry.tenant;
+    const wasCurrent = entry?.phase === 'doubted' || entry?.phase === 'takenBack';
+    let tenant = entry === undefined || entry.phase === 'notServed' || wasCurrent ? null : entry.tenant;
     try {
       tenant ??= await this.#looks(() => this.#register(id));
       if (tenant === null) return;
@@ -183,6 +193,7 @@ class TenantAdmissions implements TenantStartup {
       const status = await this.#looks(() => migrator.status());
       refuseForGood(status);
       if (unfinished(status).length === 0) return this.#current(tenant);
+      if (wasCurrent) return this.#set(id, { phase: 'takenBack', tenant, until: performance.now() + LOOKED_MS });
       // One that failed before stays that, with its back-off, until it is known to be better.
       if (this.#entries.get(id)?.phase !== 'failed') this.#set(id, { phase: 'behind', tenant });
       if (this.#mode !== 'run') return;
