@@ -33,6 +33,9 @@ export interface BlockInput {
 /** Once only: the first row that it is asked for. A second one would be another one too many to lock. */
 const FIRST = `pg_catalog.set_config('migrate.probe_row', (pg_catalog.current_setting('migrate.probe_row')::int + 1)::text, true)::int = 1`;
 
+/** Not one that somebody made for the type: it would run in this role's session. */
+const EQUALS = 'OPERATOR(pg_catalog.=)';
+
 /** The block that tries everything on one table. `%1$L` is the other tenant, `%2$L` the one whose row it is, `%3$L` one without rows. */
 export function probeBlock({ table, others, columns, column: tenant, setting, role }: BlockInput): string {
   const name = forFormat(qualified(table.schema, table.name));
@@ -45,8 +48,8 @@ export function probeBlock({ table, others, columns, column: tenant, setting, ro
     ...routes.map((one, index) => [forFormat(identifier(one.name)), `%${index + 4}$L`] as const),
   ];
   const attempts: [name: 'own' | Attempt, tenant: 'owner' | 'other' | 'stranger' | 'nobody', sql: string][] = [
-    ['own', 'owner', `SELECT FROM ${name} WHERE ${column} = %2$L LIMIT 1`],
-    ['sees', 'other', `SELECT FROM ${name} WHERE ${column} = %2$L LIMIT 1`],
+    ['own', 'owner', `SELECT FROM ${name} WHERE ${column} ${EQUALS} %2$L LIMIT 1`],
+    ['sees', 'other', `SELECT FROM ${name} WHERE ${column} ${EQUALS} %2$L LIMIT 1`],
     ['seesBlind', 'stranger', `SELECT FROM ${name} LIMIT 1`],
     ['seesNobody', 'nobody', `SELECT FROM ${name} LIMIT 1`],
     [
@@ -54,15 +57,15 @@ export function probeBlock({ table, others, columns, column: tenant, setting, ro
       'other',
       `INSERT INTO ${name} ${insertInto.length === 0 ? 'DEFAULT VALUES' : `(${insertInto.map(([one]) => one).join(', ')}) VALUES (${insertInto.map(([, value]) => value).join(', ')})`}`,
     ],
-    ['deletes', 'other', `DELETE FROM ${name} WHERE ${column} = %2$L AND ${FIRST}`],
+    ['deletes', 'other', `DELETE FROM ${name} WHERE ${column} ${EQUALS} %2$L AND ${FIRST}`],
     ['deletesBlind', 'stranger', `DELETE FROM ${name} WHERE ${FIRST}`],
   ];
   if (set !== null) {
     attempts.push(
-      ['updates', 'other', `UPDATE ${name} SET ${set} WHERE ${column} = %2$L AND ${FIRST}`],
+      ['updates', 'other', `UPDATE ${name} SET ${set} WHERE ${column} ${EQUALS} %2$L AND ${FIRST}`],
       ['updatesBlind', 'stranger', `UPDATE ${name} SET ${set.replace('%1$L', '%3$L')} WHERE ${FIRST}`],
     );
-    if (set.includes('%1$L')) attempts.push(['givesAway', 'owner', `UPDATE ${name} SET ${set} WHERE ${column} = %2$L AND ${FIRST}`]);
+    if (set.includes('%1$L')) attempts.push(['givesAway', 'owner', `UPDATE ${name} SET ${set} WHERE ${column} ${EQUALS} %2$L AND ${FIRST}`]);
   }
   const made = minimalInsert(table, columns, tenant);
   const first = (direction: string): string => `SELECT ${column}::text FROM %s WHERE ${column} IS NOT NULL ORDER BY ${column}${direction} LIMIT 1`;
@@ -109,7 +112,7 @@ BEGIN
     PERFORM pg_catalog.set_config('migrate.probe_answer', '{"reason": "there is no second tenant"}', true);
     RETURN;
   END IF;
-  ${routes.length === 0 ? '' : `EXECUTE ${formatted(`SELECT ARRAY[${routes.map((one) => `${forFormat(identifier(one.name))}::text`).join(', ')}] FROM ${name} WHERE ${column} = %L LIMIT 1`, ['owner'])} INTO routed;`}
+  ${routes.length === 0 ? '' : `EXECUTE ${formatted(`SELECT ARRAY[${routes.map((one) => `${forFormat(identifier(one.name))}::text`).join(', ')}] FROM ${name} WHERE ${column} ${EQUALS} %L LIMIT 1`, ['owner'])} INTO routed;`}
   FOR tried IN SELECT * FROM (VALUES ${attempts.map(([attempt, tenant, sql]) => `(${literal(attempt)}, ${literal(tenant)}, ${literal(sql)})`).join(', ')}) v (name, tenant, sql) LOOP
     touched := NULL; place := '';
     BEGIN
@@ -117,7 +120,7 @@ BEGIN
       PERFORM pg_catalog.set_config('migrate.probe_row', '0', true);
       PERFORM pg_catalog.set_config(${literal(setting)}, CASE tried.tenant WHEN 'owner' THEN owner WHEN 'other' THEN other WHEN 'stranger' THEN stranger ELSE '' END, true);
       PERFORM pg_catalog.set_config('role', ${literal(role)}, true);
-      EXECUTE pg_catalog.format(tried.sql, VARIADIC (ARRAY[other, owner, stranger] || routed));
+      EXECUTE pg_catalog.format(tried.sql, VARIADIC pg_catalog.array_cat(ARRAY[other, owner, stranger], routed));
       GET DIAGNOSTICS touched = ROW_COUNT;
       -- Whatever it did is undone, the role included.
       RAISE EXCEPTION USING ERRCODE = 'MG009';

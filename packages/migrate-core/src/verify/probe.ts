@@ -61,7 +61,11 @@ export async function probeTables(
   for (const table of tables) {
     request.signal?.throwIfAborted();
     const name = shownName(table);
-    const others = tables.filter((one) => one !== table && one.column?.type === table.column?.type).slice(0, MOST_ASKED);
+    if (table.strangers.length > 0) {
+      notProbed.push({ table: name, reason: `code of ${table.strangers.map(shown).join(', ')} would run in this role's session` });
+      continue;
+    }
+    const others = tables.filter((one) => one !== table && one.strangers.length === 0 && one.column?.type === table.column?.type).slice(0, MOST_ASKED);
     const answer = await ask(
       session,
       probeBlock({

@@ -27,6 +27,8 @@ export interface TableFacts {
   readonly kind: 'table' | 'foreign';
   readonly partition: boolean;
   readonly owner: string;
+  /** Whoever owns it, or a function that its triggers or policies call, and is not to be trusted: their code would run in this role's session. */
+  readonly strangers: readonly string[];
   readonly enabled: boolean;
   readonly forced: boolean;
   /** `null` where the table has no such column. */
@@ -148,7 +150,15 @@ SELECT pg_catalog.json_build_object(
    (SELECT coalesce(pg_catalog.json_agg(${role('r')} ORDER BY r.rolname), '[]') FROM membership m JOIN pg_catalog.pg_roles r ON r.oid = m.roleid)) FROM app),
  'tables', ${array(`
   SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, CASE c.relkind WHEN 'f' THEN 'foreign' ELSE 'table' END AS kind, c.relispartition AS partition,
-   pg_catalog.pg_get_userbyid(c.relowner) AS owner, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
+   pg_catalog.pg_get_userbyid(c.relowner) AS owner,
+   ARRAY(SELECT DISTINCT r.rolname FROM pg_catalog.pg_roles r WHERE NOT r.rolsuper AND r.rolname <> CURRENT_USER
+     AND r.oid <> (SELECT d.datdba FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+     AND ((SELECT m.rolsuper FROM pg_catalog.pg_roles m WHERE m.rolname = CURRENT_USER) OR NOT pg_catalog.pg_has_role(CURRENT_USER, r.oid, 'MEMBER'))
+     AND (r.oid = c.relowner OR r.oid IN (SELECT f.proowner FROM pg_catalog.pg_proc f WHERE
+      f.oid IN (SELECT g.tgfoid FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid)
+      OR f.oid IN (SELECT d.refobjid FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND d.objid = p.oid
+        AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass WHERE p.polrelid = c.oid)))) AS strangers,
+   c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
    (SELECT pg_catalog.json_build_object('notNull', a.attnotnull, 'type', pg_catalog.format_type(a.atttypid, NULL), 'generated', a.attgenerated <> '',
      'led', EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL))
     FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = ${literal(column)} AND NOT a.attisdropped) AS column,

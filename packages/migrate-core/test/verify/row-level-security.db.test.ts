@@ -310,6 +310,16 @@ test('a table that is locked is not waited for', async () => {
   await other.query('ROLLBACK');
 });
 
+test('code of those who are not trusted does not run in the session of whoever verifies', async () => {
+  await using on = await subject();
+  await using stranger = await testRole();
+  await on.client.query(`GRANT CREATE ON SCHEMA public TO ${stranger.name}; SET ROLE ${stranger.name};
+    CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'planted code ran'; END $$; RESET ROLE;
+    CREATE TRIGGER planted BEFORE INSERT OR DELETE ON patients FOR EACH ROW EXECUTE FUNCTION planted();`);
+  const reason = `code of ${stranger.name} would run in this role's session`;
+  expect(await on.verify()).toEqual({ findings: [], probe: { probed: 3, notProbed: [{ table: 'patients', reason }] } });
+});
+
 test('hostile names are quoted, in rules and trials', async () => {
   const table = `"a"";drop table patients;--%s"`;
   await using on =
