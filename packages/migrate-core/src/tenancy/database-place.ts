@@ -88,7 +88,7 @@ export async function archiveDatabase({ options, registry }: TenancyContext, adm
     'COMMIT',
   ];
   const rename = async (): Promise<void> => {
-    await endSessions(admin, place);
+    await endSessions(admin, place, options.signal);
     await runDone(admin, statements.join(';\n'));
   };
   await again(rename, [IN_USE], options.signal);
@@ -101,7 +101,7 @@ export async function deleteDatabase(context: TenancyContext, admin: Session, te
   await refuseUnmarked(context, admin, place);
   await close(admin, place, registry.change(id, `status = 'archived', failure = NULL`, `place = ${literal(place)}`));
   const drop = async (): Promise<void> => {
-    await endSessions(admin, place);
+    await endSessions(admin, place, options.signal);
     await runDone(admin, `DROP DATABASE ${identifier(place)}`);
   };
   try {

@@ -47,7 +47,7 @@ async function make(context: TenancyContext, template: Template, guardian: Sessi
         await session.close();
       }
       await runDone(admin, `ALTER DATABASE ${beside} ALLOW_CONNECTIONS false`);
-      await endSessions(admin, nameWith(name, '_new'));
+      await endSessions(admin, nameWith(name, '_new'), options.signal);
       await publish(guardian, beside, template);
     } catch (error) {
       await runDone(admin, `DROP DATABASE IF EXISTS ${beside} WITH (FORCE)`).catch(() => undefined);
@@ -103,7 +103,7 @@ export async function copyDatabase(admin: Session, name: string, template: strin
     if (result.kind === 'done') return;
     if (result.kind === 'failed' && result.error.code === IN_USE) {
       await admin.run(`ALTER DATABASE ${identifier(template)} ALLOW_CONNECTIONS false`);
-      await endSessions(admin, template).catch(() => undefined);
+      await endSessions(admin, template, signal);
     }
     throw result.error;
   };
