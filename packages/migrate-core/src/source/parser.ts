@@ -81,6 +81,11 @@ export async function parsePlPgSql(statement: string): Promise<object | null> {
   }
 }
 
+/** A tree of thousands of levels, such as a sum of as many terms has, is too deep to be walked through. */
+export function isTooDeep(error: unknown): boolean {
+  return error instanceof RangeError;
+}
+
 function noteDeath(error: unknown): void {
   if (error instanceof RangeError || (error as Error).name === 'RuntimeError') state = { kind: 'dead' };
 }

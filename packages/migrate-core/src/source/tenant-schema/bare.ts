@@ -3,7 +3,7 @@
  * which behind a pooler would meet somebody else: so its names get their schema.
  */
 
-import { parse } from '../parser.ts';
+import { isTooDeep, parse } from '../parser.ts';
 import type { CreatedNames, NameKind } from './created.ts';
 import { outermost } from './literal.ts';
 import { Marks, wordsOf } from './mark.ts';
@@ -46,6 +46,15 @@ const NAMES_ONLY = new Set([
 /** `null` when only the search path can tell what its names mean: a procedure that is called, or what the parser does not take. */
 export async function findBareNames(text: string, kind: string, known: CreatedNames): Promise<BareNames | null> {
   if (!NAMES_ONLY.has(kind)) return null;
+  try {
+    return await bareNames(text, known);
+  } catch (error) {
+    if (isTooDeep(error)) return null;
+    throw error;
+  }
+}
+
+async function bareNames(text: string, known: CreatedNames): Promise<BareNames | null> {
   const plain = await parse(text);
   if (plain.kind !== 'parsed') return null;
   const names = new Set<string>();

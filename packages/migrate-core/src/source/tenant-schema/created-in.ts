@@ -1,7 +1,7 @@
 /** What migrations make: from their statements, and from the bodies of their DO blocks and functions. */
 
 import type { LiveScript, Script } from '../../migration.ts';
-import { parse, type ParsedStatement } from '../parser.ts';
+import { isTooDeep, parse, type ParsedStatement } from '../parser.ts';
 import { child, list, text } from '../tree.ts';
 import { addCreated, type CreatedNames } from './created.ts';
 import { fragmentsOf, parseFragment } from './plpgsql.ts';
@@ -25,7 +25,12 @@ export async function addText(sql: string, into: CreatedNames): Promise<boolean>
   const answer = await parse(sql);
   if (answer.kind !== 'parsed') return false;
   for (const statement of answer.statements) {
-    addCreated({ [statement.kind]: statement.node }, into);
+    try {
+      addCreated({ [statement.kind]: statement.node }, into);
+    } catch (error) {
+      // As deep as an expression is, what is made stands at the top.
+      if (!isTooDeep(error)) throw error;
+    }
     if (statement.kind === 'DoStmt' || statement.kind === 'CreateFunctionStmt') await addBody(statement, sql, into);
   }
   return true;

@@ -1,6 +1,6 @@
 /** The places of a text where the schema `public` means that of a tenant. */
 
-import { parse } from '../parser.ts';
+import { isTooDeep, parse } from '../parser.ts';
 import type { CreatedNames } from './created.ts';
 import { outermost, placeOf, type Inner, type Layer } from './literal.ts';
 import { lookupsIn, mayLookUp } from './lookup.ts';
@@ -50,7 +50,12 @@ export function mayMention(text: string): boolean {
  */
 export async function findPlaces(text: string, known: CreatedNames): Promise<Found | null> {
   const search = new Search(known);
-  return (await search.script(outermost(text), 0)) ? search : null;
+  try {
+    return (await search.script(outermost(text), 0)) ? search : null;
+  } catch (error) {
+    if (isTooDeep(error)) return null;
+    throw error;
+  }
 }
 
 const NESTING_LIMIT = 8;
@@ -157,6 +162,12 @@ class Search implements Found {
     switch (use?.kind) {
       case 'qualifier':
         if (this.#known.has(use.of, use.name)) this.#put(word.start, word.end, 'schema', inner);
+        else if (use.how === 'changed')
+          this.#list(
+            word.start,
+            inner,
+            `public.${use.name} is made by none of these migrations: it is what all tenants share, and each of them would change it`,
+          );
         else if (!this.#known.complete)
           this.#list(word.start, inner, `public.${use.name}: whether these migrations make it cannot be told, since some of them decide only when they run`);
         return;
@@ -178,7 +189,7 @@ class Search implements Found {
     const [first, second, ...rest] = wordsOf(inside);
     if (first?.value === 'public' && !first.isPart) {
       if (of === 'schema' && second === undefined) this.#put(first.start, first.end, 'schema', inside);
-      else if (of !== 'schema' && second?.isPart === true) this.#name(first, inside, { kind: 'qualifier', of, name: second.value });
+      else if (of !== 'schema' && second?.isPart === true) this.#name(first, inside, { kind: 'qualifier', of, name: second.value, how: 'used' });
     }
     // The types of a function's arguments.
     for (const other of rest)

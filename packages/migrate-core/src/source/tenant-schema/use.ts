@@ -5,8 +5,8 @@ import { child, list, text } from '../tree.ts';
 import type { NameKind } from './created.ts';
 
 export type Use =
-  /** Before an object's name, as in `public.t`. */
-  | { readonly kind: 'qualifier'; readonly of: NameKind; readonly name: string }
+  /** Before an object's name, as in `public.t`. `changed`: the statement is there to change or to drop it. */
+  | { readonly kind: 'qualifier'; readonly of: NameKind; readonly name: string; readonly how: 'used' | 'changed' }
   /** An object's name that has no schema. */
   | { readonly kind: 'bare'; readonly of: NameKind }
   /** The schema itself. */
@@ -57,7 +57,7 @@ function useOf(trail: Trail, value: string): Use {
   const holder = last.holder as Node;
   switch (last.key) {
     case 'schemaname':
-      return 'relname' in holder ? { kind: 'qualifier', of: 'relation', name: text(holder, 'relname') ?? '' } : { kind: 'schema' };
+      return 'relname' in holder ? { kind: 'qualifier', of: 'relation', name: text(holder, 'relname') ?? '', how: howOf(trail) } : { kind: 'schema' };
     case 'relname':
       return text(holder, 'schemaname') === null && text(holder, 'relpersistence') !== 't' ? { kind: 'bare', of: 'relation' } : OTHER;
     case 'comment':
@@ -71,11 +71,22 @@ function useOf(trail: Trail, value: string): Use {
       return /_SCHEMA$/.test(text(holder, 'kind') ?? text(holder, 'pubobjtype') ?? '') ? { kind: 'schema' } : OTHER;
     case 'subname':
       return text(holder, 'renameType') === 'OBJECT_SCHEMA' ? { kind: 'schema' } : OTHER;
-    case 'sval':
-      return trail.at(-2)?.key === 'sval' ? useOfConstant(trail.slice(0, -2)) : useOfString(trail.slice(0, -2), value);
+    case 'sval': {
+      const use = trail.at(-2)?.key === 'sval' ? useOfConstant(trail.slice(0, -2)) : useOfString(trail.slice(0, -2), value);
+      return use.kind === 'qualifier' ? { ...use, how: howOf(trail) } : use;
+    }
     default:
       return OTHER;
   }
+}
+
+const CHANGES_RELATION = new Set(['AlterTableStmt', 'DeleteStmt', 'IndexStmt', 'InsertStmt', 'MergeStmt', 'RenameStmt', 'UpdateStmt']);
+
+/** Whether it is what its statement changes: the statement is what the trail begins with. */
+function howOf(trail: Trail): 'used' | 'changed' {
+  const statement = trail[0]?.key;
+  if (statement === 'DropStmt' || statement === 'TruncateStmt') return 'changed';
+  return trail.length === 3 && trail[1]?.key === 'relation' && CHANGES_RELATION.has(String(statement)) ? 'changed' : 'used';
 }
 
 /** The nearest object that has this field, from the inside. */
@@ -168,7 +179,7 @@ function listKind(field: string, holder: Node, trail: Trail, names: readonly (st
 /** @param form `part`: the last name is that of a part of the object, as in `public.t.column`. */
 function partOf(names: readonly (string | null)[], index: number, of: NameKind, form: 'whole' | 'part', value: string): Use {
   const schemaAt = names.length - (form === 'part' ? 3 : 2);
-  if (index === schemaAt) return { kind: 'qualifier', of, name: names[index + 1] ?? '' };
+  if (index === schemaAt) return { kind: 'qualifier', of, name: names[index + 1] ?? '', how: 'used' };
   return schemaAt === -1 && index === 0 && value !== '' && form === 'whole' ? { kind: 'bare', of } : OTHER;
 }
 

@@ -196,6 +196,13 @@ describe('what cannot be decided is told, and stays', () => {
     [`CREATE FUNCTION x() RETURNS int LANGUAGE sql AS $$ SELECT FROM FROM public.t $$`, 'parsed'],
     [`CREATE FUNCTION x() RETURNS int LANGUAGE plv8 AS $$ plv8.execute('SELECT FROM public.t') $$`, 'plv8'],
     ['ALTER ROLE x SET search_path = public', 'role'],
+    ['DROP TABLE IF EXISTS public.legacy', 'none of these migrations'],
+    ['DROP INDEX public.legacy_index', 'none of these migrations'],
+    ['DROP FUNCTION public.legacy()', 'none of these migrations'],
+    ['TRUNCATE public.legacy', 'none of these migrations'],
+    ['ALTER TABLE public.legacy ADD x int', 'none of these migrations'],
+    ['UPDATE public.legacy SET a = 1 FROM public.other', 'none of these migrations'],
+    ['DO $$ BEGIN INSERT INTO public.legacy VALUES (1); END $$', 'none of these migrations'],
     [`INSERT INTO u SELECT 'public.t'`, 'string'],
   ])('%s', async (sql, reason) => {
     const found = await findPlaces(sql, known);
@@ -220,6 +227,11 @@ describe('what cannot be decided is told, and stays', () => {
     expect(undecided.map(({ start, reason }) => [sql.slice(start).startsWith(catalog ?? '-'), reason.includes('another tenant')])).toEqual(
       catalog === null ? [] : [[true, true]],
     );
+  });
+
+  test('a statement too deep to be looked through is as one that is not parsed', async () => {
+    const sum = Array.from({ length: 3_000 }, (_, index) => index).join(' + ');
+    expect(await findPlaces(`UPDATE public.t SET a = ${sum}`, known)).toBeNull();
   });
 
   test('a name that nobody here makes, where migrations decide only when they run what they make', async () => {
