@@ -37,8 +37,12 @@ test.each(['schema', 'database'] as const)('with a %s each: the role that migrat
   await tenancy.drop('clinic', { mode: 'delete' });
   expect((await tenancy.list()).map((one) => one.id)).toEqual(['other']);
   await tenancy.drop('other', { mode: 'delete' });
-  // The role goes before its template does.
-  for (const name of [db.name, ...(await databasesOf(db))]) await runOn(db.server, `ALTER DATABASE ${identifier(name)} OWNER TO CURRENT_USER`);
+  // What the role owns goes before it does.
+  for (const name of await databasesOf(db)) {
+    await runOn(db.server, `ALTER DATABASE ${identifier(name)} IS_TEMPLATE false`);
+    await runOn(db.server, `DROP DATABASE ${identifier(name)}`);
+  }
+  await runOn(db.server, `ALTER DATABASE ${identifier(db.name)} OWNER TO CURRENT_USER`);
 });
 
 test.each(['schema', 'database'] as const)('with a %s each: a role that may not make them is told what it needs', async (mode: Mode) => {
