@@ -17,8 +17,12 @@ import { flush, type Owed, type Slot, type Slots } from './slots.ts';
 import type { Survey, Surveyed } from './survey.ts';
 import type { FleetTarget } from './target.ts';
 
-/** So many tenants for each of those at work, before it is asked whether somebody else is at it too. */
+/** So many tenants for each of those at work, before it is asked whether somebody else is at it too; and so many where somebody is. */
 const ROUND = 16;
+const CROWDED_ROUND = 4;
+/** So many tenants are looked at before those that are behind are migrated; more as long as none is. */
+const BLOCK = 100;
+const LARGEST_BLOCK = 1_000;
 const ASK_AGAIN_MS = 200;
 
 /** A tenant that is done, and must not be told as long as a crash of the server could take it back. */
@@ -63,6 +67,8 @@ export class Pass {
   #canaries: number;
   /** How often somebody else turned out to be at work on this fleet. */
   #others = 0;
+  #isCrowded = false;
+  #rounds = 0;
 
   constructor(options: PassOptions) {
     const { concurrency, canary } = options.limits;
@@ -72,27 +78,45 @@ export class Pass {
     this.#limit = pLimit(concurrency);
   }
 
-  /** Visits those of a chunk that are behind. */
-  async visitAll(chunk: readonly Surveyed[]): Promise<void> {
-    const { count } = this.#options;
-    const behind = this.#tellDone(chunk);
+  /**
+   * Visits those of a chunk that are behind, in an order of its own: processes that begin together would all be at the same tenants. Each is looked at
+   * shortly before its turn, when others may have done it already.
+   */
+  async visitAll(chunk: readonly FleetTarget[]): Promise<void> {
+    const { survey } = this.#options;
     const busy: FleetTarget[] = [];
+    let left = [...chunk];
+    let order: 'given' | 'own' = left.length > ROUND ? 'given' : 'own';
+    for (let size = BLOCK; left.length > 0;) {
+      if (order === 'given' && this.#canaries === 0) {
+        left = shuffled(left);
+        order = 'own';
+      }
+      const behind = this.#tellDone(await survey.look(left.splice(0, size)));
+      size = behind.length === 0 ? Math.min(size * 2, LARGEST_BLOCK) : BLOCK;
+      await this.#visitBehind(behind, busy);
+    }
+    // Somebody else was at these: most are done by now.
+    await this.#round(await this.#stillBehind(busy), 'wait', []);
+  }
+
+  async #visitBehind(behind: Surveyed[], busy: FleetTarget[]): Promise<void> {
+    const { count } = this.#options;
     const first = behind.splice(0, this.#canaries);
     this.#canaries -= first.length;
     await this.#round(first, 'wait', busy);
     if (first.length > 0 && count.failures.length > 0) count.stopped ??= 'canary';
-    // In an order of its own: processes that begin together would all be at the same tenants.
-    let left = behind.length > ROUND ? shuffled(behind) : behind;
-    // The first ones tell what is to be done for the others.
-    for (let size = this.#concurrency; left.length > 0; size = ROUND * this.#concurrency) {
-      const now = await this.#lookCloser(left.splice(0, size));
+    for (let left = behind; left.length > 0;) {
+      // The first ones tell what is to be done for the others.
+      const each = this.#rounds++ === 0 ? 1 : this.#isCrowded ? CROWDED_ROUND : ROUND;
+      const now = await this.#lookCloser(left.splice(0, each * this.#concurrency));
       const before = this.#others;
       await this.#round(now, 'leave', busy);
+      const others = this.#others - before;
+      this.#isCrowded = others > 0;
       // What others have done meanwhile is known by a few queries.
-      if (this.#others - before > now.length / 2) left = await this.#stillBehind(left.map(({ target }) => target));
+      if (others > now.length / 2) left = await this.#stillBehind(left.map(({ target }) => target));
     }
-    // Somebody else was at these: most are done by now.
-    await this.#round(await this.#stillBehind(busy), 'wait', []);
   }
 
   /** Of those in a state that is known already, the number that their log is at. */

@@ -6,7 +6,7 @@ import { Session, type DatabaseClient } from '../session.ts';
 import { readSchemas, type SchemaState, type SourceOrder } from './digest.ts';
 import { checkTarget, type FleetTarget } from './target.ts';
 
-/** So many tenants are looked at, then migrated, before the next ones are asked for. */
+/** So many tenants are done with before the next ones are asked for. */
 const CHUNK = 1_000;
 
 export interface Surveyed {
@@ -35,18 +35,6 @@ export class Survey {
     this.#table = table;
     this.#order = order;
     this.#limit = pLimit(concurrency);
-  }
-
-  /** The targets, chunk by chunk. */
-  async *chunks(targets: AsyncIterable<FleetTarget> | Iterable<FleetTarget>): AsyncGenerator<readonly Surveyed[], void, undefined> {
-    let chunk: FleetTarget[] = [];
-    for await (const target of targets) {
-      chunk.push(checkTarget(target));
-      if (chunk.length < CHUNK) continue;
-      yield await this.look(chunk);
-      chunk = [];
-    }
-    if (chunk.length > 0) yield await this.look(chunk);
   }
 
   /** In their order. `generation`: with the newest number of each log, for those that are about to be migrated. */
@@ -81,6 +69,18 @@ async function borrowed<T>(client: DatabaseClient, work: (session: Session) => P
   } finally {
     await session.close();
   }
+}
+
+/** The targets, so many at a time. */
+export async function* chunksOf(targets: AsyncIterable<FleetTarget> | Iterable<FleetTarget>): AsyncGenerator<readonly FleetTarget[], void, undefined> {
+  let chunk: FleetTarget[] = [];
+  for await (const target of targets) {
+    chunk.push(checkTarget(target));
+    if (chunk.length < CHUNK) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
 }
 
 /** Tenants with the same key are in the same state. */

@@ -15,7 +15,7 @@ import { digestOf, SourceOrder } from './digest.ts';
 import { completeLimits, Pass, type Debt } from './pass.ts';
 import { failureResult, FleetCount, noSchema, type FleetReport, type TenantResult } from './report.ts';
 import { Slots } from './slots.ts';
-import { keyOf, Survey, type Surveyed } from './survey.ts';
+import { chunksOf, keyOf, Survey, type Surveyed } from './survey.ts';
 import { checkTarget, type FleetTarget } from './target.ts';
 
 /** A service that keeps tenants lives longer than what another one has applied: an answer is good for the tenants of this moment. Milliseconds. */
@@ -56,9 +56,10 @@ export class TenantFleet implements Fleet {
     const listing = await this.#options.source.list();
     const compiled: Compiled = { listing, preparation: null };
     let total = 0;
-    for await (const chunk of this.#survey(slots, listing, concurrency).chunks(this.#options.targets())) {
+    const survey = this.#survey(slots, listing, concurrency);
+    for await (const chunk of chunksOf(this.#options.targets())) {
       total += chunk.length;
-      await limit.map(chunk, async ({ target, state }) => {
+      await limit.map(await survey.look(chunk), async ({ target, state }) => {
         if (state?.kind === 'noSchema') return void failures.push(noSchema(target));
         const known = state === null ? undefined : groups.get(keyOf({ target, state }));
         if (known !== undefined) return void known.tenants.push(target.tenant);
@@ -111,7 +112,7 @@ export class TenantFleet implements Fleet {
       emit: (tenant, event) => this.#tell(tenant, event),
       migrator: (target, slot, shared, emit) => this.#migrator(target, slot.client, { ...shared, compiled }, emit),
     });
-    for await (const chunk of survey.chunks(targets())) await pass.visitAll(chunk);
+    for await (const chunk of chunksOf(targets())) await pass.visitAll(chunk);
     return count.report();
   }
 
