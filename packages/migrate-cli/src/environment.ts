@@ -17,6 +17,16 @@ export function readEnvironment(own: Environment, folders: readonly string[], fi
   return Object.assign({}, ...files.map(read).toReversed(), set) as Environment;
 }
 
+/**
+ * Makes a run's variables visible to the configurations, which ask `process.env` as the services do that are started with the same file.
+ * Not those of PostgreSQL's own library: the driver would take them for any connection.
+ */
+export function showToConfigurations(environment: Environment): void {
+  for (const [name, value] of Object.entries(environment)) {
+    if (value !== undefined && !process.env[name] && !name.startsWith('PG')) process.env[name] = value;
+  }
+}
+
 function read(path: string): Environment {
   try {
     return parseEnv(readFileSync(path, 'utf8'));

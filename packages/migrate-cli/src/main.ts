@@ -39,7 +39,8 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
       argument: parsed.argument,
       words: parsed.words,
       cwd: process.cwd(),
-      environment: process.env,
+      // As it was: configurations are shown more.
+      environment: { ...process.env },
       output,
       signal: stop.signal,
       stoppedBy: stop.by,

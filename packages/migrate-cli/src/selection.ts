@@ -1,10 +1,10 @@
 /** Which services a command is about, in the order of migrating them. */
 
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
-import { connectionTo, MigrationError, type ServiceDefinition } from '@org/migrate-core';
+import { connectionTo, MigrationError, type Environment, type ServiceDefinition } from '@org/migrate-core';
 
-import { readEnvironment } from './environment.ts';
+import { readEnvironment, showToConfigurations } from './environment.ts';
 import type { Invocation } from './invocation.ts';
 import type { OptionName, Options } from './options.ts';
 import { orderOf, type OrderedService } from './service-order.ts';
@@ -30,6 +30,8 @@ export async function selectServices(invocation: Invocation): Promise<Selection>
   if (options.dir !== undefined) return selectFolder(invocation, options.dir);
   const workspace = findWorkspace(cwd);
   const file = findServiceFile(cwd, workspace);
+  const folders = [...(file === null ? [] : [dirname(file)]), cwd, ...(workspace === null ? [] : [workspace.root])];
+  showToConfigurations(variablesOf(invocation, folders));
   if (file !== null && options.service === undefined) return selectOne(invocation, await loadService(file), workspace);
   if (workspace === null) {
     if (file !== null) return selectNamed(invocation, [await loadService(file)], null);
@@ -138,7 +140,7 @@ function withoutFlags({ options }: Invocation): Options {
 }
 
 function build(invocation: Invocation, config: ServiceConfig, workspace: Workspace | null, local: LocalOf | null, variables?: string): Service {
-  const { options, environment, cwd, signal, output } = invocation;
+  const { options, cwd, signal, output } = invocation;
   const { url, host, port, user, password, database } = options;
   const folders = [config.folder, cwd, ...(workspace === null ? [] : [workspace.root])];
   return new Service({
@@ -147,13 +149,17 @@ function build(invocation: Invocation, config: ServiceConfig, workspace: Workspa
     folder: config.folder,
     packageName: config.packageName,
     dependencies: config.dependencies,
-    environment: readEnvironment(environment, folders, options.envFile === undefined ? null : resolve(cwd, options.envFile)),
+    environment: variablesOf(invocation, folders),
     flags: { url, host, port, user, password, database },
     history: { table: options.table },
     schema: options.schema,
     connect: { waitMs: options.wait ?? 0, signal, onWait: (message) => output.log(`${message} Waiting for it …`) },
     local,
   });
+}
+
+function variablesOf({ environment, options, cwd }: Invocation, folders: readonly string[]): Environment {
+  return readEnvironment(environment, folders, options.envFile === undefined ? null : resolve(cwd, options.envFile));
 }
 
 type LocalOf = NonNullable<Service['input']['local']>;

@@ -116,6 +116,25 @@ test('a requirement that no dependency covers, a circle, and a wrong configurati
   expect(unknownKey.stderr).toContain('unknown key "tabel"');
 });
 
+test('a configuration sees what .env says, as the service does that is started with it; the process wins', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({
+    ...workspace,
+    '.env': 'BILLING_TABLE=from_file\nPGOPTIONS=-c search_path=nowhere\n',
+    'services/billing/migrate.config.ts': `export default { name: 'billing', migrations: './migrations', database: 'billing_db', history: { table: process.env.BILLING_TABLE ?? 'none' } };\n`,
+  });
+  const client = await db.connect();
+  const tables = async (): Promise<string[]> =>
+    (await client.query<{ name: string }>(`SELECT relname AS name FROM pg_class WHERE relname IN ('from_file', 'from_process', 'none') ORDER BY 1`)).rows.map(
+      (row) => row.name,
+    );
+  const run = (env: Record<string, string>) => migrate(['up', '--service', 'users,billing'], { cwd: place.path, env: { DATABASE_URL: db.url, ...env } });
+  expect((await run({})).code).toBe(0);
+  expect(await tables()).toEqual(['from_file']);
+  await run({ BILLING_TABLE: 'from_process' });
+  expect(await tables()).toContain('from_process');
+});
+
 test('variables come from .env beside the service, from --env-file, and from the process, which wins', async () => {
   await using db = await testDatabase();
   await using place = await folder(workspace);
