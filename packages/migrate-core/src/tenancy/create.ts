@@ -107,11 +107,11 @@ async function inSchema(
   request: CreateTenantOptions,
 ): Promise<'template' | 'replay' | 'taken'> {
   const { options, layout } = context;
-  if ((await placeSchema(context, admin, tenant)) === 'taken') return 'taken';
+  const placed = await placeSchema(context, admin, tenant);
+  if (placed === 'taken') return 'taken';
   await ensureExtensions(admin, layout, options.applicationRole);
-  const by = await fillSchema(context, admin, tenant);
-  // Finds nothing to do after a copy.
-  await migrate(context, client, tenant);
+  const { by, lacks } = await fillSchema(context, admin, tenant, placed);
+  if (lacks === 'migrations') await migrate(context, client, tenant);
   await complete(context, admin, client, tenant, request);
   return by;
 }

@@ -11,11 +11,15 @@ import type { RegisteredTenant } from './registry.ts';
 import { dropSchema } from './schema-removal.ts';
 import { historyOfCopy, schemaTemplate, type SchemaTemplate } from './schema-template.ts';
 
-/**
- * `template`: the schema is a copy, whole, with its history. `replay`: it is empty, or what was begun by its migrations; they make the rest. A template that
- * cannot be made or copied is no failure of the tenant's: its migrations say what is wrong, if anything is.
- */
-export async function fillSchema(context: TenancyContext, session: Session, { id, place }: RegisteredTenant): Promise<'template' | 'replay'> {
+export interface Filling {
+  /** `template`: it is a copy, with its history. */
+  readonly by: 'template' | 'replay';
+  /** `migrations`: it is empty, was begun by its migrations, or copied by an earlier call from what was the template then. */
+  readonly lacks: 'nothing' | 'migrations';
+}
+
+/** A template that cannot be made or copied is no failure of the tenant's: its migrations say what is wrong, if anything is. */
+export async function fillSchema(context: TenancyContext, session: Session, { id, place }: RegisteredTenant, placed: 'made' | 'there'): Promise<Filling> {
   const { options, layout, registry } = context;
   const tables = historyTables(place, layout.table);
   const role = options.applicationRole;
@@ -25,25 +29,22 @@ export async function fillSchema(context: TenancyContext, session: Session, { id
       ...(role === undefined ? [] : [`GRANT USAGE ON SCHEMA ${identifier(place)} TO ${identifier(role)}`]),
       registry.placement(id, place, `status = 'provisioning'`),
     ]);
-  const state = await stateOf(session, place, tables.history);
-  if (state === 'begun') return (await isCopy(session, tables.log)) ? 'template' : 'replay';
+  const state = placed === 'made' ? 'empty' : await stateOf(session, place, tables.history);
+  if (state === 'begun') return { by: (await isCopy(session, tables.log)) ? 'template' : 'replay', lacks: 'migrations' };
   if (state === 'half') await clear();
-  const template = await templateFor(context, session);
-  if (template === null) return 'replay';
-  const last = historyOfCopy(template.name, place, layout.table);
-  try {
-    await copyTemplate(session, template, {
-      schema: place,
-      others: tenantPath(layout, place).slice(1),
-      frame: { first: [], last },
-      clear,
-      signal: options.signal,
-    });
-    return 'template';
-  } catch (error) {
-    if (isOfConnection(error)) throw error;
-    context.templates.delete(template.name);
-    return 'replay';
+  for (let attempt = 1; ; attempt++) {
+    const template = await templateFor(context, session);
+    if (template === null) return { by: 'replay', lacks: 'migrations' };
+    const frame = { first: [], last: historyOfCopy(template.name, place, layout.table) };
+    try {
+      await copyTemplate(session, template, { schema: place, others: tenantPath(layout, place).slice(1), frame, clear, signal: options.signal });
+      return { by: 'template', lacks: 'nothing' };
+    } catch (error) {
+      if (isOfConnection(error)) throw error;
+      // A build with other migrations may have dropped it meanwhile.
+      context.templates.delete(template.name);
+      if (attempt === 2) return { by: 'replay', lacks: 'migrations' };
+    }
   }
 }
 

@@ -10,11 +10,11 @@ import { archiveName } from './place.ts';
 import { runDone, type RegisteredTenant } from './registry.ts';
 import { dropSchema } from './schema-removal.ts';
 
-/** `taken`: there is one of that name that this tenant did not make. */
-export async function placeSchema({ options, registry }: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<'placed' | 'taken'> {
+/** `made`: now, and empty. `there`: this tenant's, from an earlier call. `taken`: there is one of that name that this tenant did not make. */
+export async function placeSchema({ options, registry }: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<'made' | 'there' | 'taken'> {
   const { id, place } = tenant;
   const oid = await schemaOid(admin, place);
-  if (oid !== null) return oid === tenant.madeAs ? 'placed' : 'taken';
+  if (oid !== null) return oid === tenant.madeAs ? 'there' : 'taken';
   const role = options.applicationRole;
   const statements = [
     'BEGIN',
@@ -30,7 +30,7 @@ export async function placeSchema({ options, registry }: TenancyContext, admin: 
     if ((error as ServerError).code === '42P06') return 'taken';
     throw error;
   }
-  return 'placed';
+  return 'made';
 }
 
 /** `null` where there is none of that name. */

@@ -33,10 +33,10 @@ export interface SchemaTemplate extends CopyScript {
 
 /** The template of this build's source, made where there is none. Its problems say why no copies can be made of it. */
 export async function schemaTemplate(context: TenancyContext, session: Session): Promise<SchemaTemplate> {
-  const [service] = await session.read('SELECT pg_catalog.current_database() AS name');
-  const { name } = await templateOf(context, service?.['name'] ?? '');
+  const { name } = await templateOf(context, context.layout.service);
+  // If it is gone, copying it says so.
   const known = context.templates.get(name);
-  if (known !== undefined && (await isThere(session, context, name))) return known;
+  if (known !== undefined) return known;
   const workshop: TemplateWorkshop = {
     isReady: (other) => isThere(other, context, name),
     make: (guardian) => make(context, name, guardian),
