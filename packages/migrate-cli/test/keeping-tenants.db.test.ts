@@ -4,7 +4,7 @@ import { testDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
 import { folder, golden, migrate } from './support/command.ts';
-import { workspace } from './support/folders.ts';
+import { down, workspace } from './support/folders.ts';
 import { keeping, thirdMigration } from './support/tenants.ts';
 
 test('a tenant is put away under another name, and gone for good only when that is said', async () => {
@@ -161,4 +161,28 @@ test('tenants of a registry of the service’s own are migrated, and made and dr
   const refused = await migrate(['tenants', 'create', '3'], at);
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('is its own (tenancy.query), which is only read') as string });
   expect(await migrate(['tenants', 'drop', '1', '--yes'], at)).toMatchObject({ code: 2 });
+});
+
+test('a tenant whose making failed is told with the reason and what comes first, and is gone on with', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema'));
+  await place.write({
+    'services/visits/migrations/0002_create_one.sql': down('', 'CREATE FUNCTION one() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$;', 'DROP FUNCTION one();'),
+    'services/visits/tenant-migrations/0003_use_one.sql': down('', 'CREATE TABLE uses (id int DEFAULT one());', 'DROP TABLE uses;'),
+  });
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  const early = await migrate(['tenants', 'create', 'a'], at);
+  expect(early).toMatchObject({ code: 5, stderr: expect.stringContaining('0001_create_team requires users@0001') as string });
+  await migrate(['up', '--service', 'users'], at);
+  const failed = await migrate(['tenants', 'create', 'a'], at);
+  expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('function one() does not exist') as string });
+  expect(failed.stderr).toContain('what the tenants of visits share is not there yet: migrate up --service visits --source shared. Then create it again');
+  const status = await migrate(['status'], at);
+  expect(status).toMatchObject({ code: 0, stdout: expect.stringMatching(/visits tenants +0 tenants .* 1 not whole/) as string });
+  expect(status.stdout).toMatch(/✗ a: making it failed: .*\n {2}→ go on with: migrate tenants create a/);
+  expect(await migrate(['up', '--tenant', 'a'], at)).toMatchObject({ code: 2, stderr: expect.stringContaining('is not whole: making it failed') as string });
+  const up = await migrate(['up', '--service', 'visits'], at);
+  expect(up).toMatchObject({ code: 0, stdout: expect.stringContaining('1 tenant is not whole. Go on with: migrate tenants create a') as string });
+  expect(await migrate(['tenants', 'create', 'a'], at)).toMatchObject({ code: 0 });
+  expect(await migrate(['status', '--tenant', 'a', '--exit-code'], at)).toMatchObject({ code: 0 });
 });

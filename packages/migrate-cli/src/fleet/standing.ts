@@ -1,6 +1,6 @@
-/** How many tenants stand at which version. */
+/** How many tenants stand at which version, and how many nowhere yet. */
 
-import type { FleetStatus } from '@org/migrate-core';
+import type { FleetStatus, Tenant } from '@org/migrate-core';
 
 import { printable } from '../render/text.ts';
 import type { ServiceFleet } from './service-fleet.ts';
@@ -31,4 +31,9 @@ export function tellStanding(standing: Standing): string {
   if (more.length === 0) return printable(first.version ?? '–');
   const told = standing.slice(0, MOST_TOLD).map(({ version, count }) => `${count} at ${version === null ? 'none' : printable(version)}`);
   return `${told.join(', ')}${standing.length > MOST_TOLD ? ', …' : ''}`;
+}
+
+/** How many are not whole: to be gone on with. */
+export function unfinished(others: readonly Tenant[]): number {
+  return others.filter((one) => one.status === 'failed' || one.status === 'provisioning').length;
 }

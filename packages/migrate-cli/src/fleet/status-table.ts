@@ -7,6 +7,7 @@ import { renderTroubles, state, table } from '../render/table.ts';
 import { heading, plural, printable } from '../render/text.ts';
 import { renderFailures, tenantNames, type FailureStyle } from './failures.ts';
 import { aboutTenants, inQuotes } from './hint.ts';
+import { unfinished } from './standing.ts';
 import type { KnownOverview } from './status.ts';
 
 const MOST_STRAYS = 5;
@@ -31,7 +32,8 @@ export function renderFleetStatus({ service, tenants, connection, status, lastFa
     ...(failures.length > 0 ? [colours.red(`${failures.length} cannot be read`)] : []),
     ...(troubled > 0 ? [colours.red(`${troubled} with problems`)] : []),
   ];
-  const said = total === 0 ? 'no tenant yet' : `${plural(total, 'tenant')}, ${parts.length === 0 ? 'all current' : parts.join(', ')}`;
+  const none = unfinished(tenants.origin.registry?.others ?? []) > 0 ? 'no active tenant' : 'no tenant yet';
+  const said = total === 0 ? none : `${plural(total, 'tenant')}, ${parts.length === 0 ? 'all current' : parts.join(', ')}`;
   lines.push(`${printable(service)}: ${said}`);
   if (notAsked > 0) lines.push(colours.dim(`  whether their last run failed was not looked up for ${notAsked} of those behind; --tenant tells it`));
   lines.push(...renderTroublesOfTenants({ status, lastFailures, failures }, style), ...renderRegistry(tenants.origin.registry?.others ?? [], strays, colours));

@@ -3,7 +3,7 @@
 import type { ProblemCode, Status } from '@org/migrate-core';
 import Table from 'cli-table3';
 
-import { standingIn, tellStanding } from '../fleet/standing.ts';
+import { standingIn, tellStanding, unfinished } from '../fleet/standing.ts';
 import type { TenantsResult } from '../fleet/part.ts';
 import type { FleetOverview } from '../fleet/status.ts';
 import type { RunPart, ServiceResult } from '../run.ts';
@@ -121,13 +121,14 @@ function statusRow({ service, status, error, connection }: ServiceStatus, colour
   return [name, printable(status.target.name), printable(status.current?.version ?? '–'), String(status.applied.length), pending, state(status, colours), from];
 }
 
-function overviewRow({ service, connection, status, error, lastFailures }: FleetOverview, colours: Colours): string[] {
+function overviewRow({ service, tenants, connection, status, error, lastFailures }: FleetOverview, colours: Colours): string[] {
   const name = `${printable(service)} tenants`;
   const from = colours.dim(connection?.source ?? '–');
   if (status === null) return [name, '–', '–', '–', '–', colours.red(error?.code === 'connection' ? 'cannot connect' : 'cannot tell'), from];
   const { groups, failures, total } = status;
   const behind = groups.filter(({ status: each }) => each.pending.length + each.interrupted.length > 0).reduce((sum, group) => sum + group.tenants.length, 0);
   const bad = failures.length + lastFailures.length;
+  const half = unfinished(tenants?.origin.registry?.others ?? []);
   const troubled = groups
     .filter((group) => group.status.problems.some((one) => one.severity === 'error'))
     .reduce((sum, group) => sum + group.tenants.length, 0);
@@ -139,7 +140,7 @@ function overviewRow({ service, connection, status, error, lastFailures }: Fleet
     tellStanding(standingIn(status)),
     applied.length === 0 ? '–' : applied.length === 1 ? String(applied[0]) : `${applied[0]} to ${applied.at(-1)}`,
     behind === 0 ? '0' : colours.yellow(`${behind} behind`),
-    total === 0 ? 'none yet' : (word ?? colours.green('current')),
+    half > 0 && bad === 0 ? colours.red(`${half} not whole`) : total === 0 ? 'none yet' : (word ?? colours.green('current')),
     from,
   ];
 }

@@ -52,17 +52,29 @@ interface Made {
   readonly error: MigrationError | null;
 }
 
-async function make({ signal }: Invocation, { tenancy }: Keeper, id: string): Promise<Made> {
+async function make({ signal }: Invocation, keeper: Keeper, id: string): Promise<Made> {
   try {
-    return { id, creation: await tenancy.create(id), error: null };
+    return { id, creation: await keeper.tenancy.create(id), error: null };
   } catch (thrown) {
     signal.throwIfAborted();
     const error = toMigrationError(thrown);
-    const archived = error.code === 'invalidOptions' && (await tenancy.find(id).catch(() => null))?.status === 'archived';
-    if (!archived) return { id, creation: null, error };
-    const hint = `delete what is kept, with: migrate tenants drop ${inQuotes(id)} --delete. Then create it`;
-    return { id, creation: null, error: Object.assign(error, { hint }) };
+    return { id, creation: null, error: Object.assign(error, { hint: (await betterHint(keeper, id, error)) ?? error.hint }) };
   }
+}
+
+/** What the library cannot know: how it is typed, and what would have come first. */
+async function betterHint({ service, tenancy }: Keeper, id: string, { code }: MigrationError): Promise<string | null> {
+  if (code === 'invalidOptions') {
+    const archived = (await tenancy.find(id).catch(() => null))?.status === 'archived';
+    return archived ? `delete what is kept, with: migrate tenants drop ${inQuotes(id)} --delete. Then create it` : null;
+  }
+  if (code !== 'migrationFailed') return null;
+  const shared = await service
+    .migrator()
+    .status()
+    .catch(() => null);
+  if (shared === null || shared.pending.length === 0) return null;
+  return `what the tenants of ${service.name} share is not there yet: migrate up --service ${service.name} --source shared. Then create it again, which goes on`;
 }
 
 function tell(invocation: Invocation, { id, creation, error }: Made): void {
