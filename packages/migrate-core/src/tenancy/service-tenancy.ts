@@ -7,7 +7,7 @@ import { createFleet, type Fleet, type FleetOptions } from '../fleet.ts';
 import { TenantFleet } from '../fleet/tenant-fleet.ts';
 import { readRegistryQuery, type FleetTarget } from '../fleet/target.ts';
 import { defaults } from '../migrator.ts';
-import { Session } from '../session.ts';
+import { Session, type ServerError } from '../session.ts';
 import type {
   BackfillRequest,
   CreateTenantOptions,
@@ -163,8 +163,20 @@ function refuseInactive(id: string): never {
 }
 
 async function readOwn(session: Session, query: string): Promise<readonly Tenant[]> {
-  const rows = await readRegistryQuery(session, query);
-  return rows.map(([id, place]) => ({ id, place, status: 'active', createdAt: null, updatedAt: null, failure: null }));
+  try {
+    const rows = await readRegistryQuery(session, query);
+    return rows.map(([id, place]) => ({ id, place, status: 'active', createdAt: null, updatedAt: null, failure: null }));
+  } catch (error) {
+    const { severity, message, code } = error as ServerError;
+    if (severity === undefined || session.lost !== null) throw error;
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `tenancy.query failed: ${message}`,
+      hint: 'it has to return a tenant’s id and its schema or database in each row, or one column for both; it is run read only',
+      sqlState: code,
+      cause: error,
+    });
+  }
 }
 
 function fleetOptions(options: TenancyOptions, layout: TenancyLayout, targets: FleetOptions['targets']): FleetOptions {

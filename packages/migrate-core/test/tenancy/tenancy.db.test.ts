@@ -74,6 +74,40 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode) => {
     expect(made.some(({ outcome }) => outcome === 'created')).toBe(true);
   });
 
+  test('whoever loses the tenant’s lock makes nothing active', async () => {
+    await using db = await testDatabase();
+    const tenancy = tenancyOn(db, mode);
+    const cut = async (): Promise<void> =>
+      void (await rows(
+        db,
+        `SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = '${db.name}')`,
+      ));
+    expect((await failureOf(tenancy.create('a', { initialise: cut }))).code).toBe('connection');
+    expect((await tenancy.find('a'))?.status).toBe('provisioning');
+    expect(await tenancy.create('a')).toMatchObject({ outcome: 'created', tenant: { status: 'active' } });
+  });
+
+  test('first rows are all or nothing, and their transaction is not their business', async () => {
+    await using db = await testDatabase();
+    const tenancy = tenancyOn(db, mode);
+    const query = (client: unknown, text: string): Promise<unknown> => (client as pg.Client).query(text);
+    const commits = async (client: unknown): Promise<void> => void (await query(client, 'COMMIT'));
+    expect((await failureOf(tenancy.create('a', { initialise: commits }))).message).toContain('ended the transaction');
+    const goesOn = async (client: unknown): Promise<void> => {
+      await query(client, `INSERT INTO team_member VALUES (1, 'x')`);
+      await query(client, 'SELECT 1/0').catch(() => undefined);
+    };
+    expect((await failureOf(tenancy.create('a', { initialise: goesOn }))).sqlState).toBe('25P02');
+    const throws = async (client: unknown): Promise<void> => {
+      await query(client, `INSERT INTO team_member VALUES (1, 'x')`);
+      throw new TypeError('Dr. Ada is no member');
+    };
+    await failureOf(tenancy.create('a', { initialise: throws }));
+    expect((await tenancy.find('a'))?.failure).toMatch(/first rows: TypeError$/);
+    const { tenant } = await tenancy.create('a');
+    expect(await inTenant(db, mode, tenant.place, 'team_member')).toEqual([]);
+  });
+
   test('what is there and is not ours is never touched, nor registered', async () => {
     await using db = await testDatabase();
     const tenancy = tenancyOn(db, mode);
