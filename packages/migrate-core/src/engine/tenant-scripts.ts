@@ -42,13 +42,16 @@ export class TenantScripts {
     }
   }
 
-  /** @throws MigrationError `invalidMigration` for what cannot be one tenant's, or when a migration of the source cannot be compiled. */
+  /**
+   * @throws MigrationError `invalidMigration` for what cannot be one tenant's, or when a migration of the source cannot be compiled; `invalidOptions` for a schema
+   * whose name cannot stand where it has to.
+   */
   async for(tenant: TenantSchema, name: string, script: Script | LiveScript): Promise<Script | LiveScript> {
     if (script.kind === 'live') return liveFor(script, await this.#names(), tenant);
     try {
       return (await this.#template(script)).for(tenant);
     } catch (error) {
-      if (!(error instanceof MigrationError) || error.code !== 'invalidMigration' || error.migration !== null) throw error;
+      if (!(error instanceof MigrationError) || error.migration !== null) throw error;
       const { code, message, hint, position } = error;
       throw new MigrationError({
         code,

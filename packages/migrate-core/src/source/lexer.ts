@@ -23,7 +23,8 @@ export interface Span {
 // Not `\s`: to PostgreSQL a no-break space is a letter.
 const SPACE = /[ \t\n\r\f\v]*/y;
 const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y;
-const NUMBER = /\d[\w.]*/y;
+// Not `1..n`, as PL/pgSQL's FOR has it.
+const NUMBER = /\d(?:\w|\.(?!\.))*/y;
 const LINE_COMMENT = /--[^\n\r]*/y;
 const DOLLAR = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
 const PLAIN_STRING = /'(?:[^']|'')*('?)/y;

@@ -148,7 +148,7 @@ function listKind(field: string, holder: Node, trail: Trail, names: readonly (st
       return /^\w/.test(names.at(-1) ?? '') ? 'routine' : 'operator';
     case 'names':
       // In CREATE OPERATOR, AGGREGATE and TYPE, functions look like types.
-      return holder['pct_type'] === true ? 'relation' : within(trail, 'definition') ? 'any' : 'type';
+      return holder['pct_type'] === true ? 'relation' : within(trail, 'definition') || within(trail, 'params') ? 'any' : 'type';
     case 'typeName':
     case 'domainname':
       return 'type';

@@ -134,6 +134,20 @@ describe('the schema public becomes the tenant’s', () => {
          EXECUTE 'TRUNCATE ‹public›.t';
          RETURN NEW; -- public.t
        END $x$`,
+    'CREATE TYPE x AS RANGE (SUBTYPE = int, SUBTYPE_DIFF = ‹public›.f)',
+    `CREATE FUNCTION x(a ‹public›.t, OUT r ‹public›.mood) LANGUAGE plpgsql AS $$
+       #variable_conflict use_column
+       DECLARE m ‹public›.mood; list ‹public›.mood[]; c refcursor;
+       BEGIN
+         r := (SELECT 'glad'::‹public›.mood FROM ‹public›.t LIMIT 1);
+         FOR i IN 1..‹public›.f() LOOP list[i] := 'glad'; END LOOP;
+         FOREACH m IN ARRAY list LOOP NULL; END LOOP;
+         OPEN c FOR SELECT * FROM ‹public›.t;
+         CASE ‹public›.f() WHEN 1 THEN DELETE FROM ‹public›.t; ELSE UPDATE ‹public›.t SET a = ‹public›.f() WHERE CURRENT OF c; END CASE;
+         ASSERT (SELECT count(*) FROM ‹public›.t) > 0, 'public';
+       EXCEPTION WHEN OTHERS THEN RAISE WARNING 'public.t: %', SQLERRM;
+       END $$`,
+    `DO $do$ BEGIN EXECUTE $e$ CREATE FUNCTION ‹public›.f() RETURNS int LANGUAGE sql AS $b$ SELECT id FROM ‹public›.t $b$ $e$; END $do$`,
     `DO $$ BEGIN CREATE TABLE ‹public›.u (a int); EXCEPTION WHEN duplicate_table THEN NULL; END $$`,
     `DO 'BEGIN PERFORM 1 FROM ‹public›.t WHERE a = 1 OR ''x'' = ''y''; END'`,
   ])('%s', async (text) => {
