@@ -4,7 +4,7 @@ import { testDatabase, type TestDatabase } from '@org/test-postgres';
 import pg from 'pg';
 import { expect, test } from 'vitest';
 
-import { folder, golden, migrate, type Folder } from './support/command.ts';
+import { folder, golden, migrate, start, type Folder } from './support/command.ts';
 import { down } from './support/folders.ts';
 import { keeping, thirdMigration } from './support/tenants.ts';
 
@@ -190,6 +190,16 @@ test('a tenant’s migration waits for what it requires of another service, and 
   const alone = await migrate(['up', '--service', 'visits'], at);
   expect(alone.code).toBe(5);
   expect(alone.stderr).toContain('a, b: 0003_more requires users@0002, but users has applied 0001_create_users');
+  // It is waited for as long as is said, and not by each tenant.
+  const { process: child, finished: waiting } = start(['up', '--service', 'visits', '--lock-wait', '50s'], at);
+  await new Promise<void>((resolve) => {
+    child.stdout?.on('data', (text: string) => text.includes('waiting for users@0002') && resolve());
+    child.once('exit', () => resolve());
+  });
+  expect(await migrate(['up', '--service', 'users'], at)).toMatchObject({ code: 0 });
+  expect(await waiting).toMatchObject({ code: 0, stdout: expect.stringContaining('2 tenants: 2 applied') as string });
+  expect(await migrate(['down', '--source', 'tenant', '--yes'], at)).toMatchObject({ code: 0 });
+  expect(await migrate(['down', '--service', 'users'], at)).toMatchObject({ code: 0 });
   // In order it is met, in the plan as well.
   expect(await migrate(['plan'], at)).toMatchObject({ code: 0 });
   expect(await migrate(['up'], at)).toMatchObject({ code: 0 });

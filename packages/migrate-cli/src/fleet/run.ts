@@ -12,6 +12,7 @@ import { resultTarget, ServicesDocument } from './document.ts';
 import { inQuotes } from './hint.ts';
 import type { ServiceFleet } from './service-fleet.ts';
 import { FleetStory } from './story.ts';
+import { waitForRequirements } from './wait.ts';
 
 /** @param hear For work that goes through the tenants by itself: the fleet tells of its own. */
 export type FleetWork = (fleet: Fleet, hear: (event: FleetEvent) => void) => Promise<FleetReport>;
@@ -34,6 +35,7 @@ export async function runFleet(
 ): Promise<FleetOutcome> {
   const { service, targets, origin } = tenants;
   const connection = await service.connection();
+  if (direction === 'up') await waitForRequirements(invocation, tenants);
   const story = new FleetStory(invocation, targets.length, direction, origin.flags);
   story.connected(origin.label, connection);
   const hear = (event: FleetEvent): void => {

@@ -53,6 +53,11 @@ export class ServiceFleet {
     this.#asked = asked;
   }
 
+  /** What another service has applied; left out where nobody can be asked. */
+  get requirements(): Asked['requirements'] {
+    return this.#asked.requirements;
+  }
+
   get targets(): readonly FleetTarget[] {
     return this.origin.targets;
   }
