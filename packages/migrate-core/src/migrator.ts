@@ -230,11 +230,10 @@ class TargetMigrator implements Migrator {
         });
       }
       const known = this.#shared.known ?? null;
-      const first = known === null ? await orAbandon(session, stop, () => readBrief(session, this.#tables)) : null;
-      if (first !== null && 'rows' in first) {
-        const wholeUp = request.direction === 'up' && request.to === undefined && request.steps === undefined;
-        if (wholeUp && isCurrent(available, first.rows)) return this.#upToDate(first, available.length, started);
-      }
+      // Whatever else is asked for needs the whole history.
+      const wholeUp = request.direction === 'up' && request.to === undefined && request.steps === undefined;
+      const first = wholeUp && known === null ? await orAbandon(session, stop, () => readBrief(session, this.#tables)) : null;
+      if (first !== null && 'rows' in first && isCurrent(available, first.rows)) return this.#upToDate(first, available.length, started);
       const { TargetRun } = await import('./engine/run.ts');
       const run = new TargetRun(
         {

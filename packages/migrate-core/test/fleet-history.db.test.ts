@@ -2,7 +2,8 @@ import { testDatabase, type TestDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
 import { createFleet, directorySource, type Fleet, type FleetOptions } from '../src/index.ts';
-import { connectTo, folder, rows } from './support/target.ts';
+import { readCatalog } from '../src/catalog.ts';
+import { connectTo, folder, migratorOn, rows, type Files } from './support/target.ts';
 
 function fleetOn(db: TestDatabase, path: string, names: readonly string[], options: Partial<FleetOptions> = {}): Fleet {
   return createFleet({
@@ -74,4 +75,55 @@ test('what default privileges give on the tables of a tenant’s history is take
   const granted = `SELECT c.oid::regclass::text AS name FROM pg_class c, aclexplode(c.relacl) a WHERE a.grantee = 0 AND c.relkind = 'r'
  AND c.relnamespace::regnamespace::text IN ('a', 'b', 'c', 'd', 'public') ORDER BY 1`;
   expect(await rows(db, `SELECT DISTINCT name FROM (${granted}) g`)).toEqual([{ name: 'a.team' }, { name: 'b.team' }, { name: 'c.team' }, { name: 'd.team' }]);
+});
+
+/** What a shared transaction must not change: settings, blocks, deferred checks, new values of an enum, rows, a lock on what others use. */
+const everything: Files = {
+  '0001_team.sql': "CREATE TYPE mood AS ENUM ('fine');\nCREATE TABLE team (id int PRIMARY KEY, mood mood DEFAULT 'fine');\n",
+  '0002_rows.sql': 'INSERT INTO team SELECT n FROM generate_series(1, 5) n;\nCREATE INDEX team_mood ON team (mood);\n',
+  '0003_set.sql': "SET lock_timeout = '1s';\nSET work_mem = '5MB';\nCREATE VIEW members AS SELECT id FROM team;\n",
+  '0004_block.sql':
+    "DO $$ BEGIN PERFORM set_config('work_mem', '6MB', false); CREATE TABLE made (setting text DEFAULT current_setting('work_mem')); INSERT INTO made DEFAULT VALUES; END $$;\n",
+  '0005_setting.sql': "CREATE TABLE after_block AS SELECT current_setting('work_mem') = '6MB' AS leaked;\n",
+  '0006_value.sql': "ALTER TYPE mood ADD VALUE 'tired';\n",
+  '0007_value.sql': "UPDATE team SET mood = 'tired' WHERE id = 1;\nALTER TABLE team ALTER mood SET DEFAULT 'tired';\n",
+  '0008_deferred.sql':
+    'CREATE TABLE part (id int PRIMARY KEY, whole int REFERENCES part DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO part VALUES (2, 1);\nINSERT INTO part VALUES (1, 1);\n',
+  '0009_shared.sql': 'ALTER TABLE public.shared ADD COLUMN IF NOT EXISTS note text;\n',
+  '0010_trigger.sql':
+    'CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;\nCREATE TRIGGER touch BEFORE UPDATE ON team FOR EACH ROW EXECUTE FUNCTION touch();\n',
+};
+
+const { '0008_deferred.sql': deferred, ...undeferred } = everything;
+
+test.each([
+  ['transactions of their own', { ...undeferred, '0008_deferred.sql': deferred as string }],
+  ['one transaction', undeferred],
+])('a tenant whose migrations get %s is as one that is migrated by itself', async (_how, source) => {
+  await using db = await testDatabase();
+  await using files = await folder(source);
+  const names = await schemas(db, 'a', 'b', 'c', 'alone');
+  const client = await db.connect();
+  await client.query('CREATE TABLE public.shared (id int)');
+  await migratorOn(db, files.path, { schema: 'alone' }).migrator.up();
+  const report = await fleetOn(db, files.path, names.slice(0, 3)).up({ concurrency: 1 });
+  expect(report.failures).toEqual([]);
+  const exclude = ['schema_migrations_test', 'schema_migrations_test_log', 'schema_migrations_test_scripts'];
+  const catalogOf = async (schema: string): Promise<string> => (await readCatalog(client, { schema, exclude })).text;
+  const recorded = (schema: string): Promise<unknown[]> =>
+    rows(
+      db,
+      `SELECT h.name, h.version, h.description, h.checksum, h.seq::int, h.state, h.applied_by, h.tool, h.requires, h.reversible, h.script, l.action, l.name AS logged
+ FROM ${schema}.schema_migrations_test h JOIN ${schema}.schema_migrations_test_log l USING (seq) ORDER BY seq`,
+    );
+  const data = (schema: string): Promise<unknown[]> =>
+    rows(
+      db,
+      `SELECT (SELECT json_agg(t ORDER BY id) FROM ${schema}.team t) AS team, (SELECT json_agg(m) FROM ${schema}.made m) AS made, (SELECT json_agg(x) FROM ${schema}.after_block x) AS leaked`,
+    );
+  for (const name of ['b', 'c']) {
+    expect(await catalogOf(name)).toEqual(await catalogOf('alone'));
+    expect(await recorded(name)).toEqual(await recorded('alone'));
+    expect(await data(name)).toEqual(await data('alone'));
+  }
 });
