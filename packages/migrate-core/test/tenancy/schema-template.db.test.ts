@@ -1,4 +1,4 @@
-import { testDatabase } from '@org/test-postgres';
+import { runOn, startServer, testDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
 import { describeDifference, diffCatalogs, listSource, readCatalog } from '../../src/index.ts';
@@ -109,4 +109,36 @@ test('a copy that was cut off between its transactions is begun again', async ()
   await client.end();
   expect(await tenancy.create('first')).toMatchObject({ outcome: 'created', by: 'template' });
   expect(await rows(db, 'SELECT count(*)::int AS n FROM first.contact')).toEqual([{ n: 0 }]);
+});
+
+test('what names its own schema names the tenant’s in a copy', async () => {
+  await using db = await testDatabase();
+  const source = listSource([
+    {
+      version: '0001',
+      description: 'functions',
+      up: `CREATE SEQUENCE public.codes START 7; CREATE TABLE public.patient (id int DEFAULT nextval('public.codes'));
+        CREATE FUNCTION public.add() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.patient DEFAULT VALUES; RETURN currval('public.codes'); END $$;
+        CREATE FUNCTION public.patients() RETURNS bigint LANGUAGE sql SET search_path = public AS 'SELECT count(*) FROM patient'`,
+    },
+  ]);
+  const tenancy = tenancyOn(db, 'schema', { tenancy: { source, requiredTables: ['patient'] } });
+  for (const id of ['One "x"', 'two']) expect((await tenancy.create(id)).by).toBe('template');
+  const client = await db.connect();
+  expect((await client.query('SELECT two.add(), two.add() AS again, "One ""x""".add() AS other')).rows).toEqual([{ add: '7', again: '8', other: '7' }]);
+  expect((await client.query('SELECT two.patients(), "One ""x""".patients() AS other')).rows).toEqual([{ patients: '2', other: '1' }]);
+});
+
+test('where the lock table is small, a copy takes several transactions, and sign-ups at once wait for each other', async () => {
+  await using server = await startServer({ settings: { max_locks_per_transaction: '10', max_connections: '30' } });
+  await runOn(server, 'CREATE DATABASE small');
+  const tables = Array.from(
+    { length: 80 },
+    (_, index) => `CREATE TABLE t${index} (id bigserial PRIMARY KEY, name text UNIQUE, other int); CREATE INDEX ON t${index} (other);`,
+  );
+  const source = listSource(tables.map((up, index) => ({ version: String(index + 1).padStart(4, '0'), description: `table ${index}`, up })));
+  const tenancy = tenancyOn({ server, name: 'small' }, 'schema', { tenancy: { source, requiredTables: ['t79'] } });
+  const made = await Promise.all(Array.from({ length: 6 }, (_, index) => tenancy.create(`clinic_${index}`)));
+  expect(made.map(({ tenant }) => tenant.status)).toEqual(Array.from({ length: 6 }, () => 'active'));
+  expect(made.filter(({ by }) => by === 'template').length).toBeGreaterThan(0);
 });

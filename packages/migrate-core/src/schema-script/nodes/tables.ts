@@ -27,6 +27,15 @@ function tableNode(context: Context, table: RelationRow, identityOf: (column: Co
   const inherits = inheritance(context, table, columns);
   const own = inherits === 'create' ? columns.filter((column) => column.local) : columns;
   const later = afterCreation(context, table, columns, identityOf, inherits);
+  const create = (inside: readonly Node[]): Text => {
+    const clauses = new Map(inside.map((node) => [node.key, node]));
+    const constraints = inside.filter((node) => node.kind !== 'default').map((node) => node.clause?.text ?? []);
+    const definitions = [...own.map((column) => columnDefinition(column, context.server, clauses, identityOf(column))), ...constraints];
+    const kind = table.persistence === 'u' ? 'UNLOGGED TABLE' : 'TABLE';
+    return context.check(id, sql`CREATE ${kind} ${identifier(name)} (${join(definitions, ', ')})${ending(table, inherits)}`);
+  };
+  // Now, so that what is wrong is told before anything is made.
+  create([]);
   return {
     key,
     id,
@@ -36,13 +45,7 @@ function tableNode(context: Context, table: RelationRow, identityOf: (column: Co
     oid: Number(oid),
     clause: null,
     locks: 5 + columns.filter((column) => column.identity !== '').length,
-    statements: (inside) => {
-      const clauses = new Map(inside.map((node) => [node.key, node]));
-      const constraints = inside.filter((node) => node.kind !== 'default').map((node) => node.clause?.text ?? []);
-      const definitions = [...own.map((column) => columnDefinition(column, context.server, clauses, identityOf(column))), ...constraints];
-      const create = sql`CREATE ${table.persistence === 'u' ? 'UNLOGGED ' : ''}TABLE ${identifier(name)} (${join(definitions, ', ')})${ending(table, inherits)}`;
-      return [{ phase: 'definition', text: context.check(id, create) }, ...later];
-    },
+    statements: (inside) => [{ phase: 'definition', text: create(inside) }, ...later],
   };
 }
 

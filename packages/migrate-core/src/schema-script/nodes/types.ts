@@ -25,6 +25,8 @@ function typeNode(context: Context, type: TypeRow, create: (inside: readonly Nod
   const word = kind === 'd' ? 'DOMAIN' : 'TYPE';
   const later = describe(context, { key, name: `${word} ${identifier(name)}`, grantName: `TYPE ${identifier(name)}`, owner, access });
   const id = `${word.toLowerCase()} ${name}`;
+  // Now, so that what is wrong is told before anything is made.
+  context.check(id, create([]));
   return {
     key,
     id,

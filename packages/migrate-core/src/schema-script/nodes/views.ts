@@ -26,6 +26,7 @@ function viewNode(context: Context, view: RelationRow): Node {
     kind === 'v'
       ? `CREATE VIEW ${name}${settings} AS ${query}`
       : `CREATE MATERIALIZED VIEW ${name}${method === null ? '' : ` USING ${identifier(method)}`}${settings}${tablespace === null ? '' : ` TABLESPACE ${identifier(tablespace)}`} AS ${query}\nWITH NO DATA`;
+  const text = context.check(id, [create]);
   const later: Statement[] = [];
   for (const column of columns) {
     if (kind === 'v' && column.default !== null) {
@@ -46,6 +47,6 @@ function viewNode(context: Context, view: RelationRow): Node {
     oid: Number(oid),
     clause: null,
     locks: kind === 'm' ? 4 : 2,
-    statements: () => [{ phase: 'definition', text: context.check(id, [create]) }, ...later],
+    statements: () => [{ phase: 'definition', text }, ...later],
   };
 }
