@@ -25,6 +25,8 @@ const program = programs.find((text) => text.includes('createFleet')) ?? '';
 const configuration = programs.find((text) => text.includes('defineService')) ?? '';
 const migrations = Object.fromEntries(Object.entries(perTenant).map(([path, text]) => [path.replace(/^m\//, 'migrations/'), text]));
 
+const own = Object.fromEntries(Object.entries(perTenant).map(([path, text]) => [path.replace(/^m\//, 'tenant-migrations/'), text]));
+
 /** A `migrate` as an installed one would be. */
 async function install(place: Folder): Promise<string> {
   const bin = join(place.path, 'bin');
@@ -36,11 +38,11 @@ async function install(place: Folder): Promise<string> {
 
 test('every command does what it says, one after the other', async () => {
   await using db = await testDatabase();
-  await using own = await testDatabase();
+  await using apart = await testDatabase();
   await using place = await folder(migrations);
   const client = await createTenants(db, ['clinic_a', 'clinic_b', 'clinic_c']);
   await client.query('CREATE TABLE clinics (database_name text)');
-  await client.query('INSERT INTO clinics VALUES ($1)', [own.name]);
+  await client.query('INSERT INTO clinics VALUES ($1)', [apart.name]);
   const env = { PATH: `${await install(place)}:${process.env['PATH'] ?? ''}`, HOME: process.env['HOME'] ?? '' };
   expect(commands.length).toBeGreaterThan(10);
   const outputs: string[] = [];
@@ -61,7 +63,6 @@ test('every command does what it says, one after the other', async () => {
 
 test('every command about tenants that a service keeps does what it says, with the configuration as it is written', async () => {
   await using db = await testDatabase();
-  const own = Object.fromEntries(Object.entries(perTenant).map(([path, text]) => [path.replace(/^m\//, 'tenant-migrations/'), text]));
   await using place = await folder({
     ...own,
     'migrations/0001_create_clinics.sql': down('', 'CREATE TABLE clinics (id int);', 'DROP TABLE clinics;'),
@@ -81,10 +82,8 @@ test('every command about tenants that a service keeps does what it says, with t
   expect(outputs.get('migrate check')).toMatch(/appointment tenants {2}4 migrations/);
 });
 
-test('the program is right by its types, and migrates what the command line then finds current', async () => {
-  await using db = await testDatabase();
-  await using place = await folder({ ...migrations, 'tenants.ts': program, 'package.json': '{ "type": "module" }' });
-  await createTenants(db, ['clinic_a', 'clinic_b', 'clinic_c']);
+/** A project with one program, which is right by its types. */
+async function project(place: Folder): Promise<void> {
   const modules = join(place.path, 'node_modules');
   await mkdir(join(modules, '@org'), { recursive: true });
   await mkdir(join(modules, '@types'));
@@ -94,12 +93,31 @@ test('the program is right by its types, and migrates what the command line then
   await symlink(join(packages, '../node_modules/@types/node'), join(modules, '@types/node'));
   const options = { extends: join(packages, '../tsconfig.base.json'), compilerOptions: { noEmit: true, isolatedDeclarations: false, types: ['node'] } };
   await writeFile(join(place.path, 'tsconfig.json'), JSON.stringify({ ...options, files: ['tenants.ts'] }));
-  const tsc = join(packages, '../node_modules/typescript/bin/tsc');
-  await run(process.execPath, [tsc, '-p', '.'], { cwd: place.path });
+  await run(process.execPath, [join(packages, '../node_modules/typescript/bin/tsc'), '-p', '.'], { cwd: place.path });
+}
+
+test('the program is right by its types, and migrates what the command line then finds current', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({ ...migrations, 'tenants.ts': program, 'package.json': '{ "type": "module" }' });
+  await createTenants(db, ['clinic_a', 'clinic_b', 'clinic_c']);
+  await project(place);
   const env = { DATABASE_URL: db.url };
   const { stdout } = await run(process.execPath, ['--conditions=@org/source', 'tenants.ts'], { cwd: place.path, env });
   expect(stdout).toContain('applied: 3');
   const bin = await install(place);
   const status = ['-c', `${bin}/migrate status --dir ./migrations --exit-code --tenant-schemas "SELECT schema_name FROM tenants"`];
   expect((await run('sh', status, { cwd: place.path, env })).stdout).toContain('3 tenants, all current');
+});
+
+test('the program that makes a tenant is right by its types, and makes it once', async () => {
+  await using db = await testDatabase();
+  const creation = programs.find((text) => text.includes('createTenancy')) ?? '';
+  await using place = await folder({ ...own, 'tenants.ts': creation, 'package.json': '{ "type": "module" }' });
+  await project(place);
+  const make = (): Promise<{ stdout: string }> =>
+    run(process.execPath, ['--conditions=@org/source', 'tenants.ts'], { cwd: place.path, env: { DATABASE_URL: db.url } });
+  expect((await make()).stdout).toBe('clinic_north created template\n');
+  expect((await make()).stdout).toBe('clinic_north present null\n');
+  const client = await db.connect();
+  expect((await client.query('SELECT * FROM clinic_north.team_member')).rows).toEqual([{ id: 1, name: 'Ada' }]);
 });
