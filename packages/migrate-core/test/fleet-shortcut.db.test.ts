@@ -1,4 +1,4 @@
-import { startServer, testDatabase, type TestDatabase } from '@org/test-postgres';
+import { requirePgBouncer, startPgBouncer, startServer, testDatabase, type TestDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
 import { createFleet, directorySource, type DatabaseClient, type Fleet, type FleetEvent, type FleetOptions } from '../src/index.ts';
@@ -201,4 +201,18 @@ test('nothing is told before it is on disk, and what a crash of the server took 
   await server.start();
   const again = await fleetOn(server.url('postgres'), files.path, names).fleet.status();
   expect(again.groups.map((group) => [group.tenants.length, group.status.pending.length])).toEqual([[12, 0]]);
+});
+
+test('behind a pooler, which outlives a crash of the server, each tenant is flushed by itself', async (context) => {
+  requirePgBouncer(context);
+  await using db = await testDatabase();
+  await using pooler = await startPgBouncer({ server: db.server, poolSize: 5 });
+  await using files = await folder(team);
+  const names = await schemas(db, 6);
+  const { fleet, sent } = fleetOn(pooler.url(db.name), files.path, names);
+  expect((await fleet.up({ concurrency: 2 })).counts).toMatchObject({ applied: 6 });
+  expect(about(sent, 'clinic_0006')).not.toEqual([]);
+  expect(sent.filter((text) => text.includes(`'synchronous_commit', 'off'`))).toEqual([]);
+  const direct = fleetOn(db.url, files.path, names);
+  expect((await direct.fleet.up()).counts).toMatchObject({ upToDate: 6 });
 });

@@ -180,7 +180,7 @@ export class Pass {
     const { migrator, work, emit, count } = this.#options;
     const { target } = surveyed;
     const shortcut = way === 'shortest' ? this.#knowledge.shortcut(surveyed) : null;
-    const ending = shortcut === null || slot.flushIsDue ? 'flush' : 'later';
+    const ending = shortcut === null ? 'flush' : await slot.ending();
     const held: MigrationEvent[] = [];
     const onEvent = (event: MigrationEvent): void => {
       // From what may not be on disk on, in their order.

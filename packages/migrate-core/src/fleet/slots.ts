@@ -26,6 +26,7 @@ export class Slot<Debt extends Owed = Owed> {
   #owed: Debt[] = [];
   #flushed = performance.now();
   #isDead = false;
+  #direct: Promise<boolean> | null = null;
 
   constructor(database: string | null, client: DatabaseClient) {
     this.database = database;
@@ -42,9 +43,11 @@ export class Slot<Debt extends Owed = Owed> {
     return !this.#isDead && this.client.getTransactionStatus() === 'I';
   }
 
-  /** Whether the next transaction should go to disk at once. */
-  get flushIsDue(): boolean {
-    return performance.now() - this.#flushed > FLUSH_EVERY_MS;
+  /** How the next transaction should end. A pooler would outlive a crash of the server, and so would our connection to it. */
+  async ending(): Promise<'flush' | 'later'> {
+    if (performance.now() - this.#flushed > FLUSH_EVERY_MS) return 'flush';
+    this.#direct ??= isDirect(this.client);
+    return (await this.#direct) ? 'later' : 'flush';
   }
 
   owe(debt: Debt): void {
@@ -62,6 +65,15 @@ export class Slot<Debt extends Owed = Owed> {
   async settle(): Promise<readonly Debt[]> {
     if (this.#owed.length > 0 && this.isUsable && (await flush(this.client))) this.settled();
     return this.#owed.splice(0);
+  }
+}
+
+async function isDirect(client: DatabaseClient): Promise<boolean> {
+  const session = new Session(client, 'borrowed');
+  try {
+    return await session.isDirect();
+  } finally {
+    await session.close();
   }
 }
 
