@@ -273,3 +273,57 @@ test('a plan shows what a tenant gets', async () => {
   const { steps: inPublic } = await migratorOn(db, files.path).migrator.plan({ direction: 'up' });
   expect(inPublic[0]?.sql).toBe('CREATE TABLE public.t (id int);');
 });
+
+/** As pg_dump writes a schema. */
+const dump = `SET statement_timeout = 0;
+SET client_encoding = 'UTF8';
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
+COMMENT ON EXTENSION pg_trgm IS 'of public';
+CREATE TYPE public.status AS ENUM ('a', 'b');
+CREATE FUNCTION public.stamp() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'public', 'pg_temp'
+  AS $$ BEGIN NEW.at := now(); INSERT INTO public.audit (what) VALUES (TG_TABLE_NAME); RETURN NEW; END $$;
+CREATE TABLE public.notes (id integer NOT NULL, body text, status public.status DEFAULT 'a'::public.status, at timestamptz);
+CREATE SEQUENCE public.notes_id_seq AS integer START WITH 1 INCREMENT BY 1 NO MINVALUE NO MAXVALUE CACHE 1;
+ALTER SEQUENCE public.notes_id_seq OWNED BY public.notes.id;
+CREATE TABLE public.audit (what text);
+ALTER TABLE ONLY public.notes ALTER COLUMN id SET DEFAULT nextval('public.notes_id_seq'::regclass);
+SELECT pg_catalog.setval('public.notes_id_seq', 5, true);
+ALTER TABLE ONLY public.notes ADD CONSTRAINT notes_pkey PRIMARY KEY (id);
+CREATE INDEX notes_body ON public.notes USING gin (body public.gin_trgm_ops);
+CREATE TRIGGER stamp BEFORE INSERT ON public.notes FOR EACH ROW EXECUTE FUNCTION public.stamp();
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC;
+INSERT INTO public.notes (body) VALUES ('public.notes');`;
+
+test('a dump as the first migration, and index builds behind it, up and down through a pooler', async (context) => {
+  requirePgBouncer(context);
+  await using db = await testDatabase();
+  await using pooler = await startPgBouncer({ server: db.server, poolSize: 8 });
+  await makeSchemas(db);
+  const source = listSource([
+    { name: '0001_dump', up: dump },
+    {
+      name: '0002_index',
+      up: 'CREATE INDEX CONCURRENTLY ON notes USING gin (body gin_trgm_ops); DROP INDEX CONCURRENTLY notes_body;',
+      down: 'CREATE INDEX CONCURRENTLY notes_body ON notes USING gin (body gin_trgm_ops); DROP INDEX CONCURRENTLY notes_body_idx;',
+    },
+  ]);
+  const { fleet } = fleetOn(db, source, pooler.url(db.name));
+  expect(await fleet.up({ concurrency: 2 })).toMatchObject({ failures: [], counts: { applied: 2 } });
+  const client = await db.connect();
+  const equal = async (): Promise<string> => {
+    const [a, b] = await Promise.all(names.map((schema) => readCatalog(client, { schema, exclude })));
+    expect(diffCatalogs(a as never, b as never)).toEqual([]);
+    return a?.text ?? '';
+  };
+  expect(await equal()).toContain('notes_body_idx');
+  expect(await rows(db, `SELECT id, (SELECT count(*)::int FROM "clinic a".audit) AS audit, body FROM "clinic a".notes`)).toEqual([
+    { id: 6, audit: 1, body: 'public.notes' },
+  ]);
+  expect(await rows(db, `SELECT to_regclass('public.notes') AS notes, to_regtype('public.status') AS status, to_regproc('public.stamp') AS stamp`)).toEqual([
+    { notes: null, status: null, stamp: null },
+  ]);
+  expect(await fleet.down({ steps: 1, concurrency: 2 })).toMatchObject({ failures: [], counts: { undone: 2 } });
+  expect(await equal()).not.toContain('notes_body_idx');
+});

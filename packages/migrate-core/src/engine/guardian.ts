@@ -60,7 +60,7 @@ async function refusePoolOfOne(state: RunState): Promise<void> {
     throw new MigrationError({
       code: 'connection',
       message: `a non-transactional migration needs two connections to ${state.target.name} at once, and the second one got no answer for ${SECOND_CONNECTION_MS / 1000} s`,
-      hint: 'give the pooler a pool of at least two connections for this user and database, or connect to PostgreSQL directly',
+      hint: 'give the pooler a pool of at least two connections for this user and database, for each tenant at work (--concurrency) where there are several; or connect to PostgreSQL directly',
       target: state.target.name,
     });
   }
