@@ -124,6 +124,7 @@ const unknown: readonly (readonly [what: string, sql: string, problem: RegExp])[
     /^constraint u_t_fkey on table elsewhere\.u/,
   ],
   ['a string with its own name', `CREATE VIEW v AS SELECT to_regclass('one.t') AS t`, /^view v names its own schema in a string/],
+  ['a generated column with its own name', `CREATE TABLE t (a text GENERATED ALWAYS AS ('one.t') STORED)`, /^table t names its own schema in a string/],
   [
     'a body with its own name',
     `CREATE TABLE t (); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM one.t'`,

@@ -153,7 +153,7 @@ COMMENT ON SCHEMA ${schema} IS 'a schema';
 
 CREATE TABLE lists (
   status varchar(20) DEFAULT 'a' CHECK (status IN ('a', 'b''c')), other varchar CONSTRAINT others CHECK (other NOT IN ('x', 'y') OR status = ANY (ARRAY['p', 'q'])), big bigint CHECK (big IN (1, 2)),
-  fixed char(2) CHECK (fixed IN ('CA', 'MA')), n numeric(5, 2) CHECK (n IN (1, 2.5)), nested text CHECK (nested = ANY (ARRAY['a]::text[])', nested])), s "Odd ""state""" CHECK (s IN ('ü', 'first')),
+  fixed char(2) CHECK (fixed IN ('CA', 'MA')), n numeric(5, 2) CHECK (n IN (1, 2.5)), nested text CHECK (nested = ANY (ARRAY['a]::text[])', nested])), s "Odd ""state""" CHECK (s IN ('ü', 'it''s')),
   flag boolean GENERATED ALWAYS AS (status IN ('a', 'b')) STORED);
 CREATE INDEX ON lists (big) WHERE status IN ('a', 'b');
 CREATE VIEW listed AS SELECT *, CASE WHEN other IN ('x', 'y') THEN 1 END AS one FROM lists WHERE status NOT IN ('a', 'b') OR EXISTS (SELECT FROM lists l WHERE l.other IN ('p', 'q'));
