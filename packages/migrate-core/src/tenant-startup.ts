@@ -22,7 +22,7 @@ export interface TenantStartupOptions {
   readonly concurrency?: number | undefined;
   /** Tenants migrated at once because a request asked for them, beside those. Default 4. */
   readonly urgentConcurrency?: number | undefined;
-  /** How long `admit` waits for a tenant that is not ready. Milliseconds, default 500. */
+  /** How long `admit` waits for a tenant that is behind; for a look at one that is not known yet, at most three seconds. Milliseconds, default 500. */
   readonly patienceMs?: number | undefined;
   /** After a tenant's failure no request tries again for so long; each further failure doubles it, up to 5 minutes. Milliseconds, default 5_000. */
   readonly retryMs?: number | undefined;

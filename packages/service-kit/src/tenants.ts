@@ -142,6 +142,9 @@ export class Tenants implements ServiceTenants {
     try {
       const { outcome, by, durationMs } = await this.#tenancy.create(id, { initialise });
       if (outcome === 'created') log.info({ tenant: id, by, durationMs: Math.round(durationMs) }, 'a tenant was made');
+      // Until now it may be believed that nobody has its id; its first request is to find it known.
+      this.#startup?.forget(id);
+      await this.#startup?.admit(id);
       return { status: 'active', outcome };
     } catch (error) {
       const code = error instanceof MigrationError ? error.code : null;
@@ -150,9 +153,6 @@ export class Tenants implements ServiceTenants {
       if (code === 'invalidOptions') throw new HttpProblem(409, 'no tenant of this id can be made here; the reason is in the log');
       if (code !== null && PASSING.has(code)) throw new HttpProblem(503, `the tenant cannot be made just now (${code}); try again`, 5);
       throw error;
-    } finally {
-      // Of a tenant that was not there until now it may be believed that nobody has its id.
-      this.#startup?.forget(id);
     }
   }
 

@@ -56,8 +56,9 @@ describe('with all services at work', () => {
     const token = provisioningToken(id, 'appointment');
     const ask = () => services.appointment.request('PUT', `/tenants/${id}`, { token, body: { ...details, admin } });
     const answers = await Promise.all(Array.from({ length: 10 }, ask));
-    expect(answers.every((one) => one.status === 201 || one.status === 200)).toBe(true);
-    expect(await ask()).toEqual({ status: 200, body: { id, status: 'active' } });
+    // 202 where it takes its time.
+    expect(answers.filter((one) => ![200, 201, 202].includes(one.status))).toEqual([]);
+    await expect.poll(ask, { timeout: 30_000, interval: 200 }).toEqual({ status: 200, body: { id, status: 'active' } });
     expect((await services.appointment.request('GET', `/tenants/${id}`, { token })).body).toEqual({ id, status: 'active', failure: null });
     expect(await rowsOf(on.database.appointment, `SELECT user_id, position FROM clinic_${id.replaceAll('-', '')}.team_member`)).toEqual([
       { user_id: admin.user_id, position: 'Administrator' },

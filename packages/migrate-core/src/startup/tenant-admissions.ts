@@ -28,7 +28,15 @@ type Entry =
   | { readonly phase: 'failed'; readonly tenant: Tenant; readonly failure: Failure; readonly times: number; readonly until: number }
   | { readonly phase: 'notServed'; readonly why: TenantRefusal; readonly until: number };
 
+interface Work {
+  /** It is known how the tenant stands. */
+  readonly looked: Promise<void>;
+  readonly done: Promise<void>;
+}
+
 const LONGEST_RETRY_MS = 300_000;
+/** How long a request waits for a look: many may have to be looked at at once, and most are current. */
+const LOOK_MS = 3_000;
 /** A doubt about a tenant that was looked at so recently is no news. */
 const LOOKED_MS = 5_000;
 /** Ids that nobody has are remembered for a moment only, and never so many that they would fill the memory. */
@@ -54,7 +62,7 @@ class TenantAdmissions implements TenantStartup {
   readonly #fleet: Pick<Fleet, 'up' | 'status' | 'migrator'>;
   readonly #entries = new Map<string, Entry>();
   /** One at a time for each tenant, whoever asks. */
-  readonly #work = new Map<string, Promise<void>>();
+  readonly #work = new Map<string, Work>();
   /** Looks are short; a migration that takes its time must not keep the look at a tenant that is current waiting. */
   readonly #looks: LimitFunction;
   readonly #migrations: LimitFunction;
@@ -88,9 +96,9 @@ class TenantAdmissions implements TenantStartup {
     const settled = entry?.phase === 'current' || (entry !== undefined && 'until' in entry && now < entry.until);
     if (!settled && !this.#stopped) {
       const { patienceMs = tenantStartupDefaults.patienceMs } = this.#options;
-      const patience = new AbortController();
-      await Promise.race([this.#begin(id), sleep(patienceMs, undefined, { signal: patience.signal }).catch(() => undefined)]);
-      patience.abort();
+      const { looked, done } = this.#begin(id);
+      await within(LOOK_MS, looked);
+      if (this.#entries.get(id)?.phase === 'behind') await within(patienceMs, done);
     }
     return this.#answer(id);
   }
@@ -118,7 +126,7 @@ class TenantAdmissions implements TenantStartup {
 
   async settled(): Promise<void> {
     await this.#background;
-    await Promise.all(this.#work.values());
+    await Promise.all([...this.#work.values()].map(({ done }) => done));
   }
 
   get #stopped(): boolean {
@@ -171,17 +179,21 @@ class TenantAdmissions implements TenantStartup {
     this.#set(tenant.id, { phase: 'failed', tenant, failure, times, until });
   }
 
-  /** Makes sure that somebody is at this tenant. The promise never rejects. */
-  #begin(id: string): Promise<void> {
-    let work = this.#work.get(id);
-    if (work === undefined) {
-      work = this.#bring(id).finally(() => this.#work.delete(id));
-      this.#work.set(id, work);
-    }
+  /** Makes sure that somebody is at this tenant. Its promises never reject. */
+  #begin(id: string): Work {
+    const known = this.#work.get(id);
+    if (known !== undefined) return known;
+    const look = Promise.withResolvers<void>();
+    const done = this.#bring(id, look.resolve).finally(() => {
+      look.resolve();
+      this.#work.delete(id);
+    });
+    const work = { looked: look.promise, done };
+    this.#work.set(id, work);
     return work;
   }
 
-  async #bring(id: string): Promise<void> {
+  async #bring(id: string, looked: () => void): Promise<void> {
     const entry = this.#entries.get(id);
     const wasCurrent = entry?.phase === 'doubted' || entry?.phase === 'takenBack';
     let tenant = entry === undefined || entry.phase === 'notServed' || wasCurrent ? null : entry.tenant;
@@ -197,6 +209,7 @@ class TenantAdmissions implements TenantStartup {
       // One that failed before stays that, with its back-off, until it is known to be better.
       if (this.#entries.get(id)?.phase !== 'failed') this.#set(id, { phase: 'behind', tenant });
       if (this.#mode !== 'run') return;
+      looked();
       await this.#migrations(() => migrator.up());
       this.#current(tenant);
     } catch (error) {
@@ -316,4 +329,11 @@ class TenantAdmissions implements TenantStartup {
     // A request's own attempt is under way, and knows better.
     else if (outcome === 'failed' && failed !== null && !this.#work.has(id)) this.#failed(tenant, failed);
   }
+}
+
+/** Until the work is done, but not longer. */
+async function within(milliseconds: number, work: Promise<void>): Promise<void> {
+  const late = new AbortController();
+  await Promise.race([work, sleep(milliseconds, undefined, { signal: late.signal }).catch(() => undefined)]);
+  late.abort();
 }
