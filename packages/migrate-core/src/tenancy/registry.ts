@@ -84,8 +84,8 @@ export class Registry {
 
   async #refusePlace(session: Session, id: string, place: string): Promise<void> {
     const [other] = await this.#read(session, `WHERE kind = ${literal(this.kind)} AND place = ${literal(place)}`);
-    // Gone meanwhile: the place is free.
-    if (other === undefined) return;
+    // Gone meanwhile: the place is free. Or the same tenant, which somebody else registered at the same time.
+    if (other === undefined || other.id === id) return;
     throw invalidTenant(id, `its ${this.kind} would be ${JSON.stringify(place)}, which is that of the tenant ${JSON.stringify(shortened(other.id))}`);
   }
 
