@@ -45,7 +45,16 @@ test('the packed tarballs install into an empty project outside the repository, 
     await writeFile(join(outside, 'migrations', '0001_notes.sql'), 'CREATE TABLE notes (id int);\n-- Down Migration\nDROP TABLE notes;\n');
     await writeFile(
       join(outside, 'migrations', '0002_tags.ts'),
-      "import type { MigrationBuilder } from 'node-pg-migrate';\nexport function up(pgm: MigrationBuilder): void {\n  pgm.createTable('tags', { id: 'id' });\n}\n",
+      `import { enableRowLevelSecurity } from '@org/migrate-core/pgm';
+import type { MigrationBuilder } from 'node-pg-migrate';
+export function up(pgm: MigrationBuilder): void {
+  pgm.createTable('tags', { id: 'id', tenant: 'integer' });
+  enableRowLevelSecurity(pgm, 'tags', { column: 'tenant', tenant: { setting: 'app.tenant', type: 'integer' } });
+}
+export function down(pgm: MigrationBuilder): void {
+  pgm.dropTable('tags');
+}
+`,
     );
     await writeFile(join(outside, 'migrations', '0003_folder', 'migration.sql'), 'CREATE INDEX CONCURRENTLY notes_id ON notes (id);\n');
     await writeFile(join(outside, 'migrations', '0003_folder', 'rollback.sql'), 'DROP INDEX CONCURRENTLY notes_id;\n');
