@@ -9,7 +9,10 @@ rel AS MATERIALIZED (
   SELECT c.*, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' WHEN 'S' THEN 'sequence'
     WHEN 'c' THEN 'type' ELSE 'table' END AS kind, own.refobjid AS owned_by, own.refobjsubid AS owned_by_column
   FROM ns
-  JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+  -- A composite type's relation depends on its type only.
+  JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND c.oid = ANY (ARRAY(
+    SELECT h.objid FROM held h WHERE h.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    UNION ALL SELECT t.typrelid FROM held h JOIN pg_catalog.pg_type t ON t.oid = h.objid AND t.typrelid <> 0 WHERE h.classid = 'pg_catalog.pg_type'::pg_catalog.regclass))
   LEFT JOIN pg_catalog.pg_depend own ON c.relkind = 'S' AND own.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND own.objid = c.oid
     AND own.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND own.deptype IN ('a', 'i') AND own.refobjsubid > 0
   LEFT JOIN pg_catalog.pg_class owner_table ON owner_table.oid = own.refobjid

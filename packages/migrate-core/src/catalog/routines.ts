@@ -31,7 +31,7 @@ SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid, p.oid, 0,
     ELSE 'as ' || coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END),
   p.proacl, pg_catalog.acldefault('f'::"char", p.proowner), p.proowner, p.proconfig
 FROM ns
-JOIN pg_catalog.pg_proc p ON p.pronamespace = ns.oid
+JOIN pg_catalog.pg_proc p ON p.pronamespace = ns.oid AND p.oid = ANY (ARRAY(SELECT h.objid FROM held h WHERE h.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass))
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 WHERE NOT EXISTS (SELECT FROM member m WHERE m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND m.objid = p.oid)
   -- The constructors of a range type come and go with it.

@@ -26,7 +26,7 @@ SELECT 'pg_catalog.pg_type'::pg_catalog.regclass::pg_catalog.oid, t.oid, 0, CASE
   END,
   t.typacl, pg_catalog.acldefault('T'::"char", t.typowner), t.typowner, NULL::pg_catalog.text[]
 FROM ns
-JOIN pg_catalog.pg_type t ON t.typnamespace = ns.oid
+JOIN pg_catalog.pg_type t ON t.typnamespace = ns.oid AND t.oid = ANY (ARRAY(SELECT h.objid FROM held h WHERE h.classid = 'pg_catalog.pg_type'::pg_catalog.regclass))
 LEFT JOIN pg_catalog.pg_type base ON base.oid = t.typbasetype
 WHERE (t.typtype IN ('e', 'd', 'r')
     OR t.typtype = 'c' AND EXISTS (SELECT FROM rel r WHERE r.oid = t.typrelid AND r.relkind = 'c')
@@ -38,7 +38,7 @@ const domainConstraints = `
 SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid, c.oid, 0, 'domain', t.typname::pg_catalog.text, 'constraint', c.conname::pg_catalog.text,
   pg_catalog.pg_get_constraintdef(c.oid, true), NULL, NULL, NULL, NULL
 FROM ns
-JOIN pg_catalog.pg_type t ON t.typnamespace = ns.oid AND t.typtype = 'd' AND ${notOfExtension('pg_type', 't.oid')}
+JOIN pg_catalog.pg_type t ON t.typnamespace = ns.oid AND t.oid = ANY (ARRAY(SELECT h.objid FROM held h WHERE h.classid = 'pg_catalog.pg_type'::pg_catalog.regclass)) AND t.typtype = 'd' AND ${notOfExtension('pg_type', 't.oid')}
 JOIN pg_catalog.pg_constraint c ON c.contypid = t.oid AND c.contype = 'c'`;
 
 const operators = `

@@ -1,7 +1,7 @@
 /** Verifies target after target of one source. What the applied migrations make is found out once for each distinct history. */
 
 import { type Catalog, type CatalogReader, readCatalog } from '../catalog.ts';
-import { readLines } from '../catalog/line.ts';
+import { type CatalogLine, readLines } from '../catalog/line.ts';
 import type { ConnectTo } from '../check/scratch.ts';
 import type { FleetTarget } from '../fleet/target.ts';
 import { historyTables, readHistory, type HistorySnapshot, type HistoryTables } from '../history.ts';
@@ -55,6 +55,7 @@ export interface TargetVerification {
   readonly probe: ProbeReport | null;
 }
 
+const HISTORY_COLUMNS: ReadonlySet<string> = new Set(['name', 'checksum', 'seq', 'state', 'run_id', 'reversible'].map((name) => `column ${name}`));
 /** So many histories' catalogues are kept: tenants of one fleet have few. */
 const MOST_KEPT = 16;
 
@@ -94,15 +95,17 @@ export class Verifier {
     if (catalog.text === '') return { ...base, findings: [gone(schema)], probe: null };
     const snapshot = await readHistory(session, tables);
     const findings: VerifyFinding[] = [...(await this.#historyFindings(snapshot, tables))];
-    const state = await readState(session, tables, schema);
+    const state = await readState(session, tables);
     findings.push(...state.writers.map((one) => writable(one, tables)));
-    const objects = new Set(readLines(catalog.text).map((line) => line.object));
+    const lines = readLines(catalog.text);
+    const others = otherHistories(lines);
+    const objects = new Set(lines.map((line) => line.object));
     const absent = requiredTables.filter((name) => !objects.has(`table ${shown(name)}`));
     findings.push(...absent.map(requiredTable));
     let own: readonly string[] | undefined;
     if (snapshot.tables !== 'absent') {
-      const { drift, made } = await this.#drift({ session, target, tables, snapshot, catalog, state });
-      if (state.others.length > 0 && made !== null) own = tablesOf(made);
+      const { drift, made } = await this.#drift({ session, target, tables, snapshot, catalog, state, others });
+      if (others.length > 0 && made !== null) own = tablesOf(made);
       const told = new Set(absent.map((name) => `table ${shown(name)}`));
       findings.push(...drift.filter((one) => one.object === null || !told.has(one.object)));
     }
@@ -143,13 +146,15 @@ export class Verifier {
     readonly snapshot: HistorySnapshot;
     readonly catalog: Catalog;
     readonly state: TargetState;
+    /** Other services' history tables in the same schema. */
+    readonly others: readonly string[];
   }): Promise<{ readonly drift: readonly VerifyFinding[]; readonly made: Catalog | null }> {
-    const { session, target, tables, snapshot, catalog, state } = input;
-    const without = (reason: string): { readonly drift: readonly VerifyFinding[]; readonly made: null } => ({
+    const { session, target, tables, snapshot, catalog, state, others } = input;
+    const without = async (reason: string): Promise<{ readonly drift: readonly VerifyFinding[]; readonly made: null }> => ({
       made: null,
       drift: [
         problem('notChecked', 'warning', null, `the schema was not compared with what the applied migrations make: ${reason}`, null),
-        ...state.invalid.map(({ index, table }) => invalidIndexFinding(shown(index), shown(table))),
+        ...(await invalidIndexes(session, target.schema ?? 'public')).map(({ index, table }) => invalidIndexFinding(shown(index), shown(table))),
       ],
     });
     const half = snapshot.applied.find((row) => row.state !== 'applied');
@@ -157,7 +162,7 @@ export class Verifier {
     if (this.#options.scratch === 'none') return without('no scratch database was to be made');
     const expected = await this.#replayed(session, target, tables, snapshot);
     if ('reason' in expected) return without(expected.reason);
-    const extent = state.others.length === 0 ? 'whole' : 'own';
+    const extent = others.length === 0 ? 'whole' : 'own';
     const compare = (made: Catalog, there: Catalog, schema: string | null): VerifyFinding[] =>
       driftFindings(comparable(made, state.owner), comparable(there, state.owner), schema === null ? extent : 'own', schema);
     const found = compare(expected.catalog, catalog, null);
@@ -166,7 +171,7 @@ export class Verifier {
       found.push(...compare(made, there, shown(schema)));
     }
     if (extent === 'own') {
-      const message = `other histories are in this schema as well (${state.others.join(', ')}): what is there beside what ${this.#options.service} makes was not judged`;
+      const message = `other histories are in this schema as well (${others.join(', ')}): what is there beside what ${this.#options.service} makes was not judged`;
       found.push(problem('notChecked', 'warning', null, message, null));
     }
     return { drift: found, made: expected.catalog };
@@ -236,12 +241,9 @@ interface TargetState {
   readonly owner: string;
   /** Who but its owner may write which of the history's tables. */
   readonly writers: readonly { readonly table: string; readonly grantee: string; readonly privileges: string }[];
-  readonly invalid: readonly { readonly index: string; readonly table: string }[];
-  /** Other services' history tables in the same schema. */
-  readonly others: readonly string[];
 }
 
-async function readState(session: Session, tables: HistoryTables, schema: string): Promise<TargetState> {
+async function readState(session: Session, tables: HistoryTables): Promise<TargetState> {
   const oid = (name: string): string => `pg_catalog.to_regclass(${literal(name)})::pg_catalog.oid`;
   const list = (select: string): string => `(SELECT coalesce(pg_catalog.json_agg(x), '[]') FROM (${select}) x)`;
   const [row] = await session.read(`SELECT pg_catalog.json_build_object(
@@ -251,15 +253,25 @@ async function readState(session: Session, tables: HistoryTables, schema: string
    FROM pg_catalog.pg_class c, LATERAL (SELECT * FROM pg_catalog.aclexplode(c.relacl)
     UNION ALL SELECT x.* FROM pg_catalog.pg_attribute t, pg_catalog.aclexplode(t.attacl) x WHERE t.attrelid = c.oid) a
    WHERE c.oid IN (${[tables.history, tables.log, tables.scripts].map(oid).join(', ')}) AND a.grantee <> c.relowner
-    AND a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER') GROUP BY c.oid, a.grantee ORDER BY 1, 2`)},
- 'invalid', ${list(`SELECT x.relname AS index, c.relname AS table FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-   JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE n.nspname = ${literal(schema)} AND NOT i.indisvalid AND c.relkind <> 'p' ORDER BY 1`)},
- 'others', (SELECT coalesce(pg_catalog.json_agg(c.relname ORDER BY c.relname), '[]') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE n.nspname = ${literal(schema)} AND c.relkind = 'r' AND NOT (n.nspname = ${literal(tables.schema)} AND c.relname = ${literal(tables.table)})
-    AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname IN ('name', 'checksum', 'seq', 'state', 'run_id', 'reversible')) = 6)
+    AND a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER') GROUP BY c.oid, a.grantee ORDER BY 1, 2`)}
 ) AS state`);
   return JSON.parse(row?.['state'] ?? '{}') as TargetState;
+}
+
+async function invalidIndexes(session: Session, schema: string): Promise<readonly { readonly index: string; readonly table: string }[]> {
+  const rows = await session.read(`SELECT x.relname AS index, c.relname AS table FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+ JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = ${literal(schema)} AND NOT i.indisvalid AND c.relkind <> 'p' ORDER BY 1`);
+  return rows.map((row) => ({ index: row['index'] ?? '', table: row['table'] ?? '' }));
+}
+
+/** Tables that are histories by their columns; the target's own is not in its catalogue. */
+function otherHistories(lines: readonly CatalogLine[]): string[] {
+  const found = new Map<string, number>();
+  for (const { object, part, aspect } of lines) {
+    if (aspect === '' && HISTORY_COLUMNS.has(part) && object.startsWith('table ')) found.set(object, (found.get(object) ?? 0) + 1);
+  }
+  return [...found].filter(([, columns]) => columns === HISTORY_COLUMNS.size).map(([object]) => object.slice('table '.length));
 }
 
 /** A finding as it is of another schema that is the same. */
