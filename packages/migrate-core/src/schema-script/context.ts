@@ -2,9 +2,13 @@
 
 import { withoutArrayCasts } from './array-cast.ts';
 import { namesSchema } from './names.ts';
+import type { Access } from './rows/common.ts';
 import type { ColumnRow, RelationRow } from './rows/relations.ts';
 import type { SchemaRows } from './rows.ts';
 import type { Text } from './text.ts';
+
+/** `later`: the schema gets its default privileges when everything is made. `present`: it has them, and what is made in it gets them. */
+export type DefaultPrivileges = 'later' | 'present';
 
 export class Context {
   readonly schema: string;
@@ -17,8 +21,11 @@ export class Context {
   readonly #needs = new Map<string, Set<string>>();
   readonly #problems = new Set<string>();
 
-  constructor(schema: string, rows: SchemaRows) {
+  readonly #defaultPrivileges: DefaultPrivileges;
+
+  constructor(schema: string, rows: SchemaRows, defaultPrivileges: DefaultPrivileges) {
     this.schema = schema;
+    this.#defaultPrivileges = defaultPrivileges;
     this.rows = rows;
     this.#relations = new Map(rows.relations.map((one) => [one.oid, one]));
     for (const column of rows.columns) {
@@ -65,6 +72,11 @@ export class Context {
       if (namesSchema(piece, this.schema)) this.refuse(`${id} names its own schema in a string`);
       return withoutArrayCasts(piece);
     });
+  }
+
+  /** What an object is granted by being made. */
+  inForce({ now, usual, here }: Access): Pick<Access, 'now' | 'usual'> {
+    return { now, usual: this.#defaultPrivileges === 'later' ? usual : [...usual, ...here] };
   }
 
   /** Version of the server: `180004`. */

@@ -24,12 +24,19 @@ export function lackOf(healthy: SchemaScript, damaged: SchemaScript, absent: rea
 class Search {
   readonly #byKey: ReadonlyMap<string, Node>;
   readonly #missing: readonly Node[];
+  /** Tables and views, by their names. */
+  readonly #hosts: ReadonlyMap<string, Node>;
   readonly #there: ReadonlySet<string>;
   readonly #chosen = new Set<Node>();
   readonly #left = new Set<string>();
 
   constructor(healthy: SchemaScript, damaged: SchemaScript) {
     this.#byKey = new Map(healthy.nodes.map((node) => [node.key, node]));
+    this.#hosts = new Map(
+      healthy.nodes.flatMap((node) =>
+        node.kind === 'table' || node.kind === 'view' ? [[node.id.slice(node.id.indexOf(`${node.kind} `) + node.kind.length + 1), node]] : [],
+      ),
+    );
     this.#there = new Set(damaged.nodes.map((node) => node.id));
     this.#missing = healthy.nodes.filter((node) => !this.#there.has(node.id));
   }
@@ -64,15 +71,12 @@ class Search {
 
   /** Lost with what is chosen, or part of a table that is gone by itself and is nobody's business here. */
   #consider(node: Node): void {
-    // Of a table that is not made again.
-    if (node.kind !== 'table' && node.table !== null && !this.#there.has(`table ${node.table}`) && !this.#madeTables().has(node.table)) return;
+    // Of a table or view that is not made again.
+    const host = node.kind === 'table' || node.table === null ? undefined : this.#hosts.get(node.table);
+    if (host !== undefined && !this.#there.has(host.id) && !this.#chosen.has(host)) return;
     const others = this.#otherTables(node, new Set());
     if (others.size === 0) this.#choose(node);
     else this.#left.add(`${node.id}, which also needs ${[...others].join(', ')}`);
-  }
-
-  #madeTables(): ReadonlySet<string> {
-    return new Set([...this.#chosen].filter((node) => node.kind === 'table').map((node) => node.table ?? ''));
   }
 
   /** Absent tables beside those chosen that it would need. */

@@ -19,7 +19,7 @@ export interface Described {
 export function describe(context: Context, { key, name, grantName = name, owner = null, access = null }: Described): Statement[] {
   const statements: Statement[] = [];
   if (owner !== null) statements.push({ phase: 'owner', text: sql`ALTER ${name} OWNER TO ${identifier(owner)}` });
-  if (access !== null) statements.push(...grants(access, grantName, owner));
+  if (access !== null) statements.push(...grants(context.inForce(access), grantName, owner));
   statements.push(...comment(context, key, 0, name));
   return statements;
 }
@@ -30,7 +30,7 @@ export function comment(context: Context, key: string, part: number, name: Text 
 }
 
 /** `columns` is a list in parentheses, for rights on these alone. */
-export function grants({ now, usual }: Access, name: Text | string, owner: string | null, columns = ''): Statement[] {
+export function grants({ now, usual }: Pick<Access, 'now' | 'usual'>, name: Text | string, owner: string | null, columns = ''): Statement[] {
   const statements: Statement[] = [];
   const is = byGrantee(now);
   const was = byGrantee(usual);

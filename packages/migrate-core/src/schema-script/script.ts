@@ -1,7 +1,7 @@
 /** A schema's definition as statements that make it again under another name. */
 
 import type { Session } from '../session.ts';
-import { Context } from './context.ts';
+import { Context, type DefaultPrivileges } from './context.ts';
 import type { Node } from './node.ts';
 import { policyNodes, ruleNodes, schemaNodes, triggerNodes } from './nodes/behaviour.ts';
 import { constraintNodes, indexNodes, statisticsNodes } from './nodes/constraints.ts';
@@ -24,16 +24,22 @@ export interface SchemaScript {
 export interface ReadScriptOptions {
   /** Tables to leave out, with all that is theirs. Default none. */
   readonly exclude?: readonly string[] | undefined;
+  /** Of the schema in which the statements will run. Default `later`. */
+  readonly defaultPrivileges?: DefaultPrivileges | undefined;
 }
 
 /** Reads a schema's definition. Writes nothing. `null` where there is no such schema. */
-export async function readSchemaScript(session: Session, schema: string, { exclude = [] }: ReadScriptOptions = {}): Promise<SchemaScript | null> {
+export async function readSchemaScript(
+  session: Session,
+  schema: string,
+  { exclude = [], defaultPrivileges = 'later' }: ReadScriptOptions = {},
+): Promise<SchemaScript | null> {
   const rows = await readSchemaRows(session, schema);
-  return rows === null ? null : schemaScript(schema, without(rows, new Set(exclude)));
+  return rows === null ? null : schemaScript(schema, without(rows, new Set(exclude)), defaultPrivileges);
 }
 
-export function schemaScript(schema: string, rows: SchemaRows): SchemaScript {
-  const context = new Context(schema, rows);
+export function schemaScript(schema: string, rows: SchemaRows, defaultPrivileges: DefaultPrivileges): SchemaScript {
+  const context = new Context(schema, rows, defaultPrivileges);
   const nodes = [
     ...schemaNodes(context),
     ...typeNodes(context),

@@ -84,7 +84,8 @@ async function readReplayed(
   );
   await migrator.up();
   const exclude = historyNames(layout.table);
-  const script = await readSchemaScript(session, schema, { exclude });
+  // The damaged tenant has them.
+  const script = await readSchemaScript(session, schema, { exclude, defaultPrivileges: 'present' });
   if (script === null) throw new MigrationError({ code: 'verificationFailed', message: 'its migrations drop the schema that they are in' });
   const needed = lackOf(script, { ...script, nodes: [] }, tenancy.requiredTables ?? []).tables;
   const { filled, sequences } = await readContents(session, script);

@@ -7,6 +7,8 @@ export interface Access {
   readonly now: readonly Right[];
   /** What such an object has when this role has just made it. */
   readonly usual: readonly Right[];
+  /** What it has besides, made in a schema that has the default privileges already. */
+  readonly here: readonly Right[];
 }
 
 const ME = '(SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER)';
@@ -22,11 +24,13 @@ function rights(acl: string, ownerOid: string): string {
 }
 
 /** Of a kind of object as acldefault knows it; null where nothing was ever granted or revoked. */
-export function access(acl: string, kind: 'r' | 's' | 'f' | 'T' | 'n', ownerOid: string): string {
-  const preset = `(SELECT d.defaclacl FROM pg_catalog.pg_default_acl d WHERE d.defaclnamespace = 0::pg_catalog.oid AND d.defaclrole = ${ME} AND d.defaclobjtype = '${kind === 's' ? 'S' : kind}')`;
-  return `CASE WHEN ${acl} IS NOT NULL OR ${preset} IS NOT NULL THEN pg_catalog.json_build_object(
+export function access(acl: string, kind: 'r' | 's' | 'f' | 'T' | 'n', ownerOid: string, schema: string): string {
+  const preset = (namespace: string): string =>
+    `(SELECT d.defaclacl FROM pg_catalog.pg_default_acl d WHERE d.defaclnamespace = ${namespace}::pg_catalog.oid AND d.defaclrole = ${ME} AND d.defaclobjtype = '${kind === 's' ? 'S' : kind}')`;
+  return `CASE WHEN ${acl} IS NOT NULL OR ${preset('0')} IS NOT NULL OR ${preset(schema)} IS NOT NULL THEN pg_catalog.json_build_object(
     'now', ${rights(`coalesce(${acl}, pg_catalog.acldefault('${kind}'::pg_catalog."char", ${ownerOid}))`, ownerOid)},
-    'usual', ${rights(`coalesce(${preset}, pg_catalog.acldefault('${kind}'::pg_catalog."char", ${ME}))`, ME)}) END`;
+    'usual', ${rights(`coalesce(${preset('0')}, pg_catalog.acldefault('${kind}'::pg_catalog."char", ${ME}))`, ME)},
+    'here', ${rights(preset(schema), ME)}) END`;
 }
 
 /** Of a column, which has none by itself. */

@@ -70,7 +70,7 @@ export interface ColumnRow {
 export function relationRows(schema: string): string {
   return `
 SELECT c.oid, c.relname AS name, c.relkind AS kind, c.relpersistence AS persistence, ${owner('c.relowner')} AS owner,
-  CASE c.relkind WHEN 'S' THEN ${access('c.relacl', 's', 'c.relowner')} ELSE ${access('c.relacl', 'r', 'c.relowner')} END AS access,
+  CASE c.relkind WHEN 'S' THEN ${access('c.relacl', 's', 'c.relowner', schema)} ELSE ${access('c.relacl', 'r', 'c.relowner', schema)} END AS access,
   ${options('c.reloptions')} AS options,
   (SELECT ${options('t.reloptions')} FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid) AS toast,
   (SELECT a.amname FROM pg_catalog.pg_am a WHERE a.oid = c.relam AND a.amname <> 'heap') AS method,

@@ -64,7 +64,7 @@ export function typeRows(schema: string): string {
 SELECT t.oid, t.typname AS name, t.typtype AS kind, t.typrelid AS relation,
   coalesce((SELECT e.oid FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid), 0::pg_catalog.oid) AS element,
   coalesce((SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid), 0::pg_catalog.oid) AS range,
-  ${owner('t.typowner')} AS owner, CASE WHEN t.typtype IN ('e', 'c', 'd', 'r') THEN ${access('t.typacl', 'T', 't.typowner')} END AS access,
+  ${owner('t.typowner')} AS owner, CASE WHEN t.typtype IN ('e', 'c', 'd', 'r') THEN ${access('t.typacl', 'T', 't.typowner', schema)} END AS access,
   (SELECT pg_catalog.json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid) AS labels,
   CASE WHEN t.typtype = 'd' THEN pg_catalog.json_build_object('base', pg_catalog.format_type(t.typbasetype, t.typtypmod),
     'collation', (SELECT t.typcollation::pg_catalog.regcollation::pg_catalog.text FROM pg_catalog.pg_type b WHERE b.oid = t.typbasetype AND b.typcollation <> t.typcollation),
@@ -121,7 +121,7 @@ SELECT p.oid, p.proname AS name, p.prokind AS kind, pg_catalog.pg_get_function_i
   (SELECT pg_catalog.json_agg(pg_catalog.format_type(t, NULL)) FROM pg_catalog.unnest(p.protrftypes) t) AS transforms,
   p.provolatile AS volatility, p.proisstrict AS strict, p.proleakproof AS leakproof, p.prosecdef AS definer, p.proparallel AS parallel, p.procost AS cost, p.prorows AS rows,
   ${functionName('p.prosupport::pg_catalog.oid', schema)} AS support, pg_catalog.to_json(p.proconfig) AS settings, p.probin AS library, p.prosrc AS source,
-  pg_catalog.pg_get_function_sqlbody(p.oid) AS body, ${owner('p.proowner')} AS owner, ${access('p.proacl', 'f', 'p.proowner')} AS access,
+  pg_catalog.pg_get_function_sqlbody(p.oid) AS body, ${owner('p.proowner')} AS owner, ${access('p.proacl', 'f', 'p.proowner', schema)} AS access,
   CASE WHEN p.prokind = 'a' THEN ${aggregate(schema)} END AS aggregate
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 WHERE p.pronamespace = ${schema}::pg_catalog.oid AND NOT ${ofExtension('pg_proc', 'p.oid')}

@@ -70,7 +70,7 @@ export interface CommentRow {
 }
 
 export function schemaRows(schema: string): string {
-  return `SELECT n.oid, pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS server, ${owner('n.nspowner')} AS owner, CASE WHEN n.nspname <> 'public' THEN ${access('n.nspacl', 'n', 'n.nspowner')} END AS access FROM pg_catalog.pg_namespace n WHERE n.oid = ${schema}::pg_catalog.oid`;
+  return `SELECT n.oid, pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS server, ${owner('n.nspowner')} AS owner, CASE WHEN n.nspname <> 'public' THEN ${access('n.nspacl', 'n', 'n.nspowner', schema)} END AS access FROM pg_catalog.pg_namespace n WHERE n.oid = ${schema}::pg_catalog.oid`;
 }
 
 export function statisticsRows(schema: string): string {
