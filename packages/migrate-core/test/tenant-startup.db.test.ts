@@ -110,6 +110,25 @@ test('a tenant that is behind is refused by itself, its own migration goes first
   await tenants.settled();
 });
 
+test('replicas that start together share the tenants that are behind, and each is migrated once', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(base);
+  const first = new Clinics(db, files.path);
+  await first.add(60);
+  await first.start().done;
+  await files.write({ '0002_vendor.sql': 'SELECT pg_sleep(0.02);\nCREATE TABLE vendor (id int);\n' });
+  const replicas = Array.from({ length: 5 }, () => {
+    const clinics = new Clinics(db, files.path);
+    for (const [id, tenant] of first.registered) clinics.registered.set(id, tenant);
+    return clinics.start({ concurrency: 2 });
+  });
+  const reports = await Promise.all(replicas.map((one) => one.done));
+  expect(replicas.map((one) => one.summary().current)).toEqual([60, 60, 60, 60, 60]);
+  const applied = reports.map((report) => report?.counts.applied ?? 0);
+  expect(applied.reduce((sum, count) => sum + count, 0)).toBe(60);
+  expect(applied.filter((count) => count > 0).length).toBeGreaterThan(1);
+});
+
 test('a tenant whose migration fails is refused for a while without another try, and is served after it was mended', async () => {
   await using db = await testDatabase();
   await using files = await folder({ ...base, '0002_vendor.sql': 'CREATE TABLE vendor (id int);\n' });
