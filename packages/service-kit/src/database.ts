@@ -162,7 +162,8 @@ dateAsText.setTypeParser(DATE, (value: string) => value);
 /** What every application connection has besides its address. */
 export const poolDefaults: pg.PoolConfig = {
   max: 10,
-  connectionTimeoutMillis: 5_000,
+  // Also the wait for one that is free: a burst of requests takes turns.
+  connectionTimeoutMillis: 15_000,
   idleTimeoutMillis: 30_000,
   // A request that takes longer has been given up by whoever asked.
   statement_timeout: 15_000,
