@@ -1,9 +1,10 @@
 /** What holds for the migrations of every service, as tests: called at the top of a service's test file. */
 
+import pg from 'pg';
 import { expect, test } from 'vitest';
 
 import { isolationFaults, probeIsolation } from './isolation.ts';
-import { serviceDatabase, type ServiceUnderTest } from './service-database.ts';
+import { serviceDatabase, type ServiceDatabase, type ServiceUnderTest } from './service-database.ts';
 
 const SCHEMAS = ['public', 'schema_of_its_own'];
 
@@ -84,5 +85,43 @@ export function testIsolation(service: ServiceUnderTest): void {
         foreignDeleted: expect.toBeOneOf([0, '42501']),
       });
     }
+  });
+}
+
+/** The part of the library's verification that is looked at. */
+export interface Verified {
+  readonly findings: readonly unknown[];
+  readonly probe: { readonly probed: number; readonly notProbed: readonly unknown[] } | null;
+}
+
+/**
+ * Nothing is found in a service as it was migrated, with rows and without.
+ *
+ * @param verify Is given what opens a connection to a database of the server; `null`: the service's own.
+ */
+export function testVerification(service: ServiceUnderTest, verify: (connect: (database: string | null) => Promise<pg.Client>) => Promise<Verified>): void {
+  const verified = ({ database }: ServiceDatabase): Promise<Verified> =>
+    verify(async (name) => {
+      const client = new pg.Client({ connectionString: name === null ? database.url : database.server.url(name) });
+      await client.connect();
+      return client;
+    });
+
+  test('with rows of two clinics in it, nothing is found, and every table was tried with both', async () => {
+    await using on = await serviceDatabase(service);
+    await on.migrator.up();
+    await on.fill();
+    const { findings, probe } = await verified(on);
+    expect(findings).toEqual([]);
+    expect(probe?.probed).toBeGreaterThan(5);
+    expect(probe?.notProbed).toEqual([]);
+  });
+
+  test('nothing is found as it was migrated, without a row', async () => {
+    await using on = await serviceDatabase(service);
+    await on.migrator.up();
+    const { findings, probe } = await verified(on);
+    expect(findings).toEqual([]);
+    expect(probe?.probed).toBeGreaterThan(0);
   });
 }
