@@ -7,6 +7,12 @@ function tenancyMode(given: string | undefined): 'schema' | 'database' {
   throw new Error(`APPOINTMENT_TENANCY is ${JSON.stringify(given)}, and must be schema or database`);
 }
 
+/** A clinic's id is its UUID as PostgreSQL writes it: in capitals it would be another tenant. */
+export function clinicPlace(id: string): string {
+  if (/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(id)) return `clinic_${id.replaceAll('-', '')}`;
+  throw new Error('a clinic’s id is a UUID in small letters, such as 5b8ce7c2-6a52-4a3c-9a63-1d1b9f0d1a01');
+}
+
 /**
  * What all clinics share is in `migrations`: the directory of clinics. What each has for itself is in `tenant-migrations`, applied once in
  * every clinic's schema or database.
@@ -32,7 +38,7 @@ export default defineService({
   tenancy: {
     mode: tenancyMode(process.env['APPOINTMENT_TENANCY']),
     migrations: './tenant-migrations',
-    place: (id) => `clinic_${id.replaceAll('-', '')}`,
+    place: clinicPlace,
     requiredTables: ['team_member', 'vendor', 'contact', 'reminders', 'appointments'],
   },
 });

@@ -50,8 +50,8 @@ test('ids with anything in them are refused or harmless, and shown so that they 
   const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
   await client.query('CREATE TABLE precious (id int)');
   await migrate(['up'], at);
-  const harmless = ['a"; drop schema public cascade; --', "o'clinic", 'select', 'Klinik Zürich 診療所', '\u001b[31mred', '-x', 'a,b', '$(touch pwned)', '%s%n'];
-  const refused = ['', 'public', 'PUBLIC', 'pg_toast', 'pg_mine', 'information_schema', 'z'.repeat(64), '診'.repeat(22)];
+  const harmless = ['a"; drop schema public cascade; --', "o'clinic", 'select', 'Klinik Zürich 診療所', '-x', 'a,b', '$(touch pwned)', '%s%n'];
+  const refused = ['', ' ', 'a\nb', '\u001b[31mred', 'public', 'PUBLIC', 'pg_toast', 'pg_mine', 'information_schema', 'z'.repeat(64), '診'.repeat(22)];
   const made = await migrate(['tenants', 'create', '--', ...harmless, ...refused], at);
   expect(made.code).toBe(4);
   expect(`${made.stdout}${made.stderr}`).not.toContain('\u001b');
@@ -61,7 +61,7 @@ test('ids with anything in them are refused or harmless, and shown so that they 
   );
   expect(rows.map((row) => row.schema).toSorted()).toEqual(harmless.toSorted());
   const list = await migrate(['tenants', 'list'], at);
-  expect(list).toMatchObject({ code: 0, stdout: expect.stringContaining('\\x1b[31mred') as string });
+  expect(list).toMatchObject({ code: 0 });
   expect(list.stdout).toContain(`${harmless.length} active`);
   await place.write(thirdMigration);
   expect(await migrate(['up', '--verbose'], at)).toMatchObject({ code: 0 });
@@ -86,6 +86,7 @@ test('a required table that a tenant lost is told, and made again', async () => 
   await client.query('DROP TABLE b.vendor');
   const dry = await migrate(['tenants', 'backfill', '--dry-run'], at);
   expect(dry).toMatchObject({ code: 0, stdout: expect.stringMatching(/\+ b +would be made again: vendor/) as string });
+  expect(dry.stdout).toContain('    ! it would be EMPTY, but for rows that migrations insert: its own rows are lost. Look for a backup that has them\n');
   expect(dry.stdout).toContain('3 tenants: 1 would be mended; nothing was written.');
   expect((await client.query(`SELECT to_regclass('b.vendor') AS there`)).rows).toEqual([{ there: null }]);
   expect(await migrate(['tenants', 'backfill', '--tenant', 'nobody'], at)).toMatchObject({ code: 2 });
@@ -94,7 +95,10 @@ test('a required table that a tenant lost is told, and made again', async () => 
     services: [{ service: 'visits', tenants: ['a', 'c'].map((id) => ({ id, created: [], filled: [], failure: null })) }],
   });
   const mended = await migrate(['tenants', 'backfill'], at);
-  expect(mended).toMatchObject({ code: 0, stdout: expect.stringMatching(/✓ b +made again: vendor\n +3 tenants: 1 mended\./) as string });
+  expect(mended).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/✓ b +made again: vendor\n +! it is EMPTY, but for .* Look for a backup that has them\n +3 tenants: 1 mended\./) as string,
+  });
   expect((await client.query(`SELECT to_regclass('b.vendor') IS NOT NULL AS there`)).rows).toEqual([{ there: true }]);
   expect(await migrate(['tenants', 'backfill', '--dry-run'], at)).toMatchObject({ stdout: expect.stringContaining('all have what they need') as string });
 });

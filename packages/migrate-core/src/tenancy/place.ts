@@ -16,6 +16,9 @@ const LONGEST_NAME = 63;
 /** What is found under a template's name, half made, is dropped: it must be nobody's place. */
 const TEMPLATE = /_tpl_[0-9a-f]{20}(?:_new)?$/;
 
+/** Control characters, line separators, and marks that turn the direction of writing: an id that holds one is not what it looks like. */
+const INVISIBLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/u;
+
 /** The place that this id would get. Throws `invalidOptions` for what cannot be an id, or a tenant's place. */
 export function placeOf(id: string, kind: PlaceKind, place: ((id: string) => string) | undefined, reserved: readonly string[]): string {
   const whyNot = whyNotId(id);
@@ -34,6 +37,9 @@ function whyNotId(id: string): string | null {
   if (id.includes('\0')) return 'it holds a NUL character';
   // Two of them would be stored as the same id.
   if (!id.isWellFormed()) return 'it is no well-formed Unicode';
+  if (INVISIBLE.test(id)) return 'it holds a control character, a line break, or a mark for the direction of writing';
+  if (id.trim() === '') return 'it is blank';
+  if (id.trim() !== id) return 'it begins or ends with a blank';
   return Buffer.byteLength(id) > LONGEST_ID ? `it has more than ${LONGEST_ID} bytes` : null;
 }
 

@@ -15,7 +15,7 @@ const harmless = [
   'back\\slash',
   'Clinic',
   'clinic',
-  ' leading and trailing ',
+  'blanks  within',
   '%s %I $1 $$ {0}',
   '../../etc',
   'null',
@@ -44,6 +44,10 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode) => {
       'ü'.repeat(32),
       'a\0b',
       '\ud800',
+      ' ',
+      ' leading',
+      'line\nbreak',
+      '\u202eturned',
       ...(mode === 'schema' ? ['pg_clinic', 'PG_toast', 'public', 'Information_Schema', 'extensions'] : ['postgres', 'template1', 'Template0', db.name]),
     ];
     for (const id of refused) expect((await failureOf(tenancy.create(id))).code, JSON.stringify(id)).toBe('invalidOptions');

@@ -10,7 +10,7 @@ import { tenantDocument } from '../../render/tenants.ts';
 import { heading, plural, printable } from '../../render/text.ts';
 
 export const command: CommandModule = {
-  help: 'Which tables are required stands in the configuration (tenancy.requiredTables); what they are is learned from the migrations that a tenant has, and so are their first rows. Touches no other table and no history.',
+  help: 'Which tables are required stands in the configuration (tenancy.requiredTables); what they are is learned from the migrations that a tenant has, and so are their first rows. Touches no other table and no history. Rows that a tenant had in them are lost: they come back only from a backup.',
   options: [...placeOptions, 'tenant', 'dryRun', 'lockTimeout', 'lockWait', ...outputOptions],
   examples: [
     ['migrate tenants backfill --dry-run', 'what is absent; writes nothing'],
@@ -41,6 +41,13 @@ export const command: CommandModule = {
   },
 };
 
+/** The tables are there again, and nobody's rows are: the one thing that this command cannot mend. */
+function lost(count: number, planned: boolean): string {
+  const [it, its] = count === 1 ? ['it', 'its'] : ['they', 'their'];
+  const is = planned ? `would be EMPTY` : `${count === 1 ? 'is' : 'are'} EMPTY`;
+  return `${it} ${is}, but for rows that migrations insert: ${its} own rows are lost. Look for a backup that has them`;
+}
+
 function documented({ tenant, created, filled, failure }: TenantBackfill): object {
   return { id: tenant, created, filled, failure };
 }
@@ -53,6 +60,7 @@ function tell({ options, output }: Invocation, results: readonly TenantBackfill[
     const tables = printable(`${created.join(', ')}${rows}`);
     if (created.length > 0)
       output.line(`  ${planned ? colours.yellow('+') : colours.green('✓')} ${printable(tenant)}  ${planned ? 'would be made again' : 'made again'}: ${tables}`);
+    if (created.length > 0) output.line(`    ${colours.yellow('!')} ${lost(created.length, planned)}`);
     else if (failure === null && options.verbose === true) output.line(`  ${colours.dim('-')} ${printable(tenant)}  whole`);
     if (failure !== null) output.log(`${colours.red('✗')} ${printable(tenant)}: ${printable(failure)}`);
   }

@@ -9,7 +9,7 @@ import { tenantDocument } from '../../render/tenants.ts';
 import { heading, plural, printable } from '../../render/text.ts';
 
 export const command: CommandModule = {
-  help: 'From the registry of the service; where each stands with its migrations is told by migrate tenants status.',
+  help: 'From the registry of the service; where each stands with its migrations is told by migrate tenants status, and whether its tables are still there by migrate tenants verify.',
   options: [...placeOptions, ...outputOptions],
   examples: [
     ['migrate tenants list', 'inside a service’s folder, or at the root where one service has tenants'],

@@ -4,7 +4,7 @@ import { outputOptions, placeOptions } from '../../options.ts';
 import { command as status } from '../status.ts';
 
 export const command: CommandModule = {
-  help: 'The same as migrate status --source tenant. --tenant tells each migration of one, --verbose each tenant.',
+  help: 'The same as migrate status --source tenant. --tenant tells each migration of one, --verbose each tenant. It goes by the histories: that a tenant lost a table is found by migrate tenants verify.',
   options: [...placeOptions, 'tenant', 'concurrency', 'exitCode', ...outputOptions],
   examples: [
     ['migrate tenants status', 'thousands of tenants in a few lines'],
