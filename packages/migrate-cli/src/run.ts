@@ -116,7 +116,9 @@ async function runService(invocation: Invocation, service: Service, requirements
     service.connector.begin();
     story.listed(await service.source.list());
     const report = await work(service.migrator(migratorOptions(invocation, service, requirements, story.listener)));
-    const current = story.planned === 0 ? await currentVersion(service, story.applied, report) : await versionNow(service, story.applied, report);
+    // Whoever did all that was planned knows where that leads to; else others have done a part of it.
+    const alone = Math.max(report.applied.length, report.undone.length) === story.planned;
+    const current = await (alone ? currentVersion : versionNow)(service, story.applied, report);
     await story.ended(report, current);
     return { service: service.name, database, report, error: null, begun: true, current, failedVersion: null };
   } catch (thrown) {

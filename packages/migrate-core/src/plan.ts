@@ -189,9 +189,10 @@ class Timeline {
 /** Source order counts 0, 1, 2 …; an unknown migration stands between its neighbours. */
 function positions(available: readonly AvailableMigration[], applied: readonly AppliedMigration[]): ReadonlyMap<string, number> {
   const position = new Map<string, number>(available.map((migration, index) => [migration.name, index]));
+  const unknown = applied.filter((row) => !position.has(row.name));
+  if (unknown.length === 0) return position;
   // In a folder the names say where an unknown one belongs; in a list only the order of applying does.
   const sorted = available.every((migration, index) => index === 0 || compareNames(available[index - 1]?.name ?? '', migration.name) < 0);
-  const unknown = applied.filter((row) => !position.has(row.name));
   const known = new Map(position);
   for (const [rank, row] of unknown.entries()) {
     let before = -1;

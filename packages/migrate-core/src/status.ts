@@ -34,7 +34,8 @@ export function statusOf({ target, listing, available, rows, order, running }: L
   const applied = rows.filter((row) => row.state === 'applied');
   const interrupted = rows.filter((row) => row.state !== 'applied');
   const planned = plan(available, rows, { direction: 'up', order });
-  const newest = applied.find((row) => row.name === plan(available, applied, { direction: 'up' }).current);
+  const { current } = interrupted.length === 0 ? planned : plan(available, applied, { direction: 'up' });
+  const newest = applied.find((row) => row.name === current);
   const unfinished = new Set([...planned.pending, ...interrupted.map((row) => row.name)]);
   return {
     target,

@@ -17,31 +17,30 @@ const DATE = /^((?:19|20)\d{2})[-_](0[1-9]|1[0-2])[-_](0[1-9]|[12]\d|3[01])(?:[-
 const TRAILING_STAMP = /\d{13}$/;
 
 export function parseName(name: string): ParsedName {
+  const { version, number, scheme, rest } = numberOf(name);
+  return { version, number, description: words(rest) || name, scheme };
+}
+
+interface Numbered extends Omit<ParsedName, 'description'> {
+  /** The name without its number. */
+  readonly rest: string;
+}
+
+function numberOf(name: string): Numbered {
   const date = DATE.exec(name);
   if (date !== null) {
     const [written, ...parts] = date;
-    return { version: written, number: parts.map((part) => part ?? '00').join(''), description: words(name.slice(written.length)) || name, scheme: 'stamp' };
+    return { version: written, number: parts.map((part) => part ?? '00').join(''), scheme: 'stamp', rest: name.slice(written.length) };
   }
   const digits = /^\d+/.exec(name)?.[0];
   if (digits === undefined) {
     const stamp = TRAILING_STAMP.exec(name)?.[0];
-    return {
-      version: stamp ?? name,
-      number: stamp ?? null,
-      description: words(stamp === undefined ? name : name.slice(0, -stamp.length)) || name,
-      scheme: 'unnumbered',
-    };
+    return { version: stamp ?? name, number: stamp ?? null, scheme: 'unnumbered', rest: stamp === undefined ? name : name.slice(0, -stamp.length) };
   }
-  const rest = name.slice(digits.length);
   // `1.2.3` is no index: the folder's other 1.x are not the same number twice.
-  const dotted = rest.startsWith('.');
+  const dotted = name.charAt(digits.length) === '.';
   const version = dotted ? (/^[\d.]*\d/.exec(name)?.[0] ?? digits) : digits;
-  return {
-    version,
-    number: normalized(digits),
-    description: words(name.slice(version.length)) || name,
-    scheme: digits.length <= 4 && !dotted ? 'index' : 'stamp',
-  };
+  return { version, number: normalized(digits), scheme: digits.length <= 4 && !dotted ? 'index' : 'stamp', rest: name.slice(version.length) };
 }
 
 /**
@@ -66,7 +65,7 @@ interface OrderKey {
 }
 
 function orderKey(name: string): OrderKey {
-  const { number, scheme } = parseName(name);
+  const { number, scheme } = numberOf(name);
   if (number === null) return { rank: 2, number: '', dotted: false };
   if (scheme === 'unnumbered') return { rank: 1, number, dotted: false };
   const digits = /^\d+/.exec(name)?.[0] ?? '';
