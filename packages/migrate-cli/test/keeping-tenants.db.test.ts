@@ -184,9 +184,19 @@ test('a tenant whose making failed is told with the reason and what comes first,
   const status = await migrate(['status'], at);
   expect(status).toMatchObject({ code: 0, stdout: expect.stringMatching(/visits tenants +0 tenants .* 1 not whole/) as string });
   expect(status.stdout).toMatch(/✗ a: making it failed: .*\n {2}→ go on with: migrate tenants create a/);
+  for (const command of [['status'], ['tenants', 'status']])
+    expect(await migrate([...command, '--exit-code'], at)).toMatchObject({ code: 1, stdout: expect.stringContaining('1 not whole') as string });
+  const backfill = await migrate(['tenants', 'backfill'], at);
+  expect(backfill.stdout).toContain('No active tenant, so there is nothing to mend.\n  1 tenant is not whole, since making it never ended');
+  expect(backfill.stdout).not.toContain('all have what they need');
   expect(await migrate(['up', '--tenant', 'a'], at)).toMatchObject({ code: 2, stderr: expect.stringContaining('is not whole: making it failed') as string });
   const up = await migrate(['up', '--service', 'visits'], at);
   expect(up).toMatchObject({ code: 0, stdout: expect.stringContaining('1 tenant is not whole. Go on with: migrate tenants create a') as string });
   expect(await migrate(['tenants', 'create', 'a'], at)).toMatchObject({ code: 0 });
   expect(await migrate(['status', '--tenant', 'a', '--exit-code'], at)).toMatchObject({ code: 0 });
+  await (await db.connect()).query(`UPDATE schema_migrations_visits_tenants SET status = 'failed', failure = 'no' WHERE id = 'a'`);
+  await migrate(['tenants', 'create', 'b'], at);
+  const some = await migrate(['tenants', 'status', '--exit-code'], at);
+  expect(some).toMatchObject({ code: 4, stdout: expect.stringContaining('1 tenant, 1 more not whole') as string });
+  expect((await migrate(['tenants', 'status'], at)).code).toBe(0);
 });

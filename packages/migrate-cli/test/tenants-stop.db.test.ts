@@ -53,6 +53,10 @@ test.each([
   expect(applied).toBeGreaterThan(5);
   expect(targets.filter((one) => one.outcome === 'notRun').length).toBeGreaterThan(0);
   expect(stderr).toContain('what is not done is done by the next run');
+  const status = await migrate(['status', '--dir', 'm', '--tenant-schemas', schemasQuery], at);
+  expect(status.stdout).not.toContain('failed');
+  if (targets.some((one) => one.outcome === 'interrupted'))
+    expect(status.stdout).toMatch(/[12] of them (?:was|were) stopped[^]*… clinic_.*: 0002_think was stopped at/);
   const again = await migrate(LINE, at);
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining(`${applied} had nothing to do`) as string });
   await expectAllOnce(db);

@@ -13,6 +13,8 @@ export interface FleetOptions {
   readonly source: MigrationSource;
   /** The registry: asked anew for each pass over the tenants, of which a `down` by steps makes two. A list, or whatever hands them out one by one. */
   readonly targets: () => AsyncIterable<FleetTarget> | Iterable<FleetTarget>;
+  /** What the targets come from, for messages. Default `registry`. */
+  readonly origin?: 'registry' | 'query' | undefined;
   /** Opens a new connection to a database; `null`: to the one that the fleet's schemas are in. */
   readonly connect: (database: string | null) => Promise<DatabaseClient>;
   readonly history?: {

@@ -9,7 +9,7 @@ import { tenantQuery } from '../fleet/tenant-list.ts';
 import type { Invocation } from '../invocation.ts';
 import { outputOptions, placeOptions, type SourceName } from '../options.ts';
 import { renderError } from '../render/error.ts';
-import { plural, printable } from '../render/text.ts';
+import { plural, printable, printableText } from '../render/text.ts';
 import { scopeOf, type Scope } from '../scope.ts';
 import { inOrder, selectServices, type Selection } from '../selection.ts';
 import { orderOf } from '../service-order.ts';
@@ -47,7 +47,7 @@ async function runCheck(invocation: Invocation): ReturnType<CommandModule['run']
     }
   }
   const problems = broken ?? (selection === null ? [] : await requirementProblems(selection));
-  for (const problem of problems) output.line(`${output.colours.red('✗')} ${printable(problem.message)}`);
+  for (const problem of problems) output.line(`${output.colours.red('✗')} ${printableText(problem.message)}`);
   const severities = [...checks.flatMap((one) => one.findings.map(({ severity }) => severity)), ...problems.map(() => 'error' as const)];
   const errors = severities.filter((one) => one === 'error').length;
   const warnings = severities.length - errors;
@@ -119,12 +119,12 @@ function tellPart(invocation: Invocation, check: CheckedPart): void {
 
 function tellFinding({ output, cwd }: Invocation, { severity, message, hint, file, position }: Finding): void {
   const { colours } = output;
-  const [first = '', ...more] = printable(message).split('\n');
+  const [first = '', ...more] = printableText(message).split('\n');
   output.line(`  ${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${first}`);
   for (const line of more) output.line(`    ${line}`);
   const at = position?.file ?? file;
   if (at !== null) output.line(`    ${colours.cyan(`${printable(shown(at, cwd))}${position === null ? '' : `:${position.line}:${position.column}`}`)}`);
-  if (hint !== null) output.line(`    ${colours.cyan('→')} ${printable(hint)}`);
+  if (hint !== null) output.line(`    ${colours.cyan('→')} ${printableText(hint)}`);
 }
 
 function tellSummary({ output }: Invocation, checks: readonly CheckedPart[], errors: number, warnings: number): void {

@@ -7,7 +7,7 @@ import type { Invocation } from '../invocation.ts';
 import { outputOptions, placeOptions, tenantOptions } from '../options.ts';
 import type { ServiceStatus } from '../render/document.ts';
 import type { StatusRow } from '../render/table.ts';
-import { printable } from '../render/text.ts';
+import { printable, printableText } from '../render/text.ts';
 import { scopeOf } from '../scope.ts';
 import { selectServices } from '../selection.ts';
 import type { Service } from '../service.ts';
@@ -49,7 +49,7 @@ export const command: CommandModule = {
         const { statusDocument } = await import('../render/document.ts');
         output.document(statusDocument(found.flatMap((one) => one.shared ?? [])));
       } else overviews.writeStatus(invocation, found);
-      for (const message of new Set(errors.map((one) => one.message))) output.log(printable(message));
+      for (const message of new Set(errors.map((one) => one.message))) output.log(printableText(message));
     } else {
       const { renderStatus, renderStatuses } = await import('../render/table.ts');
       const [first] = found;

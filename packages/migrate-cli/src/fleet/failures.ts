@@ -4,7 +4,7 @@ import type { Failure, TenantResult } from '@org/migrate-core';
 
 import type { Colours } from '../render/colour.ts';
 import { excerpt, firstLines } from '../render/error.ts';
-import { plural, printable } from '../render/text.ts';
+import { plural, printable, printableText } from '../render/text.ts';
 import { stateOf } from './document.ts';
 import { aboutTenants } from './hint.ts';
 
@@ -66,11 +66,11 @@ function renderOne({ failed, tenants, example }: Alike, { colours, extent, cwd, 
   const state = sqlState === null || failed.message.includes(sqlState) ? '' : colours.dim(` (SQLSTATE ${sqlState})`);
   // What names one of them names it as its own: its commands are for that one.
   const whom = example === null ? tenants : [example];
-  const [first = '', ...more] = printable(aboutTenants(failed.message, whom, flags)).split('\n');
+  const [first = '', ...more] = printableText(aboutTenants(failed.message, whom, flags)).split('\n');
   const lines = [`${colours.red('✗')} ${colours.bold(who)}: ${first}${state}`, ...more.map((line) => `  ${line}`)];
   if (failed.position !== null) lines.push(...excerpt(failed.position, colours, cwd));
   else if (failed.statement !== null) lines.push('', ...firstLines(failed.statement).map((line) => `  ${colours.dim('|')} ${line}`), '');
-  if (failed.hint !== null) lines.push(`  ${colours.cyan('→')} ${printable(aboutTenants(failed.hint, whom, flags))}`);
+  if (failed.hint !== null) lines.push(`  ${colours.cyan('→')} ${printableText(aboutTenants(failed.hint, whom, flags))}`);
   return lines;
 }
 

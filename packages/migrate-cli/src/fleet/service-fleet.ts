@@ -69,6 +69,7 @@ export class ServiceFleet {
       service: name,
       source: this.origin.source,
       targets: () => this.targets,
+      origin: this.origin.registry === null ? 'query' : 'registry',
       connect: (database) => this.#connect(database),
       history: { table: history.table, scriptsSchema: this.origin.scriptsSchema },
       order: order ?? input.definition.order,

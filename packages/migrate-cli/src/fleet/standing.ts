@@ -33,6 +33,11 @@ export function tellStanding(standing: Standing): string {
   return `${told.join(', ')}${standing.length > MOST_TOLD ? ', …' : ''}`;
 }
 
+/** How many last runs ended so. */
+export function countOf(runs: readonly { readonly end: 'failed' | 'stopped' }[], end: 'failed' | 'stopped'): number {
+  return runs.filter((one) => one.end === end).length;
+}
+
 /** How many are not whole: to be gone on with. */
 export function unfinished(others: readonly Tenant[]): number {
   return others.filter((one) => one.status === 'failed' || one.status === 'provisioning').length;

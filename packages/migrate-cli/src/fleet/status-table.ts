@@ -4,10 +4,10 @@ import type { FleetGroup, FleetStatus, LogEntry, Status, Tenant, TenantStrays } 
 
 import type { Colours } from '../render/colour.ts';
 import { renderTroubles, state, table } from '../render/table.ts';
-import { heading, plural, printable } from '../render/text.ts';
+import { heading, plural, printable, printableText } from '../render/text.ts';
 import { renderFailures, tenantNames, type FailureStyle } from './failures.ts';
 import { aboutTenants, inQuotes } from './hint.ts';
-import { unfinished } from './standing.ts';
+import { countOf, unfinished } from './standing.ts';
 import type { KnownOverview } from './status.ts';
 
 const MOST_STRAYS = 5;
@@ -15,6 +15,8 @@ const MOST_STRAYS = 5;
 export interface LastFailure {
   readonly tenant: string;
   readonly entry: LogEntry;
+  /** `stopped`: by a signal, and nothing is wrong with it. */
+  readonly end: 'failed' | 'stopped';
 }
 
 export function renderFleetStatus({ service, tenants, connection, status, lastFailures, notAsked, strays }: KnownOverview, style: FailureStyle): string {
@@ -26,14 +28,22 @@ export function renderFleetStatus({ service, tenants, connection, status, lastFa
   const troubled = groups
     .filter((group) => group.status.problems.some((one) => one.severity === 'error'))
     .reduce((sum, group) => sum + group.tenants.length, 0);
+  const failed = countOf(lastFailures, 'failed');
+  const stopped = countOf(lastFailures, 'stopped');
+  const half = unfinished(tenants.origin.registry?.others ?? []);
   const parts = [
     ...(behind > 0 ? [colours.yellow(`${behind} behind`)] : []),
-    ...(lastFailures.length > 0 ? [colours.red(`${lastFailures.length} of them failed`)] : []),
+    ...(failed > 0 ? [colours.red(`${failed} of them failed`)] : []),
+    ...(stopped > 0 ? [colours.yellow(`${stopped} of them ${stopped === 1 ? 'was' : 'were'} stopped`)] : []),
     ...(failures.length > 0 ? [colours.red(`${failures.length} cannot be read`)] : []),
     ...(troubled > 0 ? [colours.red(`${troubled} with problems`)] : []),
+    ...(half > 0 ? [colours.red(`${half} more not whole`)] : []),
   ];
-  const none = unfinished(tenants.origin.registry?.others ?? []) > 0 ? 'no active tenant' : 'no tenant yet';
-  const said = total === 0 ? none : `${plural(total, 'tenant')}, ${parts.length === 0 ? 'all current' : parts.join(', ')}`;
+  const none = half > 0 ? 'no active tenant' : 'no tenant yet';
+  const said =
+    total === 0
+      ? `${none}${half > 0 ? `, ${colours.red(`${half} not whole`)}` : ''}`
+      : `${plural(total, 'tenant')}, ${parts.length === 0 ? 'all current' : parts.join(', ')}`;
   lines.push(`${printable(service)}: ${said}`);
   if (notAsked > 0) lines.push(colours.dim(`  whether their last run failed was not looked up for ${notAsked} of those behind; --tenant tells it`));
   lines.push(...renderTroublesOfTenants({ status, lastFailures, failures }, style), ...renderRegistry(tenants.origin.registry?.others ?? [], strays, colours));
@@ -64,7 +74,7 @@ export function renderRegistry(others: readonly Tenant[], strays: TenantStrays |
   for (const { id, failure } of failed.slice(0, MOST_STRAYS))
     lines.push(
       '',
-      `${colours.red('✗')} ${printable(id)}: making it failed${failure === null ? '' : `: ${printable(failure)}`}`,
+      `${colours.red('✗')} ${printable(id)}: making it failed${failure === null ? '' : `: ${printableText(failure)}`}`,
       `  ${colours.cyan('→')} go on with: migrate tenants create ${printable(inQuotes(id))}`,
     );
   if (failed.length > MOST_STRAYS) lines.push(`  and ${failed.length - MOST_STRAYS} more; migrate tenants list shows them`);
@@ -104,16 +114,16 @@ function eachTenant(groups: readonly FleetGroup[], colours: Colours): readonly s
 
 /** Those whose last run failed alike are told together. */
 export function renderLast(failures: readonly LastFailure[], { colours, extent }: Pick<FailureStyle, 'colours' | 'extent'>): string[] {
-  const alike = new Map<string, { readonly entry: LogEntry; readonly tenants: string[] }>();
-  for (const { tenant, entry } of failures) {
+  const alike = new Map<string, { readonly entry: LogEntry; readonly end: LastFailure['end']; readonly tenants: string[] }>();
+  for (const { tenant, entry, end } of failures) {
     const key = `${entry.name}\n${entry.detail}`;
     const known = alike.get(key);
-    if (known === undefined) alike.set(key, { entry, tenants: [tenant] });
+    if (known === undefined) alike.set(key, { entry, end, tenants: [tenant] });
     else known.tenants.push(tenant);
   }
-  return [...alike.values()].flatMap(({ entry, tenants }) => [
+  return [...alike.values()].flatMap(({ entry, end, tenants }) => [
     '',
-    `${colours.red('✗')} ${tenantNames(tenants, extent)}: ${printable(entry.name)} failed at ${entry.at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}`,
-    ...(entry.detail === null ? [] : [`  ${printable(entry.detail)}`]),
+    `${end === 'failed' ? colours.red('✗') : colours.yellow('…')} ${tenantNames(tenants, extent)}: ${printable(entry.name)} ${end === 'failed' ? 'failed' : 'was stopped'} at ${entry.at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}`,
+    ...(entry.detail === null || end === 'stopped' ? [] : [`  ${printableText(entry.detail)}`]),
   ]);
 }

@@ -6,6 +6,7 @@ import {
   type FleetGroup,
   type FleetStatus,
   type FleetTarget,
+  type LogEntry,
   type Status,
   type Tenant,
   type TenantStrays,
@@ -16,11 +17,12 @@ import { exit, type ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { statusTarget, type ServiceStatus } from '../render/document.ts';
 import { renderStatus } from '../render/table.ts';
-import { printable } from '../render/text.ts';
+import { printableText } from '../render/text.ts';
 import { ServicesDocument, targetName } from './document.ts';
 import type { FailureStyle } from './failures.ts';
 import { targetsOf } from './groups.ts';
 import type { ServiceFleet } from './service-fleet.ts';
+import { unfinished } from './standing.ts';
 import { renderFleetStatus, renderLast, withOwnHints, type LastFailure } from './status-table.ts';
 
 /** Of more tenants that are behind, the last failure is not looked for: each is a query. */
@@ -102,12 +104,12 @@ async function showTenants(invocation: Invocation, tenants: ServiceFleet, connec
     for (const [index, one] of found.entries()) {
       if (index > 0) output.line();
       output.line(renderStatus(one, output.colours));
-      if (one.error !== null) output.line(`  ${output.colours.red('✗')} ${printable(one.error.message)}`);
+      if (one.error !== null) output.line(`  ${output.colours.red('✗')} ${printableText(one.error.message)}`);
       const mine = last.filter((each) => each.tenant === one.service);
       for (const line of renderLast(mine, { colours: output.colours, extent: 'all' })) output.line(line);
     }
   }
-  return exitCodeOfOverview(invocation, { status: known });
+  return exitCodeOfOverview(invocation, { status: known, tenants: null });
 }
 
 function placeOf(target: FleetTarget | undefined, { settings }: ChosenConnection): object {
@@ -130,9 +132,14 @@ async function lastFailures(tenants: ServiceFleet, { groups }: FleetStatus): Pro
     .flatMap((group) => group.tenants);
   const found = await tenants.each(targetsOf(tenants, behind.slice(0, MOST_ASKED)), async (migrator, { tenant }) => {
     const [entry] = await migrator.log(1).catch(() => []);
-    return entry?.action === 'failed' ? [{ tenant, entry }] : [];
+    return entry?.action === 'failed' ? [{ tenant, entry, end: endOf(entry) }] : [];
   });
   return { failures: found.flat(), left: Math.max(0, behind.length - MOST_ASKED) };
+}
+
+/** By the code that stands before the message in the log. */
+function endOf({ detail }: LogEntry): LastFailure['end'] {
+  return detail?.startsWith('aborted: ') === true ? 'stopped' : 'failed';
 }
 
 /** A target for each tenant. */
@@ -169,10 +176,11 @@ export function registryKeys({ tenants, strays }: FleetOverview): Readonly<Recor
   };
 }
 
-/** There only when the newest line of the tenant’s log is a failure. */
+/** There only when the newest line of the tenant’s log is a failure, or tells that it was stopped. */
 function failureKey(last: readonly LastFailure[], tenant: string): object {
-  const entry = last.find((one) => one.tenant === tenant)?.entry;
-  return entry === undefined ? {} : { lastFailure: { name: entry.name, message: entry.detail, at: entry.at } };
+  const { entry, end } = last.find((one) => one.tenant === tenant) ?? {};
+  if (entry === undefined) return {};
+  return end === 'stopped' ? { lastStop: { name: entry.name, at: entry.at } } : { lastFailure: { name: entry.name, message: entry.detail, at: entry.at } };
 }
 
 interface SharedTarget {
@@ -189,11 +197,14 @@ function isBehind(status: Status): boolean {
   return status.pending.length + status.interrupted.length > 0;
 }
 
-export function exitCodeOfOverview({ options }: Invocation, { status }: Pick<KnownOverview, 'status'>): ExitCode {
+export function exitCodeOfOverview({ options }: Invocation, { status, tenants }: Pick<FleetOverview, 'tenants'> & Pick<KnownOverview, 'status'>): ExitCode {
   const { groups, failures, total } = status;
   if (failures.length > 0) return failures.length === total ? exit.failed : exit.someTenantsFailed;
   if (options.exitCode !== true) return exit.done;
+  const half = unfinished(tenants?.origin.registry?.others ?? []);
+  if (half > 0 && total === 0) return exit.failed;
   const broken = (group: FleetGroup): boolean => group.status.problems.some((one) => one.severity === 'error' && one.code !== 'outOfOrder');
   if (groups.some(broken)) return groups.every(broken) ? exit.failed : exit.someTenantsFailed;
+  if (half > 0) return exit.someTenantsFailed;
   return groups.some((group) => isBehind(group.status)) ? exit.pending : exit.done;
 }

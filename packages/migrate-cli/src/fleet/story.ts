@@ -5,7 +5,7 @@ import type { ChosenConnection, FleetEvent, FleetReport, MigrationEvent, Outcome
 import type { Invocation } from '../invocation.ts';
 import { Progress } from '../render/progress.ts';
 import { describe } from '../render/story.ts';
-import { duration, heading, plural, printable } from '../render/text.ts';
+import { duration, heading, plural, printable, printableText } from '../render/text.ts';
 import { renderFailures } from './failures.ts';
 
 /** More lines about waiting than that help nobody. */
@@ -100,7 +100,7 @@ export class FleetStory {
           `${tenant} ${event.name}`,
         );
       case 'notice':
-        if (this.#invocation.options.verbose === true) this.#say(`  ${colours.cyan('i')} ${printable(tenant)}: ${printable(event.message)}`);
+        if (this.#invocation.options.verbose === true) this.#say(`  ${colours.cyan('i')} ${printable(tenant)}: ${printableText(event.message)}`);
         return;
       default:
         return;

@@ -146,7 +146,7 @@ function refuseUnknown(wanted: readonly string[], names: readonly string[], { fl
   const near = nearestWord(first, names);
   throw new MigrationError({
     code: 'invalidOptions',
-    message: `There is no tenant ${unknown.map((id) => JSON.stringify(id)).join(', ')} among the ${names.length} that the query of ${flag} returns.${near === null ? '' : ` Did you mean ${near}?`}`,
+    message: `There is no tenant ${unknown.map((id) => JSON.stringify(id)).join(', ')} among the ${names.length} that the query of ${flag} returns.${near === null ? '' : ` Did you mean ${JSON.stringify(near)}?`}`,
     hint: near === null ? 'migrate status --verbose, with the same query, lists them' : undefined,
   });
 }

@@ -4,7 +4,7 @@ import type { MigrationError, SourcePosition } from '@org/migrate-core';
 
 import { shown } from '../workspace.ts';
 import type { Colours } from './colour.ts';
-import { printable } from './text.ts';
+import { printable, printableText } from './text.ts';
 
 export interface ErrorStyle {
   readonly colours: Colours;
@@ -19,14 +19,14 @@ const WIDEST_LINE = 140;
 
 export function renderError(error: MigrationError, { colours, verbose, showData, cwd }: ErrorStyle): string {
   const state = error.sqlState === null || error.message.includes(error.sqlState) ? '' : colours.dim(` (SQLSTATE ${error.sqlState})`);
-  const [first = '', ...more] = printable(error.message).split('\n');
+  const [first = '', ...more] = printableText(error.message).split('\n');
   const lines = [`${colours.red('✗')} ${colours.bold(first)}${state}`, ...more.map((line) => `  ${line}`)];
   if (error.position !== null) lines.push(...excerpt(error.position, colours, cwd));
   else if (error.statement !== null) lines.push('', ...firstLines(error.statement).map((line) => `  ${colours.dim('|')} ${line}`), '');
   if (error.data !== null) {
     if (showData)
       lines.push(
-        ...printable(error.data)
+        ...printableText(error.data)
           .split('\n')
           .map((line) => `  ${line}`),
       );
@@ -35,8 +35,8 @@ export function renderError(error: MigrationError, { colours, verbose, showData,
   const next =
     error.hint ??
     (error.code === 'migrationFailed' && error.position?.file != null ? `correct ${shown(error.position.file, cwd)}, then run again: migrate up` : null);
-  if (next !== null) lines.push(`  ${colours.cyan('→')} ${printable(next)}`);
-  if (verbose && error.stack !== undefined) lines.push(colours.dim(printable(frames(error.stack))));
+  if (next !== null) lines.push(`  ${colours.cyan('→')} ${printableText(next)}`);
+  if (verbose && error.stack !== undefined) lines.push(colours.dim(printableText(frames(error.stack))));
   return lines.join('\n');
 }
 
@@ -67,6 +67,6 @@ export function excerpt(position: SourcePosition, colours: Colours, cwd: string)
 }
 
 export function firstLines(statement: string): string[] {
-  const lines = printable(statement).split('\n');
+  const lines = printableText(statement).split('\n');
   return lines.length > 8 ? [...lines.slice(0, 8), '…'] : lines;
 }

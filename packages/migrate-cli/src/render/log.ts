@@ -5,7 +5,7 @@ import type { ChosenConnection, LogEntry } from '@org/migrate-core';
 import type { Colours } from './colour.ts';
 import type { ServiceLog } from './document.ts';
 import { table } from './table.ts';
-import { duration, fit, heading, printable } from './text.ts';
+import { duration, fit, heading, printable, printableText } from './text.ts';
 
 export function renderLog({ service, connection, entries }: ServiceLog, colours: Colours): string {
   const title = heading(service, connection, colours);
@@ -36,6 +36,6 @@ function row({ at, action, name, by, from, durationMs, detail }: LogEntry, colou
     durationMs === null ? '' : duration(durationMs),
     printable(by),
     printable(from),
-    detail === null ? '' : fit(printable(detail), 80),
+    detail === null ? '' : fit(printableText(detail), 80),
   ];
 }

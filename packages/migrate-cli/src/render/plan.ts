@@ -4,7 +4,7 @@ import type { DetailedPlan, PlannedStep } from '@org/migrate-core';
 
 import type { Colours } from './colour.ts';
 import type { ServicePlan } from './document.ts';
-import { heading, plural, printable } from './text.ts';
+import { heading, plural, printable, printableText } from './text.ts';
 
 /** @param sql `whole`: all of it; `none`: names only. */
 export function renderPlan({ service, direction, connection, plan }: ServicePlan, sql: 'whole' | 'none', colours: Colours): string {
@@ -25,7 +25,7 @@ export function renderSteps({ steps, ignored, plan }: DetailedPlan, sql: 'whole'
   const lines = steps.flatMap((step) => renderStep(step, sql, colours));
   for (const { path, reason } of ignored) lines.push(`  ${colours.yellow('!')} not a migration: ${printable(path)} (${printable(reason)})`);
   for (const { severity, message } of plan.problems)
-    lines.push(`  ${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${printable(message).replaceAll('\n', '\n    ')}`);
+    lines.push(`  ${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${printableText(message).replaceAll('\n', '\n    ')}`);
   return lines;
 }
 
@@ -37,6 +37,6 @@ function renderStep({ name, direction, mode, from, transaction, sql }: PlannedSt
   ];
   const lines = [`  ${direction === 'up' ? colours.green('↑') : colours.yellow('↓')} ${printable(name)} ${colours.dim(`(${notes.join(', ')})`)}`];
   if (show === 'none') return lines;
-  const text = sql === null ? '-- known only when it runs: it asks the database' : printable(sql).trim();
+  const text = sql === null ? '-- known only when it runs: it asks the database' : printableText(sql).trim();
   return [...lines, ...text.split('\n').map((line) => `    ${colours.dim('|')} ${line.trimEnd()}`.trimEnd())];
 }

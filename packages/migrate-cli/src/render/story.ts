@@ -6,7 +6,7 @@ import type { Invocation } from '../invocation.ts';
 import type { Service } from '../service.ts';
 import { shown } from '../workspace.ts';
 import { Progress } from './progress.ts';
-import { duration, fit, heading, plural, printable } from './text.ts';
+import { duration, fit, heading, plural, printable, printableText } from './text.ts';
 
 export class Story {
   readonly #service: Service;
@@ -73,7 +73,7 @@ export class Story {
         );
         break;
       case 'notice':
-        this.#say(`  ${colours.cyan('i')} ${printable(event.name === null ? event.message : `${event.name}: ${event.message}`)}`);
+        this.#say(`  ${colours.cyan('i')} ${printableText(event.name === null ? event.message : `${event.name}: ${event.message}`)}`);
         break;
       case 'failed':
         this.#progress.idle();
@@ -94,7 +94,7 @@ export class Story {
       if (options.verbose === true) for (const name of applied) this.#say(colours.dim(`  - ${printable(name)}  skipped: applied already`));
       else this.#say(colours.dim(`  - skipped, applied already: ${printable(range(applied))}`));
     }
-    for (const warning of warnings) this.#say(`  ${colours.yellow('!')} ${printable(warning.message)}`);
+    for (const warning of warnings) this.#say(`  ${colours.yellow('!')} ${printableText(warning.message)}`);
   }
 
   /** The last lines, after a run without an error. */

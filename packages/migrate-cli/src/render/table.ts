@@ -3,14 +3,14 @@
 import type { ProblemCode, Status } from '@org/migrate-core';
 import Table from 'cli-table3';
 
-import { standingIn, tellStanding, unfinished } from '../fleet/standing.ts';
+import { countOf, standingIn, tellStanding, unfinished } from '../fleet/standing.ts';
 import type { TenantsResult } from '../fleet/part.ts';
 import type { FleetOverview } from '../fleet/status.ts';
 import type { RunPart, ServiceResult } from '../run.ts';
 import type { Colours } from './colour.ts';
 import type { ServiceStatus } from './document.ts';
 import { describe } from './story.ts';
-import { duration, heading, plural, printable } from './text.ts';
+import { duration, heading, plural, printable, printableText } from './text.ts';
 
 /** Rules only under the heading: a grid of lines is hard to read, and harder to copy from. */
 const CHARACTERS = {
@@ -99,8 +99,8 @@ export function renderStatuses(services: readonly StatusRow[], colours: Colours)
   ]);
   const lines = [table(['service', 'target', 'version', 'applied', 'pending', 'state', 'connection from'], rows, colours)];
   for (const { message, hint, services: names } of told(services)) {
-    lines.push('', `${colours.red('✗')} ${printable(names.join(', '))}: ${printable(message)}`);
-    if (hint !== null) lines.push(`  ${colours.cyan('→')} ${printable(hint)}`);
+    lines.push('', `${colours.red('✗')} ${printable(names.join(', '))}: ${printableText(message)}`);
+    if (hint !== null) lines.push(`  ${colours.cyan('→')} ${printableText(hint)}`);
   }
   for (const { shared } of services) {
     const status = shared?.status ?? null;
@@ -127,7 +127,7 @@ function overviewRow({ service, tenants, connection, status, error, lastFailures
   if (status === null) return [name, '–', '–', '–', '–', colours.red(error?.code === 'connection' ? 'cannot connect' : 'cannot tell'), from];
   const { groups, failures, total } = status;
   const behind = groups.filter(({ status: each }) => each.pending.length + each.interrupted.length > 0).reduce((sum, group) => sum + group.tenants.length, 0);
-  const bad = failures.length + lastFailures.length;
+  const bad = failures.length + countOf(lastFailures, 'failed');
   const half = unfinished(tenants?.origin.registry?.others ?? []);
   const troubled = groups
     .filter((group) => group.status.problems.some((one) => one.severity === 'error'))
@@ -208,7 +208,7 @@ const MARKS: Readonly<Record<ProblemCode, string>> = {
 
 export function renderTroubles(service: string, { problems, running }: Status, colours: Colours): string[] {
   const lines = problems.flatMap(({ severity, message }) => {
-    const [first = '', ...more] = printable(message).split('\n');
+    const [first = '', ...more] = printableText(message).split('\n');
     return [`${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${printable(service)}: ${first}`, ...more.map((line) => `  ${line}`)];
   });
   if (running !== null) {

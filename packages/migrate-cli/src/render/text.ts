@@ -5,13 +5,20 @@ import type { ChosenConnection } from '@org/migrate-core';
 import type { Colours } from './colour.ts';
 
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const BREAKS = /[\n\r\t]/g;
+const ESCAPED: Readonly<Record<string, string>> = { '\n': String.raw`\n`, '\r': String.raw`\r`, '\t': String.raw`\t` };
 
 /**
  * Names and messages come from files, servers and strangers: a control character among them could move the cursor,
- * retitle the terminal or hide what was printed before. Line breaks and tabs stay.
+ * retitle the terminal or hide what was printed before; a line break could pass for a line of ours. One line: breaks and tabs are shown as `\n` and `\t`.
  */
 export function printable(text: string): string {
+  return printableText(text.replaceAll(BREAKS, (found) => ESCAPED[found] ?? ''));
+}
+
+/** For messages, statements and notices, which may have several lines: breaks and tabs stay. */
+export function printableText(text: string): string {
   return text.replaceAll(CONTROL, (found) => `\\x${(found.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`);
 }
 

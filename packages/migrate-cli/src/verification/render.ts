@@ -3,7 +3,7 @@
 import type { ProbeReport, TargetVerification, VerifyFinding } from '@org/migrate-core';
 
 import type { Colours } from '../render/colour.ts';
-import { plural, printable } from '../render/text.ts';
+import { plural, printable, printableText } from '../render/text.ts';
 
 export interface Tally {
   services: number;
@@ -43,13 +43,18 @@ export function renderTried(probes: readonly ProbeReport[], result: 'holds' | 'l
 }
 
 /** @param who Whose finding it is, where it is several tenants'. */
-export function renderFinding({ severity, message, hint }: VerifyFinding, colours: Colours, who: string | null): string[] {
-  const [first = '', ...more] = printable(message).split('\n');
+export function renderFinding({ severity, object, message, hint }: VerifyFinding, colours: Colours, who: string | null): string[] {
+  const [first = '', ...more] = printableText(inOneLine(message, object)).split('\n');
   return [
     `  ${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${who === null ? '' : `${colours.bold(who)}: `}${first}`,
     ...more.map((line) => `    ${line}`),
-    ...(hint === null ? [] : [`    ${colours.cyan('→')} ${printable(hint)}`]),
+    ...(hint === null ? [] : [`    ${colours.cyan('→')} ${printableText(hint)}`]),
   ];
+}
+
+/** The object's own name may hold a line break; the message's breaks stay. */
+function inOneLine(message: string, object: string | null): string {
+  return object === null || object === '' ? message : message.replaceAll(object, () => printable(object));
 }
 
 export function renderSummary({ services, errors, warnings, unfinished }: Tally, colours: Colours): string {

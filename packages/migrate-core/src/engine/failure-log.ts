@@ -14,7 +14,8 @@ const TRIES = 10;
 /** Under the lock, durable at once. Somebody else may hold it: the line is worth a few tries, not more. Answers whether it was written. */
 export async function writeFailure(state: RunState, name: string, failure: StepFailure): Promise<boolean> {
   const { main, tables, run, snapshot } = state;
-  const detail = `${failure.sqlState ?? failure.code}: ${failure.message}`.slice(0, LONGEST_DETAIL);
+  // The state of a statement that was cancelled does not tell that somebody wanted the whole run to stop.
+  const detail = `${failure.code === 'aborted' ? failure.code : (failure.sqlState ?? failure.code)}: ${failure.message}`.slice(0, LONGEST_DETAIL);
   const create = snapshot.tables === 'present' ? '' : createTablesBody(tables, snapshot.serverVersion);
   const sql = recordFailure(tables, run, name, detail, create, lockKey(tables));
   for (let tries = 0; tries < TRIES; tries++) {

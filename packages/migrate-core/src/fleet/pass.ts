@@ -37,6 +37,7 @@ export interface PassOptions {
   readonly survey: Survey;
   readonly count: FleetCount;
   readonly limits: ReturnType<typeof completeLimits>;
+  readonly origin: 'registry' | 'query' | undefined;
   readonly signal: AbortSignal | undefined;
   readonly emit: (tenant: string, event: MigrationEvent) => void;
   /** Whether nothing is to be done for it. */
@@ -139,9 +140,9 @@ export class Pass {
 
   /** Answers those that are to be visited. */
   #tellDone(all: readonly Surveyed[]): Surveyed[] {
-    const { count, isDone } = this.#options;
+    const { count, isDone, origin } = this.#options;
     return all.filter((one) => {
-      if (one.state?.kind === 'noSchema') count.add(noSchema(one.target));
+      if (one.state?.kind === 'noSchema') count.add(noSchema(one.target, origin));
       else if (isDone(one)) count.add({ ...emptyResult(one.target), outcome: 'upToDate' });
       else return true;
       return false;

@@ -98,7 +98,14 @@ export function emptyResult(target: FleetTarget): Omit<TenantResult, 'outcome'> 
   return { tenant: target.tenant, schema: target.schema ?? null, database: target.database ?? null, applied: [], undone: [], failed: null, durationMs: 0 };
 }
 
-export function noSchema(target: FleetTarget): TenantResult {
-  const message = `the registry names the schema ${JSON.stringify(target.schema)}, and the server has none of that name`;
-  return failureResult(target, new MigrationError({ code: 'invalidOptions', message, hint: 'create the tenant, or take it out of the registry' }));
+export function noSchema(target: FleetTarget, origin: 'registry' | 'query' = 'registry'): TenantResult {
+  const message = `the ${origin} names the schema ${JSON.stringify(target.schema)}, and the server has none of that name`;
+  return failureResult(
+    target,
+    new MigrationError({
+      code: 'invalidOptions',
+      message,
+      hint: `create the tenant, or ${origin === 'query' ? 'leave it out of the query' : 'take it out of the registry'}`,
+    }),
+  );
 }

@@ -60,7 +60,7 @@ export class TenantFleet implements Fleet {
     for await (const chunk of chunksOf(this.#options.targets())) {
       total += chunk.length;
       await limit.map(await survey.look(chunk), async ({ target, state }) => {
-        if (state?.kind === 'noSchema') return void failures.push(noSchema(target));
+        if (state?.kind === 'noSchema') return void failures.push(noSchema(target, this.#options.origin));
         const known = state === null ? undefined : groups.get(keyOf({ target, state }));
         if (known !== undefined) return void known.tenants.push(target.tenant);
         try {
@@ -106,6 +106,7 @@ export class TenantFleet implements Fleet {
       survey,
       count,
       limits,
+      origin: this.#options.origin,
       signal,
       isDone,
       work,

@@ -6,7 +6,7 @@ import { findKeeper } from '../../fleet/keeper.ts';
 import { outputOptions, placeOptions } from '../../options.ts';
 import type { Colours, Paint } from '../../render/colour.ts';
 import { tenantDocument } from '../../render/tenants.ts';
-import { heading, plural, printable } from '../../render/text.ts';
+import { heading, plural, printable, printableText } from '../../render/text.ts';
 
 export const command: CommandModule = {
   help: 'From the registry of the service; where each stands with its migrations is told by migrate tenants status, and whether its tables are still there by migrate tenants verify.',
@@ -48,7 +48,7 @@ function rows(tenants: readonly Tenant[], colours: Colours): string[] {
     if (row === undefined) return [];
     return [
       line(row, paint[tenant.status]),
-      ...(tenant.failure === null ? [] : [`    ${colours.red('✗')} ${printable(tenant.failure).replaceAll('\n', '\n      ')}`]),
+      ...(tenant.failure === null ? [] : [`    ${colours.red('✗')} ${printableText(tenant.failure).replaceAll('\n', '\n      ')}`]),
     ];
   });
   return [colours.dim(line(['id', 'place', 'status', 'since'], (text) => text)), ...told];
