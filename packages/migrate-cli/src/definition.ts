@@ -1,7 +1,10 @@
 /** Configuration files are somebody's code: what they export is looked at whole, and every problem is told at once. Pure. */
 
+import { resolve } from 'node:path';
+
 import { MigrationError, type RowLevelSecurityDefinition, type ServiceDefinition, type TenancyDefinition } from '@org/migrate-core';
 
+import { nearestWord } from './nearest-word.ts';
 import type { WorkspaceDefinition } from './workspace.ts';
 
 type Check = (value: unknown) => string | null;
@@ -74,7 +77,21 @@ const WORKSPACE: { readonly [Key in keyof Required<WorkspaceDefinition>]: Field 
 
 /** Throws `invalidOptions` naming the file and everything that is wrong in it. */
 export function checkService(value: unknown, file: string): ServiceDefinition {
-  return checkFile<ServiceDefinition>(value, SERVICE, file, 'defineService({ name, migrations, database })');
+  const definition = checkFile<ServiceDefinition>(value, SERVICE, file, 'defineService({ name, migrations, database })');
+  refuseSameFolder(definition, file);
+  return definition;
+}
+
+/** What is applied once must not be applied in every tenant as well. */
+function refuseSameFolder({ migrations, tenancy }: ServiceDefinition, file: string): void {
+  if (tenancy === undefined) return;
+  const folder = (source: typeof migrations): unknown => (typeof source === 'string' ? resolve('/', source) : source);
+  if (folder(migrations) !== folder(tenancy.migrations)) return;
+  throw new MigrationError({
+    code: 'invalidOptions',
+    message: `${file}: "migrations" and "tenancy.migrations" are the same folder${typeof migrations === 'string' ? ` (${migrations})` : ''}.`,
+    hint: 'what the tenants share is in "migrations", applied once; what each of them has is in a folder of its own, such as ./tenant-migrations',
+  });
 }
 
 export function checkWorkspace(value: unknown, file: string): WorkspaceDefinition {
@@ -95,7 +112,10 @@ function problemsOf(value: unknown, fields: Readonly<Record<string, Field>>): st
   const given = value as Readonly<Record<string, unknown>>;
   const unknown = Object.keys(given)
     .filter((key) => !Object.hasOwn(fields, key))
-    .map((key) => `unknown key "${key}" (known: ${Object.keys(fields).join(', ')})`);
+    .map((key) => {
+      const near = nearestWord(key.toLowerCase(), Object.keys(fields)) ?? nearestWord(key, Object.keys(fields));
+      return `unknown key "${key}"${near === null ? '' : `: did you mean "${near}"?`} (known: ${Object.keys(fields).join(', ')})`;
+    });
   const wrong = Object.entries(fields).flatMap(([key, { check, need }]) => {
     if (given[key] === undefined) return need === 'required' ? [`"${key}" is left out`] : [];
     const problem = check(given[key]);

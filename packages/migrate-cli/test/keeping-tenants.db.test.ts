@@ -90,10 +90,16 @@ test('a required table that a tenant lost is told, and made again', async () => 
   expect(dry.stdout).toContain('3 tenants: 1 would be mended; nothing was written.');
   expect((await client.query(`SELECT to_regclass('b.vendor') AS there`)).rows).toEqual([{ there: null }]);
   expect(await migrate(['tenants', 'backfill', '--tenant', 'nobody'], at)).toMatchObject({ code: 2 });
-  const whole = await migrate(['tenants', 'backfill', '--tenant', 'a,c', '--json'], at);
+  const whole = await migrate(['tenants', 'backfill', 'a', 'c', '--json'], at);
   expect(JSON.parse(whole.stdout)).toEqual({
     services: [{ service: 'visits', tenants: ['a', 'c'].map((id) => ({ id, created: [], filled: [], failure: null })) }],
   });
+  expect(await migrate(['tenants', 'verify', 'a', '--tenant', 'c'], at)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('2 tenants verified') as string,
+  });
+  expect(await migrate(['tenants', 'verify', 'b'], at)).toMatchObject({ code: 1, stdout: expect.stringContaining('1 tenant verified') as string });
+  expect(await migrate(['tenants', 'status', 'nobody'], at)).toMatchObject({ code: 2, stderr: expect.stringContaining('has no tenant "nobody"') as string });
   const mended = await migrate(['tenants', 'backfill'], at);
   expect(mended).toMatchObject({
     code: 0,

@@ -16,6 +16,15 @@ export interface Keeper {
   readonly connection: ChosenConnection;
 }
 
+/** Ids that were typed as words are those of `--tenant`. */
+export function withWords(invocation: Invocation): Invocation {
+  const { options, words } = invocation;
+  return words.length === 0 ? invocation : { ...invocation, options: { ...options, tenant: [...new Set([...(options.tenant ?? []), ...words])] } };
+}
+
+/** What commands about some of the tenants take. */
+export const someTenants = { name: 'id', description: 'of a tenant, as with --tenant; default: all', need: 'optional', count: 'several' } as const;
+
 /** Throws `invalidOptions` where no service, or more than one, keeps tenants. */
 export async function findKeeper(invocation: Invocation): Promise<Keeper> {
   if (invocation.options.dir !== undefined)

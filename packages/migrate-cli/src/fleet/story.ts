@@ -3,6 +3,7 @@
 import type { ChosenConnection, FleetEvent, FleetReport, MigrationEvent, Outcome, TenantResult } from '@org/migrate-core';
 
 import type { Invocation } from '../invocation.ts';
+import { Heartbeat, type FleetProgress } from '../render/heartbeat.ts';
 import { Progress } from '../render/progress.ts';
 import { describe } from '../render/story.ts';
 import { duration, heading, plural, printable, printableText } from '../render/text.ts';
@@ -14,6 +15,7 @@ const MOST_WAITS = 20;
 export class FleetStory {
   readonly #invocation: Invocation;
   readonly #progress: Progress;
+  readonly #heartbeat = new Heartbeat();
   readonly #total: number;
   readonly #direction: 'up' | 'down';
   readonly #flags: string;
@@ -39,6 +41,7 @@ export class FleetStory {
     output.line(heading(service, connection, output.colours));
     output.line(`  ${plural(this.#total, 'tenant')} to ${this.#direction === 'up' ? 'bring up to date' : 'look at'}`);
     this.#progress.follow(() => this.#now());
+    this.#heartbeat.start(output, this.#invocation.options.json === true ? 'json' : 'text', () => this.#known());
   }
 
   hear(event: FleetEvent): void {
@@ -53,8 +56,18 @@ export class FleetStory {
     if (this.#invocation.options.verbose === true) this.#say(this.#line(result));
   }
 
+  /** Tenants per second. */
+  #rate(): number {
+    return ((this.#visited - 1) * 1_000) / (performance.now() - this.#firstAt);
+  }
+
+  #known(): FleetProgress {
+    const left = this.#visited > 1 ? ((this.#total - this.#done) * 1_000) / this.#rate() : null;
+    return { done: this.#done, total: this.#total, failed: this.#failed, left };
+  }
+
   #now(): string {
-    const rate = ((this.#visited - 1) * 1_000) / (performance.now() - this.#firstAt);
+    const rate = this.#rate();
     const left = this.#total - this.#done;
     const parts = [
       `${this.#done}/${this.#total} tenants`,
@@ -109,7 +122,7 @@ export class FleetStory {
 
   /** What became of all of them. */
   ended(report: FleetReport): void {
-    this.#progress.clear();
+    this.broken();
     const { output, options, cwd } = this.#invocation;
     const { colours } = output;
     const { counts, total, failures, stopped, durationMs } = report;
@@ -133,6 +146,7 @@ export class FleetStory {
   }
 
   broken(): void {
+    this.#heartbeat.stop();
     this.#progress.clear();
   }
 

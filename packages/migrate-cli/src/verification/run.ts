@@ -22,6 +22,7 @@ import { ServiceFleet, type TenantOrigin } from '../fleet/service-fleet.ts';
 import { queryOrigin, serviceOfTenants, tenantQuery, type TenantKind } from '../fleet/tenant-list.ts';
 import type { Invocation } from '../invocation.ts';
 import { errorKeys } from '../render/document.ts';
+import { Heartbeat } from '../render/heartbeat.ts';
 import { Progress } from '../render/progress.ts';
 import { heading, plural } from '../render/text.ts';
 import type { Scope } from '../scope.ts';
@@ -115,6 +116,12 @@ class Verification {
     let done = 0;
     let wrong = 0;
     const { registry, targets } = origin;
+    const since = performance.now();
+    const heartbeat = new Heartbeat();
+    heartbeat.start(output, options.json === true ? 'json' : 'text', () => {
+      const left = done > 1 ? ((performance.now() - since) * (targets.length - done)) / done : null;
+      return { done, total: targets.length, failed: wrong, left };
+    });
     try {
       const verifying = verifyFleet({
         ...this.#options(service),
@@ -140,6 +147,7 @@ class Verification {
         progress.show(`${done} of ${targets.length} tenants verified`);
       }
     } finally {
+      heartbeat.stop();
       progress.clear();
     }
     const style = { colours: output.colours, verbose: options.verbose === true };

@@ -3,7 +3,7 @@ import type { Tenant, TenantBackfill } from '@org/migrate-core';
 import type { CommandModule } from '../../commands.ts';
 import { exit } from '../../exit.ts';
 import { inQuotes } from '../../fleet/hint.ts';
-import { findKeeper } from '../../fleet/keeper.ts';
+import { findKeeper, someTenants, withWords } from '../../fleet/keeper.ts';
 import { unknownTenant } from '../../fleet/registry-list.ts';
 import type { Invocation } from '../../invocation.ts';
 import { outputOptions, placeOptions } from '../../options.ts';
@@ -11,13 +11,15 @@ import { tenantDocument } from '../../render/tenants.ts';
 import { heading, plural, printable, printableText } from '../../render/text.ts';
 
 export const command: CommandModule = {
+  argument: someTenants,
   help: 'Which tables are required stands in the configuration (tenancy.requiredTables); what they are is learned from the migrations that a tenant has, and so are their first rows. Touches no other table and no history. Rows that a tenant had in them are lost: they come back only from a backup.',
   options: [...placeOptions, 'tenant', 'dryRun', 'lockTimeout', 'lockWait', ...outputOptions],
   examples: [
     ['migrate tenants backfill --dry-run', 'what is absent; writes nothing'],
-    ['migrate tenants backfill --tenant clinic_a', 'one tenant'],
+    ['migrate tenants backfill clinic_a', 'one tenant'],
   ],
-  async run(invocation) {
+  async run(given) {
+    const invocation = withWords(given);
     const { options, output } = invocation;
     const { service, tenancy, connection } = await findKeeper(invocation);
     const all = await tenancy.list();
