@@ -23,13 +23,14 @@ export interface Layout {
 export const ORDER_FILE = 'migrations.order';
 
 const MODULE = /\.(?:[cm]?ts|[cm]?js)$/i;
+/** Of another tool, or for readers: known, in its place, and nobody has to be told. */
+const AT_HOME = /^(?:migration_lock\.toml|readme(?:\.(?!sql$|[cm]?[jt]s$)\w+)?)$/i;
 /** What people and tools keep beside migrations. */
 const KNOWN: readonly (readonly [RegExp, string])[] = [
   [/\.d\.[cm]?ts$/i, 'a declaration file'],
   [/\.(?:test|spec)\.[cm]?[jt]s$/i, 'a test'],
   [/\.map$/i, 'a source map'],
-  [/^migration_lock\.toml$/i, "Prisma's lock file"],
-  [/^(?:readme|license|changelog)(?:\.(?!sql$)\w+)?$/i, 'documentation'],
+  [/^(?:license|changelog)(?:\.(?!sql$)\w+)?$/i, 'documentation'],
   [/\.(?:md|txt)$/i, 'documentation'],
   [/^(?:package(?:-lock)?|tsconfig.*)\.json$/i, "the folder's configuration"],
   [/^(?:node_modules|meta|__tests__|__snapshots__)$/i, "another tool's folder"],
@@ -52,7 +53,7 @@ export function readLayout(entries: readonly Entry[]): Layout {
     return parts;
   };
   for (const entry of entries) {
-    if (entry.name.startsWith('.') || entry.name === ORDER_FILE) continue;
+    if (entry.name.startsWith('.') || entry.name === ORDER_FILE || AT_HOME.test(entry.name)) continue;
     const known = KNOWN.find(([pattern]) => pattern.test(entry.name));
     if (known !== undefined) {
       ignored.push({ path: entry.name, reason: known[1] });

@@ -21,11 +21,11 @@ describe('a folder of migrations', () => {
       '0002_two.down.sql': 'SELECT -2;\n',
       '0001_one/migration.sql': '-- migrate: transaction=none requires=user@3\nSELECT 1;\n',
       '0003_three.js': "exports.migrate = { transaction: 'none' };\nexports.up = (pgm) => pgm.sql('SELECT 3');\n",
-      'README.md': 'about',
+      'notes.md': 'about',
     });
     const { migrations, ignored, problems } = await directorySource(folder.path).list();
     expect(problems).toEqual([]);
-    expect(ignored).toEqual([{ path: 'README.md', reason: 'documentation' }]);
+    expect(ignored).toEqual([{ path: 'notes.md', reason: 'documentation' }]);
     expect(
       migrations.map(({ name, version, description, directives, file }) => [
         name,

@@ -48,10 +48,8 @@ describe('a folder', () => {
   });
 
   test.each([
-    ['README.md', 'documentation'],
     ['notes.txt', 'documentation'],
     ['LICENSE', 'documentation'],
-    ['migration_lock.toml', "Prisma's lock file"],
     ['0001_a.d.ts', 'a declaration file'],
     ['0001_a.test.ts', 'a test'],
     ['0001_a.js.map', 'a source map'],
@@ -78,8 +76,12 @@ describe('a folder', () => {
     expect(layout('0001_a.ts', '0001_a.down.sql')).toMatchObject({ units: [{ kind: 'module', name: '0001_a' }], ignored: [{ path: '0001_a.down.sql' }] });
   });
 
-  test('says nothing of hidden files and of its order file', () => {
-    expect(layout('.gitkeep', '.DS_Store', 'migrations.order')).toEqual({ units: [], ignored: [], problems: [] });
+  test('says nothing of hidden files, its order file, a README, and Prisma’s lock file', () => {
+    expect(layout('.gitkeep', '.DS_Store', 'migrations.order', 'migration_lock.toml', 'README', 'README.md', 'readme.txt')).toEqual({
+      units: [],
+      ignored: [],
+      problems: [],
+    });
   });
 
   test.each<[string[], string, string]>([
