@@ -53,11 +53,12 @@ export interface CommandGroup {
 export const groups: readonly CommandGroup[] = [
   {
     name: 'tenants',
-    summary: 'the tenants of a service: list, create, drop, status, verify, backfill',
+    summary: 'the tenants of a service: list, create, drop, restore, status, verify, backfill',
     commands: [
       { name: 'tenants list', summary: 'who there is, where, and in which state', load: () => import('./commands/tenants/list.ts') },
       { name: 'tenants create', summary: 'make tenants, migrated and whole', load: () => import('./commands/tenants/create.ts') },
       { name: 'tenants drop', summary: 'put a tenant away, or delete it', load: () => import('./commands/tenants/drop.ts') },
+      { name: 'tenants restore', summary: 'bring back a tenant that was put away', load: () => import('./commands/tenants/restore.ts') },
       { name: 'tenants status', summary: 'how many are at which version, which are behind, and why', load: () => import('./commands/tenants/status.ts') },
       { name: 'tenants verify', summary: 'whether each is what its history says, and what differs', load: () => import('./commands/tenants/verify.ts') },
       { name: 'tenants backfill', summary: 'make again the required tables that damaged tenants lack', load: () => import('./commands/tenants/backfill.ts') },

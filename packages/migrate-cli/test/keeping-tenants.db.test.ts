@@ -34,6 +34,12 @@ test('a tenant is put away under another name, and gone for good only when that 
   expect((await client.query(`SELECT name FROM ${rows[0]?.schema ?? ''}.team_member`)).rows).toEqual([{ name: 'Nadia' }]);
   await keep(['tenants', 'create', 'north']);
   await keep(['up', '--tenant', 'north']);
+  await keep(['tenants', 'restore', 'nort']);
+  await keep(['tenants', 'restore', 'north']);
+  await keep(['tenants', 'restore', 'north', '--json']);
+  expect((await client.query('SELECT name FROM north.team_member')).rows).toEqual([{ name: 'Nadia' }]);
+  await keep(['up', '--tenant', 'north']);
+  await keep(['tenants', 'drop', 'north', '--yes']);
   await keep(['tenants', 'drop', 'north', '--delete', '--yes']);
   await keep(['tenants', 'drop', 'south', '--delete', '--yes', '--json']);
   await keep(['tenants', 'list', '--json']);
@@ -150,10 +156,49 @@ test('schemas that nobody registered, and registered ones that are gone, are tol
   const status = await migrate(['status'], at);
   expect(status).toMatchObject({ code: 4 });
   expect(status.stdout).toContain('c: has a history of this service, and the registry knows no such place');
-  expect(status.stdout).toContain('the registry names the schema "b", and the server has none of that name');
+  expect(status.stdout).toContain('its schema "b" is not on the server, also not under another name');
+  expect(status.stdout).toContain('migrate tenants drop b --delete');
   const json = await migrate(['status', '--json', '--source', 'tenant'], at);
   expect(JSON.parse(json.stdout)).toMatchObject({ services: [{ registry: { unknown: ['c'], absent: ['b'] } }] });
   expect(await migrate(['up', '--service', 'visits'], at)).toMatchObject({ code: 4 });
+});
+
+test('a schema that somebody renamed is told wherever it is missed, with what puts it back; only --delete forgets the tenant', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema'));
+  const client = await db.connect();
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  const texts: string[] = [];
+  const keep = async (...args: string[]): Promise<void> => void texts.push(golden(args, await migrate(args, at), { [db.name]: 'DATABASE' }));
+  await migrate(['up'], at);
+  await migrate(['tenants', 'create', 'north'], at);
+  await client.query('ALTER SCHEMA north RENAME TO lost_north');
+  await keep('tenants', 'create', 'north');
+  await keep('tenants', 'drop', 'north', '--yes');
+  await keep('up', '--source', 'tenant');
+  await keep('tenants', 'status');
+  await keep('tenants', 'drop', 'north', '--delete', '--yes');
+  await expect(texts.join('\n')).toMatchFileSnapshot('golden/keeping/lost.txt');
+  expect((await client.query('SELECT FROM lost_north.team_member')).rowCount).toBe(0);
+});
+
+test('tenants of another mode than the configuration’s are told by every command about tenants', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema'));
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up'], at);
+  await migrate(['tenants', 'create', 'north', 'south'], at);
+  await place.write(keeping('database'));
+  const said = '2 tenants have a schema of their own, and tenancy.mode says database: they are left out';
+  for (const args of [['tenants', 'list'], ['tenants', 'status'], ['status'], ['up'], ['plan']]) {
+    const finished = await migrate(args, at);
+    expect(finished, args.join(' ')).toMatchObject({ code: 0, stdout: expect.stringContaining(said) as string });
+    expect(finished.stdout).toContain(`set tenancy.mode back to 'schema'`);
+    expect(finished.stdout).not.toContain('no tenant yet');
+  }
+  expect((await migrate(['tenants', 'list', '--json'], at)).stderr).toContain(said);
+  const { stdout } = await migrate(['status', '--json', '--source', 'tenant'], at);
+  expect(JSON.parse(stdout)).toMatchObject({ services: [{ registry: { leftOut: { mode: 'schema', count: 2 } } }] });
 });
 
 test('tenants of a registry of the service’s own are migrated, and made and dropped where the service does', async () => {

@@ -1,5 +1,6 @@
 /** Many targets of one source: compiled once, migrated side by side, each with an outcome of its own. */
 
+import type { MigrationError } from './errors.ts';
 import type { FleetEvent, FleetReport, TenantResult } from './fleet/report.ts';
 import type { FleetTarget } from './fleet/target.ts';
 import type { MigrationSource } from './migration.ts';
@@ -26,6 +27,8 @@ export interface FleetOptions {
   readonly order?: OrderPolicy | undefined;
   /** As of a migrator; asked for each service once in two seconds, whatever the number of tenants. */
   readonly requirements?: ((service: string) => Promise<readonly string[] | null>) | undefined;
+  /** What became of a tenant whose schema or database is not on the server: its failure says that. `null`, and without this: that it is not there. */
+  readonly lost?: ((target: FleetTarget) => Promise<MigrationError | null>) | undefined;
   readonly waitLimitMs?: number | undefined;
   readonly lockTimeoutMs?: number | undefined;
   readonly retryLimitMs?: number | undefined;

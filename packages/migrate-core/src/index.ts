@@ -48,6 +48,7 @@ export type {
   BackfillRequest,
   CreateTenantOptions,
   DropTenantOptions,
+  LostTenant,
   Tenancy,
   TenancyOptions,
   Tenant,
@@ -55,6 +56,7 @@ export type {
   TenantCreation,
   TenantStatus,
   TenantStrays,
+  TenantsLeftOut,
 } from './tenancy.ts';
 export { verify, verifyFleet, verifyRowLevelSecurity } from './verify.ts';
 export type { FleetVerifyOptions, VerifyOptions } from './verify.ts';

@@ -1,5 +1,6 @@
 /** The tenants of one service: who they are, how one is made, put away and mended. Each has a schema or a database of its own. */
 
+import type { MigrationError } from './errors.ts';
 import type { Fleet, FleetOptions } from './fleet.ts';
 import type { FleetTarget } from './fleet/target.ts';
 import type { MigrationSource } from './migration.ts';
@@ -70,6 +71,27 @@ export interface DropTenantOptions {
   readonly mode?: 'archive' | 'delete' | undefined;
 }
 
+/** A tenant whose schema or database is not on the server under its name. */
+export interface LostTenant {
+  readonly id: string;
+  readonly place: string;
+  readonly kind: 'schema' | 'database';
+  /** What the one that was made for it is called now; `null` where that is not there either. */
+  readonly foundAs: string | null;
+  /** Says so, and what to type: thrown by whatever needs its place. */
+  readonly error: MigrationError;
+}
+
+/** Tenants of the registry that have the other kind of place than `tenancy.mode` says: nothing is done with them. */
+export interface TenantsLeftOut {
+  readonly kind: 'schema' | 'database';
+  /** Without those that are archived. */
+  readonly count: number;
+  /** A sentence. */
+  readonly message: string;
+  readonly hint: string;
+}
+
 /** What the registry and the server do not agree on. */
 export interface TenantStrays {
   /** Schemas or databases with a history of this service that the registry does not know. */
@@ -102,16 +124,27 @@ export interface Tenancy {
   find(id: string): Promise<Tenant | null>;
   /**
    * Makes a tenant: its place, migrated, with all required tables, and `initialise`d. Idempotent, and safe when called twice at once; after a crash or a
-   * failure the next call goes on. Never `active` while incomplete. Throws `invalidOptions` for an id or a place that cannot be one or is somebody else's, and
-   * for a tenant that is archived.
+   * failure the next call goes on. Never `active` while incomplete. Throws `invalidOptions` for an id or a place that cannot be one or is somebody else's,
+   * for a tenant that is archived, and for an active one whose place is not on the server.
    */
   create(id: string, options?: CreateTenantOptions): Promise<TenantCreation>;
   /**
    * The tenant as it is then: `archived`, under its new name, which is also the answer for one that was archived before. With `delete` nothing is left of it, also
    * of an archived one, and the answer is what it was. Sessions of its database are ended; a migration of its schema is waited for. Throws `invalidOptions`
-   * for a tenant that is not there.
+   * for a tenant that is not there; without `delete`, also for an active one whose place is not: with it, such a one is forgotten, and what somebody renamed
+   * stays.
    */
   drop(id: string, options?: DropTenantOptions): Promise<Tenant>;
+  /**
+   * Brings an archived tenant back: to its old place, which has to be free, with the application's rights, and `active`. It may be behind the others. One that was
+   * never whole is `failed`, and creating it goes on. Idempotent: the answer for a tenant that is active already is that. Throws `invalidOptions` for one that is not
+   * there, or that is being made.
+   */
+  restore(id: string): Promise<Tenant>;
+  /** What became of a tenant's schema or database; `null` where it is there, and for an id that has none. */
+  lost(id: string): Promise<LostTenant | null>;
+  /** `null` where all tenants are of the mode that is configured. */
+  leftOut(): Promise<TenantsLeftOut | null>;
   /**
    * Makes what damaged tenants lack of the required tables, as the migrations in each one's own history make it: the tables with all that is theirs, what they need,
    * and what was lost with them (views, foreign keys of other tables). Rows that the migrations put into them are put in again. Touches no
@@ -145,6 +178,9 @@ export function createTenancy(options: TenancyOptions): Tenancy {
     find: async (id) => (await load()).find(id),
     create: async (id, request) => (await load()).create(id, request),
     drop: async (id, request) => (await load()).drop(id, request),
+    restore: async (id) => (await load()).restore(id),
+    lost: async (id) => (await load()).lost(id),
+    leftOut: async () => (await load()).leftOut(),
     backfill: async (request) => (await load()).backfill(request),
     strays: async () => (await load()).strays(),
     target: (tenant) => tenantTarget(layout, tenant),

@@ -102,6 +102,11 @@ export class Tenants implements ServiceTenants {
       onTrouble: (error) => log.error({ err: error }, `the tenants cannot be looked at: ${error.message}`),
     });
     this.#startup = startup;
+    // Read by itself: what stands beside the tenants that are served must not keep them waiting.
+    void this.#tenancy.leftOut().then(
+      (leftOut) => leftOut === null || log.error({ tenants: leftOut.count, mode: leftOut.kind }, `${leftOut.message}. To have them: ${leftOut.hint}`),
+      (error: Error) => signal.aborted || log.warn({ err: error }, 'whether tenants are left out cannot be learned just now'),
+    );
     void startup.done.then(() => signal.aborted || log.info({ tenants: startup.summary() }, 'the tenants were looked at'));
   }
 

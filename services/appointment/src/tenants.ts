@@ -28,6 +28,8 @@ export function tenantRoutes(app: App, database: Database, tenants: ServiceTenan
     await database.inShared({ tenant: id, user: null }, (db) => enterClinic(db, id, details));
     const made = await tenants.provision(id, (client) => insertFirstMember(client as unknown as Queryable, id, admin));
     if (made.status === 'provisioning') return reply.code(202).header('location', `/tenants/${id}`).send({ id, status: made.status });
+    // Made by hand it is there without anybody in it.
+    if (made.outcome === 'present' && admin !== null) await database.asTenant({ tenant: id, user: admin.user_id }, (db) => insertMemberIfNone(db, id, admin));
     return reply.code(made.outcome === 'created' ? 201 : 200).send({ id, status: made.status });
   });
 
@@ -53,6 +55,12 @@ async function enterClinic(db: Queryable, id: string, { name: called, country, t
       WHERE (clinics.name, clinics.country, clinics.timezone) IS DISTINCT FROM (excluded.name, excluded.country, excluded.timezone)`,
     [id, called, country, timezone],
   );
+}
+
+/** A team that somebody has changed since is left as it is: whoever was taken out of it does not come back. */
+async function insertMemberIfNone(db: Queryable, tenant: string, admin: Static<typeof clinic>['admin']): Promise<void> {
+  const { rows } = await db.query('SELECT 1 FROM team_member LIMIT 1');
+  if (rows.length === 0) await insertFirstMember(db, tenant, admin);
 }
 
 /** Runs again where making the clinic was cut off: whoever is there stays. */

@@ -114,8 +114,23 @@ describe('with all services at work', () => {
     await register(services.user, id);
     await untilActive(services.user, clinic);
     await register(services.user, id);
-    expect((await services.user.request('GET', `/clinics/${id}/provisioning`, { token: clinic.token })).body.status).toBe('active');
+    // The other service is asked again, and finds all there.
+    await untilActive(services.user, clinic);
     expect((await services.appointment.request('GET', '/team-members', { token: clinic.token })).body.items).toHaveLength(1);
+  });
+
+  test('a place that was made anew by hand gets its administrator when the registration is sent again', async () => {
+    const id = randomUUID();
+    const clinic = await register(services.user, id);
+    await untilActive(services.user, clinic);
+    // As after dropping and creating it by hand.
+    await rowsOf(on.database.appointment, `DELETE FROM ${clinic.place}.team_member`);
+    expect(await rowsOf(on.database.appointment, `SELECT user_id FROM ${clinic.place}.team_member`)).toEqual([]);
+    await register(services.user, id);
+    await untilActive(services.user, clinic);
+    await expect
+      .poll(() => rowsOf(on.database.appointment, `SELECT user_id, position FROM ${clinic.place}.team_member`), { timeout: 15_000 })
+      .toEqual([{ user_id: clinic.user, position: 'Administrator' }]);
   });
 
   test('a clinic that is not set up here yet is told to come back', async () => {

@@ -21,12 +21,17 @@ export interface Job extends Due {
   readonly clinic: Row;
 }
 
-/** In the transaction that registers the clinic, or finds it registered: then what is pending is due at once. */
+/**
+ * In the transaction that registers the clinic, or finds it registered: then what failed is due at once, and what was done is asked for again, since the other
+ * service may have lost the place, or what was put into it first.
+ */
 export async function enterProvisionings(db: Queryable, tenant: string, admin: string | null): Promise<void> {
   await db.query(
     `INSERT INTO clinic_provisionings (tenant_id, service, admin_user_id) SELECT $1, service, $2 FROM unnest($3::text[]) AS service
-     ON CONFLICT (tenant_id, service) DO UPDATE SET next_attempt_at = now()
-      WHERE clinic_provisionings.status = 'pending' AND clinic_provisionings.attempts > 0 AND clinic_provisionings.last_error IS NOT NULL`,
+     ON CONFLICT (tenant_id, service) DO UPDATE
+        SET next_attempt_at = now(), status = 'pending', completed_at = NULL,
+            attempts = CASE WHEN clinic_provisionings.status = 'active' THEN 0 ELSE clinic_provisionings.attempts END
+      WHERE clinic_provisionings.status = 'active' OR (clinic_provisionings.attempts > 0 AND clinic_provisionings.last_error IS NOT NULL)`,
     [tenant, admin, SERVICES],
   );
 }

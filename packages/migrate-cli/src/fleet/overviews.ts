@@ -48,10 +48,9 @@ export function tellOne(invocation: Invocation, { tenants }: StatusRow): void {
 export function tellTroubles(invocation: Invocation, rows: readonly StatusRow[]): void {
   for (const { tenants } of rows) {
     if (!isKnown(tenants)) continue;
-    const others = tenants.tenants.origin.registry?.others ?? [];
     for (const line of [
       ...renderTroublesOfTenants({ ...tenants, failures: tenants.status.failures }, styleOf(invocation, tenants.tenants, invocation.cwd)),
-      ...renderRegistry(others, tenants.strays, invocation.output.colours),
+      ...renderRegistry(tenants.tenants.origin.registry, tenants.strays, invocation.output.colours),
     ])
       invocation.output.line(line);
   }

@@ -1,9 +1,10 @@
 /** Which tenants a service keeps itself: those of its registry, looked at before anything is touched. */
 
-import { MigrationError, type Tenancy, type TenancyOptions, type Tenant } from '@org/migrate-core';
+import { MigrationError, type Tenancy, type TenancyOptions, type Tenant, type TenantsLeftOut } from '@org/migrate-core';
 
 import type { Invocation } from '../invocation.ts';
 import { nearestWord } from '../nearest-word.ts';
+import type { Colours } from '../render/colour.ts';
 import type { Service } from '../service.ts';
 import { inQuotes } from './hint.ts';
 import type { Asked, TenantOrigin } from './service-fleet.ts';
@@ -11,7 +12,7 @@ import type { Asked, TenantOrigin } from './service-fleet.ts';
 /** The active tenants, narrowed by `--tenant`; none where there is no registry yet. Throws `invalidOptions` for an id that is not active. */
 export async function registryOrigin(invocation: Invocation, service: Service): Promise<TenantOrigin> {
   const tenancy = tenancyOf(invocation, service);
-  const all = await tenancy.list();
+  const [all, leftOut] = await Promise.all([tenancy.list(), tenancy.leftOut()]);
   const wanted = invocation.options.tenant ?? null;
   const active = new Map(all.filter((one) => one.status === 'active').map((one) => [one.id, one]));
   if (wanted !== null) refuseOthers(wanted, all, service);
@@ -22,7 +23,7 @@ export async function registryOrigin(invocation: Invocation, service: Service): 
     targets: chosen.map((one) => tenancy.target(one)),
     scriptsSchema: service.history.schema ?? service.input.schema ?? service.input.definition.schema,
     flags: '',
-    registry: { tenancy, others: all.filter((one) => one.status !== 'active') },
+    registry: { tenancy, others: all.filter((one) => one.status !== 'active'), leftOut },
   };
 }
 
@@ -41,6 +42,11 @@ export function tenancyOf(invocation: Invocation, service: Service, asked: Asked
     message: `${service.name} keeps no tenants: its configuration has no tenancy.`,
     hint: 'say in migrate.config.ts how it keeps them: tenancy: { mode, migrations }',
   });
+}
+
+/** Lines about tenants that are neither migrated nor served, since they have another kind of place than the configuration says. */
+export function leftOutLines(leftOut: TenantsLeftOut | null, colours: Colours): readonly string[] {
+  return leftOut === null ? [] : [`${colours.yellow('!')} ${leftOut.message}`, `  ${colours.cyan('→')} ${leftOut.hint}`];
 }
 
 /** @param all Of any status. */
@@ -62,11 +68,11 @@ function refuseOthers(wanted: readonly string[], all: readonly Tenant[], service
     const tenant = known.get(id);
     if (tenant === undefined) throw unknownTenant(id, all, service);
     if (tenant.status === 'active') continue;
-    const go = `go on with: migrate tenants create ${inQuotes(id)}`;
+    const go = `${tenant.status === 'archived' ? 'bring it back with: migrate tenants restore' : 'go on with: migrate tenants create'} ${inQuotes(id)}`;
     throw new MigrationError({
       code: 'invalidOptions',
       message: `The tenant ${JSON.stringify(shortened(id))} of ${service.name} ${WHY_NOT[tenant.status]}.`,
-      hint: tenant.status === 'archived' ? undefined : go,
+      hint: go,
     });
   }
 }

@@ -10,7 +10,9 @@ import { renderError } from '../render/error.ts';
 import { plural, printable } from '../render/text.ts';
 import { resultTarget, ServicesDocument } from './document.ts';
 import { inQuotes } from './hint.ts';
+import { leftOutLines } from './registry-list.ts';
 import type { ServiceFleet } from './service-fleet.ts';
+import { registryKeys } from './status.ts';
 import { FleetStory } from './story.ts';
 import { waitForRequirements } from './wait.ts';
 
@@ -38,6 +40,7 @@ export async function runFleet(
   if (direction === 'up') await waitForRequirements(invocation, tenants);
   const story = new FleetStory(invocation, targets.length, direction, origin.flags);
   story.connected(origin.label, connection);
+  for (const line of leftOutLines(origin.registry?.leftOut ?? null, invocation.output.colours)) invocation.output.line(`  ${line}`);
   const hear = (event: FleetEvent): void => {
     story.hear(event);
     if (event.type === 'result') document?.add(resultTarget(event.result, connection.settings.database, invocation.cwd));
@@ -100,7 +103,8 @@ export async function tellNoTenants(invocation: Invocation, tenants: ServiceFlee
   if (options.json === true) {
     const document = new ServicesDocument(output);
     document.begin(tenants.service.name);
-    document.close();
+    const leftOut = tenants.origin.registry?.leftOut ?? null;
+    document.close(leftOut === null ? {} : registryKeys({ tenants, strays: null }));
     document.end();
   }
   output.line(`${output.colours.yellow('!')} ${await noTenants(tenants)}`);
@@ -113,6 +117,9 @@ export async function noTenants({ service, origin }: ServiceFleet): Promise<stri
   if (origin.registry === null) return `No tenant: the query returns nothing on ${printable(display)}, so there is nothing to do.`;
   if (service.input.definition.tenancy?.query !== undefined)
     return `${printable(service.name)} has no tenant: the query of its own registry (tenancy.query) returns nobody, so there is nothing to do.`;
+  const { leftOut } = origin.registry;
+  if (leftOut !== null)
+    return `${printable(service.name)} has no tenant of the mode that is configured, so there is nothing to do: ${leftOut.message}. To have them: ${leftOut.hint}`;
   const unfinished = origin.registry.others.filter((one) => one.status !== 'archived');
   const [first] = unfinished;
   if (first === undefined)

@@ -12,6 +12,7 @@ import {
   type MigratorOptions,
   type Tenancy,
   type Tenant,
+  type TenantsLeftOut,
 } from '@org/migrate-core';
 
 import type { Invocation } from '../invocation.ts';
@@ -35,6 +36,8 @@ export interface TenantRegistry {
   readonly tenancy: Tenancy;
   /** Those that are not migrated: not made yet, failed while they were made, put away. */
   readonly others: readonly Tenant[];
+  /** Those with a place of the other kind; `null` where there are none. */
+  readonly leftOut: TenantsLeftOut | null;
 }
 
 export type Asked = Pick<MigratorOptions, 'requirements'>;
@@ -75,6 +78,7 @@ export class ServiceFleet {
       order: order ?? input.definition.order,
       signal: this.#invocation.signal,
       onEvent,
+      lost: this.origin.registry === null ? undefined : async ({ tenant }) => (await this.origin.registry?.tenancy.lost(tenant))?.error ?? null,
       ...this.#asked,
       ...(lockTimeout === undefined ? {} : { lockTimeoutMs: lockTimeout }),
       ...(lockWait === undefined ? {} : { waitLimitMs: lockWait, retryLimitMs: lockWait }),

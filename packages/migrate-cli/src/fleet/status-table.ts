@@ -1,12 +1,14 @@
 /** Thousands of tenants in a few lines. */
 
-import type { FleetGroup, FleetStatus, LogEntry, Status, Tenant, TenantStrays } from '@org/migrate-core';
+import type { FleetGroup, FleetStatus, LogEntry, Status, TenantStrays } from '@org/migrate-core';
 
 import type { Colours } from '../render/colour.ts';
 import { renderTroubles, state, table } from '../render/table.ts';
 import { heading, plural, printable, printableText } from '../render/text.ts';
 import { renderFailures, tenantNames, type FailureStyle } from './failures.ts';
 import { aboutTenants, inQuotes } from './hint.ts';
+import { leftOutLines } from './registry-list.ts';
+import type { TenantRegistry } from './service-fleet.ts';
 import { countOf, unfinished } from './standing.ts';
 import type { KnownOverview } from './status.ts';
 
@@ -39,14 +41,15 @@ export function renderFleetStatus({ service, tenants, connection, status, lastFa
     ...(troubled > 0 ? [colours.red(`${troubled} with problems`)] : []),
     ...(half > 0 ? [colours.red(`${half} more not whole`)] : []),
   ];
-  const none = half > 0 ? 'no active tenant' : 'no tenant yet';
+  const leftOut = tenants.origin.registry?.leftOut ?? null;
+  const none = half > 0 ? 'no active tenant' : leftOut === null ? 'no tenant yet' : 'no tenant of the mode that is configured';
   const said =
     total === 0
       ? `${none}${half > 0 ? `, ${colours.red(`${half} not whole`)}` : ''}`
       : `${plural(total, 'tenant')}, ${parts.length === 0 ? 'all current' : parts.join(', ')}`;
   lines.push(`${printable(service)}: ${said}`);
   if (notAsked > 0) lines.push(colours.dim(`  whether their last run failed was not looked up for ${notAsked} of those behind; --tenant tells it`));
-  lines.push(...renderTroublesOfTenants({ status, lastFailures, failures }, style), ...renderRegistry(tenants.origin.registry?.others ?? [], strays, colours));
+  lines.push(...renderTroublesOfTenants({ status, lastFailures, failures }, style), ...renderRegistry(tenants.origin.registry, strays, colours));
   return lines.join('\n');
 }
 
@@ -68,8 +71,10 @@ export function withOwnHints(status: Status, tenants: readonly string[], flags: 
 }
 
 /** Tenants that are not migrated with the others, and places that are nobody's. */
-export function renderRegistry(others: readonly Tenant[], strays: TenantStrays | null, colours: Colours): string[] {
-  const lines: string[] = [];
+export function renderRegistry(registry: TenantRegistry | null, strays: TenantStrays | null, colours: Colours): string[] {
+  const others = registry?.others ?? [];
+  const leftOut = leftOutLines(registry?.leftOut ?? null, colours);
+  const lines: string[] = leftOut.length === 0 ? [] : ['', ...leftOut];
   const failed = others.filter((one) => one.status === 'failed');
   for (const { id, failure } of failed.slice(0, MOST_STRAYS))
     lines.push(

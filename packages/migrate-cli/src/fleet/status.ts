@@ -161,9 +161,10 @@ export function addOverview(document: ServicesDocument, { tenants, connection, s
 }
 
 /** What else the registry tells, behind the targets. */
-export function registryKeys({ tenants, strays }: FleetOverview): Readonly<Record<string, unknown>> {
-  const others = tenants?.origin.registry?.others;
-  if (others === undefined) return {};
+export function registryKeys({ tenants, strays }: Pick<FleetOverview, 'tenants' | 'strays'>): Readonly<Record<string, unknown>> {
+  const registry = tenants?.origin.registry ?? null;
+  if (registry === null) return {};
+  const { others, leftOut } = registry;
   const ids = (status: Tenant['status']): string[] => others.filter((one) => one.status === status).map((one) => one.id);
   return {
     registry: {
@@ -172,6 +173,7 @@ export function registryKeys({ tenants, strays }: FleetOverview): Readonly<Recor
       archived: ids('archived').length,
       unknown: strays?.unknown ?? [],
       absent: strays?.absent.map((one) => one.id) ?? [],
+      leftOut: leftOut === null ? null : { mode: leftOut.kind, count: leftOut.count, message: leftOut.message, hint: leftOut.hint },
     },
   };
 }

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 
+import type { MigrationError } from '../errors.ts';
 import type { AvailableMigration } from '../plan.ts';
 import type { Session } from '../session.ts';
 import { literal, qualified, textArray } from '../sql.ts';
@@ -20,7 +21,8 @@ export type SchemaState =
     }
   /** The schema is there, and was never migrated. */
   | { readonly kind: 'unused' }
-  | { readonly kind: 'noSchema' };
+  /** `lost`: what became of it, where that is known. */
+  | { readonly kind: 'noSchema'; readonly lost?: MigrationError | null };
 
 type Applied = Pick<AvailableMigration, 'name' | 'checksum'>;
 

@@ -5,14 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 
 import { MigrationError } from '../errors.ts';
-import { fleetDefaults, type FleetLimits } from '../fleet.ts';
+import { fleetDefaults, type FleetLimits, type FleetOptions } from '../fleet.ts';
 import { reconnectLimitMs } from '../engine/reconnect.ts';
 import type { Known } from '../engine/run-options.ts';
 import type { Migrator } from '../migrator.ts';
 import type { MigrationEvent, Report } from '../report.ts';
 import type { Shared } from '../sharing.ts';
 import { Knowledge } from './knowledge.ts';
-import { emptyResult, failureResult, type FleetCount, noSchema, resultOf, type FleetStop } from './report.ts';
+import { emptyResult, failureResult, type FleetCount, noSchema, resultOf, tracedError, type FleetStop } from './report.ts';
 import { flush, type Owed, type Slot, type Slots } from './slots.ts';
 import type { Survey, Surveyed } from './survey.ts';
 import type { FleetTarget } from './target.ts';
@@ -39,6 +39,7 @@ export interface PassOptions {
   readonly limits: ReturnType<typeof completeLimits>;
   readonly origin: 'registry' | 'query' | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly lost: FleetOptions['lost'];
   readonly emit: (tenant: string, event: MigrationEvent) => void;
   /** Whether nothing is to be done for it. */
   readonly isDone: (surveyed: Surveyed) => boolean;
@@ -142,7 +143,7 @@ export class Pass {
   #tellDone(all: readonly Surveyed[]): Surveyed[] {
     const { count, isDone, origin } = this.#options;
     return all.filter((one) => {
-      if (one.state?.kind === 'noSchema') count.add(noSchema(one.target, origin));
+      if (one.state?.kind === 'noSchema') count.add(noSchema(one.target, origin, one.state.lost));
       else if (isDone(one)) count.add({ ...emptyResult(one.target), outcome: 'upToDate' });
       else return true;
       return false;
@@ -172,7 +173,7 @@ export class Pass {
         this.#others++;
         busy.push(target);
       } else {
-        count.add(failureResult(target, error));
+        count.add(failureResult(target, await tracedError(error, target, this.#options.lost)));
       }
     }
   }

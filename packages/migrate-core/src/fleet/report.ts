@@ -1,6 +1,7 @@
 /** What became of each tenant, and of all of them. */
 
 import { MigrationError } from '../errors.ts';
+import type { FleetOptions } from '../fleet.ts';
 import type { Failure, MigrationEvent, Outcome, Report } from '../report.ts';
 import type { FleetTarget } from './target.ts';
 
@@ -98,7 +99,9 @@ export function emptyResult(target: FleetTarget): Omit<TenantResult, 'outcome'> 
   return { tenant: target.tenant, schema: target.schema ?? null, database: target.database ?? null, applied: [], undone: [], failed: null, durationMs: 0 };
 }
 
-export function noSchema(target: FleetTarget, origin: 'registry' | 'query' = 'registry'): TenantResult {
+/** @param lost What became of it, where that is known. */
+export function noSchema(target: FleetTarget, origin: 'registry' | 'query' = 'registry', lost: MigrationError | null = null): TenantResult {
+  if (lost !== null) return failureResult(target, lost);
   const message = `the ${origin} names the schema ${JSON.stringify(target.schema)}, and the server has none of that name`;
   return failureResult(
     target,
@@ -108,4 +111,11 @@ export function noSchema(target: FleetTarget, origin: 'registry' | 'query' = 're
       hint: `create the tenant, or ${origin === 'query' ? 'leave it out of the query' : 'take it out of the registry'}`,
     }),
   );
+}
+
+/** The error of a visit; of a database that is not there, what became of it, where that is known. */
+export async function tracedError(error: unknown, target: FleetTarget, lost: FleetOptions['lost']): Promise<unknown> {
+  const { sqlState, code } = error as { readonly sqlState?: string | null; readonly code?: string };
+  if (lost === undefined || (sqlState ?? code) !== '3D000') return error;
+  return (await lost(target).catch(() => null)) ?? error;
 }

@@ -2,6 +2,7 @@
 
 import pLimit from 'p-limit';
 
+import type { FleetOptions } from '../fleet.ts';
 import { Session, type DatabaseClient } from '../session.ts';
 import { readSchemas, type SchemaState, type SourceOrder } from './digest.ts';
 import { checkTarget, type FleetTarget } from './target.ts';
@@ -22,6 +23,8 @@ export interface SurveyOptions {
   readonly concurrency: number;
   /** Does the work on a connection to this database. */
   readonly use: <T>(database: string | null, work: (client: DatabaseClient) => Promise<T>) => Promise<T>;
+  /** What became of one whose schema is not there. */
+  readonly lost?: FleetOptions['lost'];
 }
 
 export class Survey {
@@ -29,12 +32,14 @@ export class Survey {
   readonly #table: string;
   readonly #order: SourceOrder;
   readonly #limit: ReturnType<typeof pLimit>;
+  readonly #lost: SurveyOptions['lost'];
 
-  constructor({ table, order, concurrency, use }: SurveyOptions) {
+  constructor({ table, order, concurrency, use, lost }: SurveyOptions) {
     this.#use = use;
     this.#table = table;
     this.#order = order;
     this.#limit = pLimit(concurrency);
+    this.#lost = lost;
   }
 
   /** In their order. `generation`: with the newest number of each log, for those that are about to be migrated. */
@@ -58,7 +63,18 @@ export class Survey {
       };
       states.set(database, await readSchemas(histories, names, depth));
     }
-    return targets.map((target) => ({ target, state: (target.schema === undefined ? null : states.get(target.database ?? null)?.get(target.schema)) ?? null }));
+    const found = targets.map((target): Surveyed => {
+      const state = target.schema === undefined ? null : states.get(target.database ?? null)?.get(target.schema);
+      return { target, state: state ?? null };
+    });
+    return this.#lost === undefined || found.every((one) => one.state?.kind !== 'noSchema') ? found : this.#limit.map(found, (one) => this.#trace(one));
+  }
+
+  /** An error of this kind is that of the tenant: what cannot be asked just now is left as it was seen. */
+  async #trace(surveyed: Surveyed): Promise<Surveyed> {
+    if (surveyed.state?.kind !== 'noSchema') return surveyed;
+    const lost = await this.#lost?.(surveyed.target).catch(() => null);
+    return { ...surveyed, state: { kind: 'noSchema', lost: lost ?? null } };
   }
 }
 

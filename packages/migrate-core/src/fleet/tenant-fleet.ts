@@ -13,7 +13,7 @@ import type { Compiled, Shared } from '../sharing.ts';
 import type { Status } from '../status.ts';
 import { digestOf, SourceOrder } from './digest.ts';
 import { completeLimits, Pass, type Debt } from './pass.ts';
-import { failureResult, FleetCount, noSchema, type FleetReport, type TenantResult } from './report.ts';
+import { failureResult, FleetCount, noSchema, tracedError, type FleetReport, type TenantResult } from './report.ts';
 import { Slots } from './slots.ts';
 import { chunksOf, keyOf, Survey, type Surveyed } from './survey.ts';
 import { checkTarget, type FleetTarget } from './target.ts';
@@ -60,7 +60,7 @@ export class TenantFleet implements Fleet {
     for await (const chunk of chunksOf(this.#options.targets())) {
       total += chunk.length;
       await limit.map(await survey.look(chunk), async ({ target, state }) => {
-        if (state?.kind === 'noSchema') return void failures.push(noSchema(target, this.#options.origin));
+        if (state?.kind === 'noSchema') return void failures.push(noSchema(target, this.#options.origin, state.lost));
         const known = state === null ? undefined : groups.get(keyOf({ target, state }));
         if (known !== undefined) return void known.tenants.push(target.tenant);
         try {
@@ -73,7 +73,7 @@ export class TenantFleet implements Fleet {
           if (group === undefined) groups.set(key, { tenants: [target.tenant], status });
           else group.tenants.push(target.tenant);
         } catch (error) {
-          failures.push(failureResult(target, error));
+          failures.push(failureResult(target, await tracedError(error, target, this.#options.lost)));
         }
       });
     }
@@ -95,7 +95,7 @@ export class TenantFleet implements Fleet {
     isDone: (surveyed: Surveyed) => boolean,
     work: (migrator: Migrator) => Promise<Report>,
   ): Promise<FleetReport> {
-    const { signal, onEvent, connect, targets } = this.#options;
+    const { signal, onEvent, connect, targets, lost } = this.#options;
     const limits = completeLimits(asked);
     const count = new FleetCount((event) => onEvent?.(event));
     const compiled: Compiled = { listing, preparation: null };
@@ -108,6 +108,7 @@ export class TenantFleet implements Fleet {
       limits,
       origin: this.#options.origin,
       signal,
+      lost,
       isDone,
       work,
       emit: (tenant, event) => this.#tell(tenant, event),
@@ -122,6 +123,7 @@ export class TenantFleet implements Fleet {
       table: this.#table,
       order: new SourceOrder(migrations),
       concurrency,
+      lost: this.#options.lost,
       use: (database, work) => slots.use(database, ({ client }) => work(client)),
     });
   }

@@ -12,7 +12,8 @@ import { connected, tenantError, type TenancyContext } from './context.ts';
 import { placeDatabase, type PlacedDatabase } from './database-place.ts';
 import { ensureExtensions } from './extensions.ts';
 import { tenantPath, tenantTarget } from './layout.ts';
-import { invalidTenant, searchPath, shortened } from './place.ts';
+import { refuseLost } from './lost-place.ts';
+import { invalidTenant, refuseOtherKind, searchPath, shortened } from './place.ts';
 import { publicTenant, runDone, type RegisteredTenant } from './registry.ts';
 import { fillSchema } from './schema-fill.ts';
 import { placeSchema } from './schema-place.ts';
@@ -31,13 +32,14 @@ export async function createTenant(context: TenancyContext, id: string, place: s
   return withTenantLock(context, id, {
     look: async (guardian) => {
       const tenant = await registry.register(guardian, id, place);
-      if (tenant.kind !== layout.kind) throw invalidTenant(id, `it has a ${tenant.kind} of its own, and tenancy.mode says ${layout.kind}`);
+      refuseOtherKind(tenant, layout.kind);
       if (tenant.status === 'archived')
         throw invalidTenant(
           id,
           `it was dropped, and its ${tenant.kind} is kept as ${JSON.stringify(tenant.place)}`,
-          'drop it again with the mode `delete`, which deletes that for good, and create it then',
+          'restore it, which brings it back with everything in it; or drop it with the mode `delete`, which deletes that for good, and create it then',
         );
+      if (tenant.status === 'active') await refuseLost(context, guardian, tenant);
       return tenant;
     },
     settled: (tenant, waited) => (tenant.status !== 'active' ? null : waited ? creation(tenant, 'created', tenant.madeBy) : creation(tenant, 'present', null)),

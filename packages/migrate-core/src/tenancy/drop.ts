@@ -6,7 +6,8 @@ import { tenantError, type TenancyContext } from './context.ts';
 import { databaseOid } from './database.ts';
 import { archiveDatabase, deleteDatabase } from './database-place.ts';
 import { identifier, literal } from '../sql.ts';
-import { invalidTenant } from './place.ts';
+import { lostTenant } from './lost-place.ts';
+import { invalidTenant, refuseOtherKind } from './place.ts';
 import { publicTenant, runDone, type RegisteredTenant } from './registry.ts';
 import { archiveSchema, deleteSchema, schemaOid } from './schema-place.ts';
 import { withTenantLock } from './tenant-lock.ts';
@@ -17,7 +18,7 @@ export async function dropTenant(context: TenancyContext, id: string, mode: 'arc
     look: async (guardian) => {
       const tenant = await registry.find(guardian, id);
       if (tenant === null) throw invalidTenant(id, 'there is none of that id', 'the list of tenants shows who there is');
-      if (tenant.kind !== layout.kind) throw invalidTenant(id, `it has a ${tenant.kind} of its own, and tenancy.mode says ${layout.kind}`);
+      refuseOtherKind(tenant, layout.kind);
       return tenant;
     },
     settled: (tenant) => (mode === 'archive' && tenant.status === 'archived' && tenant.transit === null ? publicTenant(tenant) : null),
@@ -41,6 +42,9 @@ async function end(context: TenancyContext, tenant: RegisteredTenant, mode: NonN
     // What was never whole is its own only if it is the very one that was made for it.
     const own = oid !== null && (oid === madeAs || status === 'active' || status === 'archived');
     if (own) return await (layout.kind === 'schema' ? schemaEnd : databaseEnd)[mode](context, admin, tenant);
+    // Its records may be there under another name: who wants it forgotten has to say so.
+    const lost = status === 'active' && mode === 'archive' ? await lostTenant(context, admin, tenant) : null;
+    if (lost !== null) throw lost.error;
     // Half made, or gone without us: nothing is left but its name.
     if (transit !== null && status !== 'archived') await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(transit)}`);
     await runDone(admin, registry.removal(id, `status = ${literal(status)}`));

@@ -58,6 +58,11 @@ export function invalidTenant(id: string, why: string, hint?: string, cause?: un
   return new MigrationError({ code: 'invalidOptions', message: `the tenant ${JSON.stringify(shortened(id))}: ${why}`, hint, cause });
 }
 
+/** Throws `invalidOptions` for a tenant of the other mode. */
+export function refuseOtherKind({ id, kind }: { readonly id: string; readonly kind: PlaceKind }, mode: PlaceKind): void {
+  if (kind !== mode) throw invalidTenant(id, `it has a ${kind} of its own, and tenancy.mode says ${mode}`, `set tenancy.mode back to '${kind}'`);
+}
+
 export function shortened(text: string): string {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
@@ -78,6 +83,20 @@ export function nameWith(base: string, suffix: string): string {
 export function archiveName(place: string, now: Date): string {
   const day = now.toISOString().slice(0, 10).replaceAll('-', '');
   return nameWith(place, `_archived_${day}_${randomBytes(5).toString('hex')}`);
+}
+
+/** Ends the name of an archived place; what stands before it may be cut. */
+const ARCHIVED = /_archived_\d{8}_[0-9a-f]{10}$/;
+
+/** What a place was called before it was archived. @param asked What it would be called today: decides where the archive's name was too short for all of it. */
+export function formerPlace(archive: string, asked: () => string): string {
+  const suffix = ARCHIVED.exec(archive)?.[0];
+  if (suffix === undefined) return archive;
+  const begin = archive.slice(0, -suffix.length);
+  // A character of UTF-8 has at most four bytes: with room for another one nothing was cut.
+  if (Buffer.byteLength(archive) <= LONGEST_NAME - 4) return begin;
+  const today = asked();
+  return today.startsWith(begin) ? today : begin;
 }
 
 /** What a database is called until its place is known to be free. */

@@ -56,6 +56,24 @@ export class Registry {
     return this.#read(session, `WHERE kind = ${literal(this.kind)} AND status = 'active'${behind} ORDER BY id LIMIT ${PAGE}`);
   }
 
+  /** How many have the other kind of place, without the archived ones. */
+  async otherKind(session: Session): Promise<{ readonly kind: PlaceKind; readonly count: number }> {
+    const kind = this.kind === 'schema' ? 'database' : 'schema';
+    try {
+      const [row] = await session.read(`SELECT pg_catalog.count(*) AS count FROM ${this.table} WHERE kind = ${literal(kind)} AND status <> 'archived'`);
+      return { kind, count: Number(row?.['count'] ?? 0) };
+    } catch (error) {
+      if (ABSENT.has((error as ServerError).code ?? '')) return { kind, count: 0 };
+      throw error;
+    }
+  }
+
+  /** The tenant that has this place, whatever its status. */
+  async holderOf(session: Session, place: string): Promise<RegisteredTenant | null> {
+    const [holder] = await this.#read(session, `WHERE kind = ${literal(this.kind)} AND place = ${literal(place)}`);
+    return holder ?? null;
+  }
+
   async #read(session: Session, condition: string): Promise<readonly RegisteredTenant[]> {
     try {
       return (await session.read(`SELECT ${COLUMNS} FROM ${this.table} ${condition}`)).map(tenantOf);

@@ -12,11 +12,13 @@ import type {
   BackfillRequest,
   CreateTenantOptions,
   DropTenantOptions,
+  LostTenant,
   Tenancy,
   TenancyOptions,
   Tenant,
   TenantBackfill,
   TenantCreation,
+  TenantsLeftOut,
   TenantStrays,
 } from '../tenancy.ts';
 import { isCrowded, pause } from './again.ts';
@@ -76,6 +78,37 @@ export class ServiceTenancy implements Tenancy {
     return this.#inTurn(() => dropTenant(this.#context, id, mode));
   }
 
+  async restore(id: string): Promise<Tenant> {
+    this.#refuseOwnRegistry('restore');
+    const { restoreTenant } = await import('./restore.ts');
+    return this.#inTurn(() => restoreTenant(this.#context, id));
+  }
+
+  async lost(id: string): Promise<LostTenant | null> {
+    const { registry, options, layout } = this.#context;
+    if (options.tenancy.query !== undefined || id.includes('\0')) return null;
+    const { lostTenant } = await import('./lost-place.ts');
+    return this.#read(async (session) => {
+      const tenant = await registry.find(session, id);
+      if (tenant === null || tenant.kind !== layout.kind || (tenant.status !== 'active' && tenant.status !== 'archived')) return null;
+      return lostTenant(this.#context, session, tenant);
+    });
+  }
+
+  async leftOut(): Promise<TenantsLeftOut | null> {
+    const { registry, options } = this.#context;
+    if (options.tenancy.query !== undefined) return null;
+    const { kind, count } = await this.#read((session) => registry.otherKind(session));
+    if (count === 0) return null;
+    const who = count === 1 ? `1 tenant has a ${kind} of its own` : `${count} tenants have a ${kind} of their own`;
+    return {
+      kind,
+      count,
+      message: `${who}, and tenancy.mode says ${registry.kind}: ${count === 1 ? 'it is' : 'they are'} left out, and neither migrated nor served`,
+      hint: `set tenancy.mode back to '${kind}'`,
+    };
+  }
+
   async backfill({ tenants, mode = 'apply' }: BackfillRequest = {}): Promise<readonly TenantBackfill[]> {
     const active = (await this.list()).filter((tenant) => tenant.status === 'active');
     const chosen = tenants === undefined ? active : tenants.map((id) => active.find((tenant) => tenant.id === id) ?? refuseInactive(id));
@@ -102,7 +135,11 @@ export class ServiceTenancy implements Tenancy {
 
   fleet(onEvent?: FleetOptions['onEvent']): Fleet {
     const { options, layout } = this.#context;
-    return createFleet({ ...fleetOptions(options, layout, () => this.#targets()), onEvent: onEvent ?? options.onEvent });
+    return createFleet({
+      ...fleetOptions(options, layout, () => this.#targets()),
+      onEvent: onEvent ?? options.onEvent,
+      lost: async ({ tenant }) => (await this.lost(tenant))?.error ?? null,
+    });
   }
 
   /** Page by page, so that the memory of a pass does not grow with the number of tenants. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { archiveName, nameWith, placeOf, provisionalName } from '../../src/tenancy/place.ts';
+import { archiveName, formerPlace, nameWith, placeOf, provisionalName } from '../../src/tenancy/place.ts';
 import { outdated } from '../../src/tenancy/template.ts';
 
 const place = (id: string, name: (id: string) => string = (one) => one): string => placeOf(id, 'schema', name, ['extensions']);
@@ -10,6 +10,19 @@ test('a name that is too long for its suffix is cut between characters', () => {
   expect(nameWith('x'.repeat(63), '_end')).toBe(`${'x'.repeat(59)}_end`);
   expect(nameWith('😀'.repeat(20), '_end')).toBe(`${'😀'.repeat(14)}_end`);
   expect(Buffer.byteLength(provisionalName('ü'.repeat(40)))).toBeLessThanOrEqual(63);
+});
+
+test('what an archived place was called before is in its name, where there was room for it; else it is asked', () => {
+  const now = new Date('2026-11-21T10:00:00Z');
+  const never = (): string => {
+    throw new Error('asked');
+  };
+  for (const name of ['clinic', 'a_archived_20260101_0123456789', 'x'.repeat(30), 'ü'.repeat(10)])
+    expect(formerPlace(archiveName(name, now), never)).toBe(name);
+  for (const name of ['x'.repeat(63), '😀'.repeat(15), 'x'.repeat(32)]) expect(formerPlace(archiveName(name, now), () => name)).toBe(name);
+  // Another name of today is none that this one was.
+  expect(formerPlace(archiveName('x'.repeat(32), now), () => 'clinic')).toBe('x'.repeat(32));
+  expect(formerPlace('clinic', never)).toBe('clinic');
 });
 
 test('no two archives have the same name', () => {

@@ -180,8 +180,9 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode) => {
     await client.query(mode === 'schema' ? `DROP SCHEMA b CASCADE` : `DROP DATABASE ${identifier(b?.place ?? '')}`);
     expect(await tenancy.strays()).toEqual({ unknown: [a?.place], absent: [b] });
     expect((await failureOf(tenancy.create('a'))).message).toContain('there already');
-    // Gone without us: nothing is left to keep but its name.
-    await tenancy.drop('b');
+    // Gone without us: nothing is left but its name, which is forgotten when somebody says so.
+    expect((await failureOf(tenancy.drop('b'))).message).toContain('is not on the server');
+    await tenancy.drop('b', { mode: 'delete' });
     expect((await tenancy.list()).map((one) => one.id)).toEqual(['c']);
     expect(c?.status).toBe('active');
   });

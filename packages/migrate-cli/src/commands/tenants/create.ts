@@ -13,7 +13,7 @@ import { duration, heading, plural, printable } from '../../render/text.ts';
 
 export const command: CommandModule = {
   argument: { name: 'id', description: 'of each new tenant', need: 'required', count: 'several' },
-  help: 'Gives each a schema or a database of its own, migrated and with all required tables. One that is there already is left as it is; one whose making was cut off, or failed, is gone on with. What the service’s own start puts into a new tenant is not put in here.',
+  help: 'Gives each a schema or a database of its own, migrated and with all required tables. One that is there already is left as it is; one whose making was cut off, or failed, is gone on with. Its first rows are the service’s to put in.',
   options: [...placeOptions, 'lockTimeout', 'lockWait', ...outputOptions],
   examples: [
     ['migrate tenants create clinic_a', 'inside a service’s folder, or at the root where one service has tenants'],
@@ -66,7 +66,9 @@ async function make({ signal }: Invocation, keeper: Keeper, id: string): Promise
 async function betterHint({ service, tenancy }: Keeper, id: string, { code }: MigrationError): Promise<string | null> {
   if (code === 'invalidOptions') {
     const archived = (await tenancy.find(id).catch(() => null))?.status === 'archived';
-    return archived ? `delete what is kept, with: migrate tenants drop ${inQuotes(id)} --delete. Then create it` : null;
+    return archived
+      ? `bring it back with: migrate tenants restore ${inQuotes(id)}. Or delete what is kept, with: migrate tenants drop ${inQuotes(id)} --delete; then create it`
+      : null;
   }
   if (code !== 'migrationFailed') return null;
   const shared = await service

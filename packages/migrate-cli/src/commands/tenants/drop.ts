@@ -1,4 +1,4 @@
-import type { Tenant } from '@org/migrate-core';
+import type { LostTenant, Tenant } from '@org/migrate-core';
 
 import type { CommandModule } from '../../commands.ts';
 import { confirm } from '../../confirm.ts';
@@ -27,26 +27,40 @@ export const command: CommandModule = {
     if (tenant === null) throw unknownTenant(id, await tenancy.list(), service);
     const mode = options.delete === true ? 'delete' : 'archive';
     const put = tenant.status === 'archived' && mode === 'archive';
+    const lost = await tenancy.lost(id);
+    if (lost !== null && mode === 'archive') throw lost.error;
     if (!put) {
-      const what = await clause(keeper, tenant, mode);
+      const what = lost === null ? await clause(keeper, tenant, mode) : forgetting(lost);
       output.line(`This will ${what}.`);
       await confirm(invocation, selection, 'always', what);
     }
     const dropped = await tenancy.drop(id, { mode });
     if (options.json === true) {
-      output.document(tenantDocument(service.name, [{ id, place: dropped.place, outcome: mode === 'delete' ? 'deleted' : 'archived' }]));
+      output.document(
+        tenantDocument(service.name, [{ id, place: dropped.place, outcome: mode === 'archive' ? 'archived' : lost === null ? 'deleted' : 'forgotten' }]),
+      );
       return exit.done;
     }
     const { colours } = output;
     output.line(heading(`${service.name} tenants`, connection, colours));
-    if (mode === 'delete') output.line(`  ${colours.yellow('↶')} ${printable(id)}  deleted`);
+    const typed = printable(inQuotes(id));
+    if (mode === 'delete') output.line(`  ${colours.yellow('↶')} ${printable(id)}  ${lost === null ? 'deleted' : printable(forgotten(lost))}`);
     else
       output.line(
-        `  ${colours.yellow('↶')} ${printable(id)}  ${put ? 'is put away already' : 'put away'} as ${printable(dropped.place)}; gone for good with: migrate tenants drop ${printable(inQuotes(id))} --delete`,
+        `  ${colours.yellow('↶')} ${printable(id)}  ${put ? 'is put away already' : 'put away'} as ${printable(dropped.place)}; back again with: migrate tenants restore ${typed}; gone for good with: migrate tenants drop ${typed} --delete`,
       );
     return exit.done;
   },
 };
+
+function forgetting({ id, kind, place, foundAs }: LostTenant): string {
+  const left = foundAs === null ? '' : `; ${kind} ${printable(foundAs)}, which was made for it, is left`;
+  return `forget the tenant ${printable(id)}: its ${kind} ${printable(place)} is not on the server, so there is nothing to delete${left}`;
+}
+
+function forgotten({ kind, foundAs }: LostTenant): string {
+  return `forgotten; there was nothing to delete${foundAs === null ? '' : `, and the ${kind} ${foundAs} is left as it is`}`;
+}
 
 /** What is lost, or renamed. */
 async function clause(keeper: Keeper, { id, place, status }: Tenant, mode: 'archive' | 'delete'): Promise<string> {

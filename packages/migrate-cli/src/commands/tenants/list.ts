@@ -3,6 +3,7 @@ import type { Tenant, TenantStatus } from '@org/migrate-core';
 import type { CommandModule } from '../../commands.ts';
 import { exit } from '../../exit.ts';
 import { findKeeper } from '../../fleet/keeper.ts';
+import { leftOutLines } from '../../fleet/registry-list.ts';
 import { outputOptions, placeOptions } from '../../options.ts';
 import type { Colours, Paint } from '../../render/colour.ts';
 import { tenantDocument } from '../../render/tenants.ts';
@@ -18,14 +19,17 @@ export const command: CommandModule = {
   async run(invocation) {
     const { options, output } = invocation;
     const { service, tenancy, connection } = await findKeeper(invocation);
-    const tenants = await tenancy.list();
+    const [tenants, leftOut] = await Promise.all([tenancy.list(), tenancy.leftOut()]);
     if (options.json === true) {
+      // Where programs do not read: the document is about those that are there.
+      for (const line of leftOutLines(leftOut, output.colours)) output.log(line);
       output.document(tenantDocument(service.name, tenants.map(listed)));
       return exit.done;
     }
     output.line(heading(`${service.name} tenants`, connection, output.colours));
     if (tenants.length > 0) for (const line of rows(tenants, output.colours)) output.line(line);
-    output.line(`  ${summary(tenants)}`);
+    if (tenants.length > 0 || leftOut === null) output.line(`  ${summary(tenants)}`);
+    for (const line of leftOutLines(leftOut, output.colours)) output.line(`  ${line}`);
     return exit.done;
   },
 };

@@ -1,0 +1,137 @@
+/** Places that somebody renamed or dropped, tenants that come back, and registries of another mode. */
+
+import { testDatabase, type TestDatabase } from '@org/test-postgres';
+import { describe, expect, test } from 'vitest';
+
+import { MigrationError } from '../../src/index.ts';
+import { identifier } from '../../src/sql.ts';
+import { contentsOf, tenancyOn, type Mode } from '../support/tenancy.ts';
+
+async function failureOf(work: Promise<unknown>): Promise<MigrationError> {
+  const error = await work.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(MigrationError);
+  return error as MigrationError;
+}
+
+async function places(db: TestDatabase, mode: Mode): Promise<string[]> {
+  const client = await db.connect();
+  const { rows } = await client.query<{ name: string }>(
+    mode === 'schema' ? 'SELECT nspname AS name FROM pg_namespace' : 'SELECT datname AS name FROM pg_database',
+  );
+  return rows.map((row) => row.name);
+}
+
+describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) => {
+  test('a place that somebody renamed is found, and how to put it back is told by all that needs it', async () => {
+    await using db = await testDatabase();
+    const tenancy = tenancyOn(db, mode);
+    const { tenant } = await tenancy.create('north');
+    await tenancy.create('south');
+    const lost = `${db.name}_lost`;
+    const client = await db.connect();
+    await client.query(`ALTER ${mode.toUpperCase()} ${identifier(tenant.place)} RENAME TO ${identifier(lost)}`);
+    const back = `ALTER ${mode.toUpperCase()} ${identifier(lost)} RENAME TO ${identifier(tenant.place)}`;
+    for (const work of [() => tenancy.create('north'), () => tenancy.drop('north'), () => tenancy.restore('north')]) {
+      const error = await failureOf(work());
+      expect(error).toMatchObject({ code: 'invalidOptions', message: expect.stringContaining(`it is there as "${lost}"`) as string });
+      expect(error.hint).toContain(back);
+    }
+    expect(await tenancy.lost('north')).toMatchObject({ kind: mode, place: tenant.place, foundAs: lost });
+    expect(await tenancy.lost('south')).toBeNull();
+    for (const failures of [(await tenancy.fleet().status()).failures, (await tenancy.fleet().up()).failures])
+      expect(failures).toMatchObject([{ tenant: 'north', failed: { hint: expect.stringContaining(back) as string } }]);
+    expect((await tenancy.find('north'))?.status).toBe('active');
+    await client.query(back);
+    expect(await tenancy.lost('north')).toBeNull();
+    expect((await tenancy.create('north')).outcome).toBe('present');
+    // Only with `delete` it is forgotten, and what has another name stays.
+    await client.query(`ALTER ${mode.toUpperCase()} ${identifier(tenant.place)} RENAME TO ${identifier(lost)}`);
+    await tenancy.drop('north', { mode: 'delete' });
+    expect(await tenancy.find('north')).toBeNull();
+    expect(await places(db, mode)).toContain(lost);
+  });
+
+  test('a place that is gone is not taken for one that is there, nor for another tenant’s', async () => {
+    await using db = await testDatabase();
+    const tenancy = tenancyOn(db, mode);
+    const { tenant } = await tenancy.create('north');
+    const { tenant: south } = await tenancy.create('south');
+    const client = await db.connect();
+    await client.query(`DROP ${mode.toUpperCase()} ${identifier(tenant.place)} ${mode === 'schema' ? 'CASCADE' : ''}`);
+    // As after a restore, which gives oids anew.
+    const [catalog, name] = mode === 'schema' ? ['pg_namespace', 'nspname'] : ['pg_database', 'datname'];
+    await client.query(`UPDATE schema_migrations_test_tenants SET made_as = (SELECT oid FROM ${catalog} WHERE ${name} = $1) WHERE id = 'north'`, [south.place]);
+    const error = await failureOf(tenancy.create('north'));
+    expect(error.message).toContain('is not on the server, also not under another name');
+    expect(error.hint).toContain('migrate tenants drop north --delete');
+    expect((await failureOf(tenancy.drop('north'))).message).toBe(error.message);
+    expect(await tenancy.lost('north')).toMatchObject({ foundAs: null });
+    await tenancy.drop('north', { mode: 'delete' });
+    expect((await tenancy.create('north')).outcome).toBe('created');
+    expect(await tenancy.lost('south')).toBeNull();
+  });
+
+  test('an archived tenant comes back as it was, as often as it is asked for, where its place is free', async () => {
+    await using db = await testDatabase();
+    const role = `${db.name}_app`;
+    const client = await db.connect();
+    await client.query(`CREATE ROLE ${identifier(role)}`);
+    try {
+      const tenancy = tenancyOn(db, mode, { applicationRole: role });
+      const { tenant } = await tenancy.create('north');
+      const before = await contentsOf(db, mode, tenant.place);
+      const { place: archive } = await tenancy.drop('north');
+      const create = `CREATE ${mode.toUpperCase()} ${identifier(tenant.place)}`;
+      await client.query(create);
+      const taken = await failureOf(tenancy.restore('north'));
+      expect(taken.message).toContain('there is one of that name already');
+      expect(await tenancy.find('north')).toMatchObject({ status: 'archived', place: archive });
+      await client.query(`DROP ${mode.toUpperCase()} ${identifier(tenant.place)}`);
+      const restored = await Promise.all([tenancy.restore('north'), tenancy.restore('north')]);
+      for (const one of [...restored, await tenancy.restore('north')]) expect(one).toMatchObject({ status: 'active', place: tenant.place, failure: null });
+      expect(await contentsOf(db, mode, tenant.place)).toEqual(before);
+      const may = mode === 'schema' ? `has_schema_privilege($1, $2, 'USAGE')` : `has_database_privilege($1, $2, 'CONNECT')`;
+      expect((await client.query(`SELECT ${may} AS may`, [role, tenant.place])).rows).toEqual([{ may: true }]);
+      expect(await tenancy.strays()).toEqual({ unknown: [], absent: [] });
+      expect((await tenancy.fleet().up()).counts).toMatchObject({ upToDate: 1 });
+      await tenancy.drop('north', { mode: 'delete' });
+      expect((await failureOf(tenancy.restore('north'))).message).toContain('there is none');
+    } finally {
+      // The template is the test database's own, and goes with it; so do the rights that it holds.
+      await client.query(`DROP OWNED BY ${identifier(role)}`).catch(() => undefined);
+      await client.query(`DROP ROLE ${identifier(role)}`).catch(() => undefined);
+    }
+  });
+
+  test('what was put away before it was whole does not come back as active', async () => {
+    await using db = await testDatabase();
+    const tenancy = tenancyOn(db, mode);
+    await failureOf(tenancy.create('half', { initialise: () => Promise.reject(new Error('no')) }));
+    await tenancy.drop('half');
+    expect(await tenancy.restore('half')).toMatchObject({ status: 'failed', failure: expect.stringContaining('before it was whole') as string });
+    expect((await tenancy.create('half')).outcome).toBe('created');
+  });
+
+  test('tenants of the other mode are told, and no others', async () => {
+    await using db = await testDatabase();
+    const other = mode === 'schema' ? 'database' : 'schema';
+    const tenancy = tenancyOn(db, mode);
+    expect(await tenancy.leftOut()).toBeNull();
+    await tenancy.create('a');
+    expect(await tenancy.leftOut()).toBeNull();
+    const changed = tenancyOn(db, other);
+    expect(await changed.list()).toEqual([]);
+    expect(await changed.leftOut()).toMatchObject({
+      kind: mode,
+      count: 1,
+      message: `1 tenant has a ${mode} of its own, and tenancy.mode says ${other}: it is left out, and neither migrated nor served`,
+      hint: `set tenancy.mode back to '${mode}'`,
+    });
+    expect((await failureOf(changed.create('a'))).hint).toBe(`set tenancy.mode back to '${mode}'`);
+    await tenancy.drop('a');
+    expect(await changed.leftOut()).toBeNull();
+  });
+});
