@@ -133,6 +133,15 @@ describe('with all services at work', () => {
       .toEqual([{ user_id: clinic.user, position: 'Administrator' }]);
   });
 
+  test('started with another mode than its clinics’ places are of, the service says so, and how many they are', async () => {
+    const clinic = await register(services.user, randomUUID());
+    await untilActive(services.user, clinic);
+    const other = await on.start('appointment', { APPOINTMENT_TENANCY: 'database' });
+    await other.until('/health/ready', 200);
+    await expect.poll(() => other.output(), { timeout: 15_000 }).toMatch(/ha(?:s|ve) a schema of (?:its|their) own, and tenancy\.mode says database/);
+    expect(other.output()).toContain(`set tenancy.mode back to 'schema'`);
+  });
+
   test('a clinic that is not set up here yet is told to come back', async () => {
     const token = tokenFor({ tenant: randomUUID(), permissions: ['*'] });
     const response = await fetch(`${services.appointment.url}/team-members`, { headers: { authorization: `Bearer ${token}` } });
