@@ -61,7 +61,7 @@ test('tenants are repaired, undone and done again when it is said that they are 
   const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
   await migrate(['up'], at);
   await migrate(['tenants', 'create', 'east', 'north', 'south', 'west'], at);
-  await migrate(['down', '--tenant', 'south'], at);
+  await migrate(['down', '--tenant', 'south', '--yes'], at);
   await client.query('CREATE INDEX team_member_name ON at_south.team_member (name)');
   await expectKept('repair-one', 'repair', '--mark-applied', '0003', '--tenant', 'south', '--yes');
   await expectKept('repair-nothing', 'repair', '--mark-applied', '0003', '--source', 'tenant', '--yes');
@@ -73,7 +73,8 @@ test('tenants are repaired, undone and done again when it is said that they are 
   await expectKept('down-required', 'down', '--service', 'users');
   await expectKept('redo', 'redo', '--source', 'tenant', '--yes');
   await expectKept('down', 'down', '--source', 'tenant', '--yes');
-  await expectKept('down-one', 'down', '--tenant', 'west');
+  await expectKept('down-one-asks', 'down', '--tenant', 'west');
+  await expectKept('down-one', 'down', '--tenant', 'west', '--yes');
   await expectKept('down-shared', 'down', '--service', 'visits', '--source', 'shared');
   await expectKept('check', 'check');
   await expectKept('status-after', 'tenants', 'status', '--verbose');

@@ -41,7 +41,7 @@ test('the life of a fleet: one tenant fails, the others are done; after the repa
   await keep('up-repaired', 'up');
   await keep('up-again', 'up', '--verbose', '--tenant', 'clinic_01,clinic_02');
   await keep('status.json', 'status', '--json', '--tenant', 'clinic_01');
-  await keep('down-one', 'down', '--tenant', 'clinic_01');
+  await keep('down-one', 'down', '--tenant', 'clinic_01', '--yes');
   await keep('down-without-terminal', 'down', '--to', '2');
   await keep('down', 'down', '--to', '2', '--yes');
   await keep('down.json', 'down', '--steps', '1', '--yes', '--json', '--concurrency', '1', '--tenant', 'clinic_01,clinic_02');
@@ -106,9 +106,9 @@ test('a database for each tenant: one that does not exist fails alone, with what
   expect(named).toMatchObject({ code: 4, stdout: expect.stringContaining(`${second.name}: version 0003, 3 applied, 0 pending`) as string });
   expect(named.stdout).toContain('there is no database "no_such_clinic" on this server');
   const one = [...where, '--tenant', second.name];
-  expect(await migrate(['down', ...one], at)).toMatchObject({
+  expect(await migrate(['down', '--yes', ...one], at)).toMatchObject({
     code: 0,
-    stdout: expect.stringContaining('This will undo the last migration in one tenant') as string,
+    stdout: expect.stringContaining('This will undo 0003_index_names in one tenant') as string,
   });
   expect(targetsOf((await migrate(['status', '--json', ...one], at)).stdout)).toMatchObject([
     { target: second.name, database: second.name, schema: 'public', tenant: second.name, current: '0002' },
@@ -211,7 +211,7 @@ test('a fleet without tenants has nothing to do; production is not undone by acc
   expect(await migrate(['up', ...SCHEMAS], at)).toMatchObject({ code: 0 });
   const production = await migrate(['down', '--yes', ...SCHEMAS], { ...at, env: { ...at.env, NODE_ENV: 'production' } });
   expect(production).toMatchObject({ code: 2 });
-  expect(production.stderr).toContain('undo the last migration in 3 tenants');
+  expect(production.stderr).toContain('undo 0003_index_names in 3 tenants, for m; the data in what is dropped is lost');
   const several = await migrate(['up', '--url', db.url, '--tenant-schemas', schemasQuery], { cwd: place.path });
   expect(several).toMatchObject({ code: 2 });
   expect(several.stderr).toContain('--tenant-schemas names the tenants of one service: add --service');

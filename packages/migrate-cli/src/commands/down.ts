@@ -1,14 +1,14 @@
 import { MigrationError } from '@org/migrate-core';
 
 import type { CommandModule } from '../commands.ts';
-import { confirm } from '../confirm.ts';
+import { confirm, effects } from '../confirm.ts';
 import { outputOptions, placeOptions, rolloutOptions, tenantOptions } from '../options.ts';
 import { runServices } from '../run.ts';
 import { refuseSeveral, scopeOf } from '../scope.ts';
 import { selectServices } from '../selection.ts';
 
 export const command: CommandModule = {
-  help: 'Of several services the one that needs the others comes first. What another service still requires is not undone. One service in development is undone without asking; several, and anything in production, ask, or need --yes. A service with tenants has two sources: --source says which is undone, --tenant means the tenants’. Of tenants, those whom it would touch are counted first; more than one ask as well.',
+  help: 'Of several services the one that needs the others comes first. What another service still requires is not undone. One step of one service in development, on a server of this machine, is undone without asking; everything else asks, or needs --yes: more steps, --to, several services, tenants, another server, production. A service with tenants has two sources: --source says which is undone, --tenant means the tenants’. Of tenants, what would be undone and in how many is said first.',
   options: [
     ...placeOptions,
     ...tenantOptions,
@@ -60,7 +60,8 @@ export const command: CommandModule = {
       const { planServices } = await import('../plan-services.ts');
       return planServices(invocation, selection, scope, { direction: 'down', to, steps, only }, 'whole');
     }
-    await confirm(invocation, selection, 'severalOnly', what);
+    const caution = to === undefined && (steps ?? 1) === 1 ? 'unlessLocal' : 'always';
+    await confirm(invocation, selection, caution, { what, effect: effects.down, announced: 'withQuestion' });
     const atomicity = atomic === true ? 'whole-plan' : 'per-migration';
     return runServices(invocation, selection, scope, { direction: 'down', shared: (migrator) => migrator.down({ to, steps, only, atomicity }) });
   },

@@ -1,7 +1,7 @@
 import { MigrationError, positionIn, type MigrationSource, type Migrator, type Report } from '@org/migrate-core';
 
 import type { CommandModule } from '../commands.ts';
-import { confirm } from '../confirm.ts';
+import { confirm, effects } from '../confirm.ts';
 import { outputOptions, placeOptions, tenantOptions } from '../options.ts';
 import { runServices } from '../run.ts';
 import { scopeOf } from '../scope.ts';
@@ -23,7 +23,7 @@ export const command: CommandModule = {
       return redoTenants(invocation, selection, scope, redo);
     }
     onlyService(selection, 'redo is for the last migration of');
-    await confirm(invocation, selection, 'always', 'undo the last migration and apply it again');
+    await confirm(invocation, selection, 'always', { what: 'undo the last migration and apply it again', effect: effects.redo, announced: 'withQuestion' });
     const [service] = selection.services;
     return runServices(invocation, selection, scope, { direction: 'up', shared: (migrator) => redo(migrator, service?.source ?? null) });
   },

@@ -1,7 +1,7 @@
 import { MigrationError, type RepairReport } from '@org/migrate-core';
 
 import type { CommandModule } from '../commands.ts';
-import { confirm } from '../confirm.ts';
+import { confirm, effects } from '../confirm.ts';
 import { exit } from '../exit.ts';
 import type { Output } from '../invocation.ts';
 import { listOf, outputOptions, placeOptions, tenantOptions, type Options } from '../options.ts';
@@ -38,7 +38,7 @@ export const command: CommandModule = {
       return repairTenants(invocation, selection, scope, { accept, markApplied, markUndone }, clause(accept, options));
     }
     const service = onlyService(selection, 'A repair is of');
-    await confirm(invocation, selection, 'always', clause(accept, options));
+    await confirm(invocation, selection, 'always', { what: clause(accept, options), effect: effects.repair, announced: 'withQuestion' });
     const connection = await service.connection();
     const report = await service
       .migrator({ signal: invocation.signal, ...(options.lockWait === undefined ? {} : { waitLimitMs: options.lockWait }) })

@@ -2,14 +2,14 @@
 
 import type { PlanRequest } from '@org/migrate-core';
 
-import { confirm } from '../confirm.ts';
+import { confirm, effects } from '../confirm.ts';
 import type { ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
-import { plural } from '../render/text.ts';
+import { plural, printable } from '../render/text.ts';
 import { Requirements } from '../requirements.ts';
 import { limitsOf, onlyTenants, type Scope } from '../scope.ts';
 import type { Selection } from '../selection.ts';
-import { planFleet, refuseUnknownVersion } from './groups.ts';
+import { planFleet, refuseUnknownVersion, type FleetPlan } from './groups.ts';
 import { refuseSlip } from './part.ts';
 import { registryOrigin } from './registry-list.ts';
 import { finishFleet, tellNoTenants } from './run.ts';
@@ -26,7 +26,10 @@ export async function upTenants(invocation: Invocation, selection: Selection, sc
   });
 }
 
-/** @param what A clause: `undo the last migration`. */
+/** More than these are counted. */
+const MOST_NAMED = 3;
+
+/** @param what A clause, for when it is not said whose: `undo the last migration`. */
 export async function downTenants(invocation: Invocation, selection: Selection, scope: Scope, what: string): Promise<ExitCode> {
   const { options } = invocation;
   const { to, steps, only, atomic, dryRun } = options;
@@ -35,26 +38,42 @@ export async function downTenants(invocation: Invocation, selection: Selection, 
   return withTenants(invocation, selection, scope, what, async (tenants) => {
     const plan = await planFleet(tenants, request, options.concurrency);
     refuseUnknownVersion(plan);
-    const touched = plan.groups.filter((group) => (group.plan?.steps.length ?? 0) > 0).reduce((sum, group) => sum + group.tenants.length, 0);
-    await confirmTouched(invocation, selection, tenants, touched, what, touched > 1 ? 'always' : 'severalOnly');
+    const touched = touchedBy(plan);
+    await confirmTouched(invocation, selection, tenants, touched.tenants, `undo ${touched.names}`, effects.down);
     const atomicity = atomic === true ? 'whole-plan' : 'per-migration';
     return finishFleet(invocation, tenants, 'down', (fleet) => fleet.down({ to, steps, only, atomicity, ...limitsOf(options) }));
   });
 }
 
-/** How many it touches is said before it asks. @param what A clause: `undo the last migration`. */
+/** What it does and how many it touches is said, and asked. Nothing where it touches none. @param what A clause: `undo 0008_add_room`. */
 export async function confirmTouched(
   invocation: Invocation,
   selection: Selection,
   { service, targets }: ServiceFleet,
   touched: number,
   what: string,
-  caution: 'always' | 'severalOnly',
+  effect: string,
 ): Promise<void> {
   if (touched === 0) return;
-  const how = `${what} in ${touched === 1 ? 'one tenant' : plural(touched, 'tenant')}`;
-  invocation.output.line(`This will ${how}${touched < targets.length ? ` of ${targets.length}` : ''}.`);
-  await confirm(invocation, { ...selection, services: [service] }, caution, how);
+  const some = touched === 1 ? 'one' : `${touched}`;
+  const where = touched < targets.length ? `${some} of ${plural(targets.length, 'tenant')}` : `${some} ${touched === 1 ? 'tenant' : 'tenants'}`;
+  await confirm(invocation, { ...selection, services: [service] }, 'always', { what: `${what} in ${where}`, effect, announced: 'first' });
+}
+
+/** How many tenants a plan of a down would touch, and the migrations it undoes in any of them: the first few and their number. */
+export function touchedBy({ groups }: FleetPlan): { readonly tenants: number; readonly names: string } {
+  const undone = new Set<string>();
+  let tenants = 0;
+  // The longest way first: the others are parts of it, or differ.
+  for (const group of groups.toSorted((a, b) => (b.plan?.steps.length ?? 0) - (a.plan?.steps.length ?? 0))) {
+    const steps = group.plan?.steps ?? [];
+    if (steps.length === 0) continue;
+    tenants += group.tenants.length;
+    for (const step of steps) if (step.direction === 'down') undone.add(step.name);
+  }
+  const names = [...undone];
+  const shown = names.slice(0, MOST_NAMED).map(printable).join(', ');
+  return { tenants, names: names.length < 2 ? shown : `${shown}${names.length > MOST_NAMED ? ', …' : ''} (${names.length} migrations)` };
 }
 
 export function planTenants(invocation: Invocation, selection: Selection, scope: Scope, request: PlanRequest, sql: 'whole' | 'none'): Promise<ExitCode> {

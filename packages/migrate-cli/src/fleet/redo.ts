@@ -11,11 +11,12 @@ import {
   type TenantResult,
 } from '@org/migrate-core';
 
+import { effects } from '../confirm.ts';
 import type { ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import type { Scope } from '../scope.ts';
 import type { Selection } from '../selection.ts';
-import { confirmTouched, withTenants } from './command.ts';
+import { confirmTouched, touchedBy, withTenants } from './command.ts';
 import { planFleet } from './groups.ts';
 import { finishFleet } from './run.ts';
 
@@ -29,9 +30,8 @@ export function redoTenants(
   const what = 'undo the last migration and apply it again';
   return withTenants(invocation, selection, scope, what, async (tenants) => {
     // Refused where the last one is another for each of them.
-    const { groups } = await planFleet(tenants, { direction: 'down' }, undefined);
-    const touched = groups.filter((group) => (group.plan?.steps.length ?? 0) > 0).reduce((sum, group) => sum + group.tenants.length, 0);
-    await confirmTouched(invocation, selection, tenants, touched, what, 'always');
+    const touched = touchedBy(await planFleet(tenants, { direction: 'down' }, undefined));
+    await confirmTouched(invocation, selection, tenants, touched.tenants, `undo ${touched.names} and apply it again`, effects.redo);
     return finishFleet(invocation, tenants, 'up', async (fleet, hear) => {
       const started = performance.now();
       const counts: Record<Outcome, number> = { applied: 0, undone: 0, upToDate: 0, failed: 0, interrupted: 0, notRun: 0 };

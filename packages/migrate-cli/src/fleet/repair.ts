@@ -2,6 +2,7 @@
 
 import { findVersion, MigrationError, type FleetTarget, type RepairReport, type Status } from '@org/migrate-core';
 
+import { effects } from '../confirm.ts';
 import { toMigrationError } from '../connect-error.ts';
 import { exit, exitCodeOf, type ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
@@ -44,7 +45,7 @@ export function repairTenants(invocation: Invocation, selection: Selection, scop
         hint: `look with: ${aboutTenants('migrate status', [], origin.flags)}`,
       });
     const work = touched.length > 0 ? touched : targets.map(({ tenant: id }) => ({ id, request: wanted }));
-    await confirmTouched(invocation, selection, tenants, work.length, what, 'always');
+    await confirmTouched(invocation, selection, tenants, work.length, what, effects.repair);
     const requestOf = new Map(work.map(({ id, request }) => [id, request]));
     const chosen = targets.filter((one) => requestOf.has(one.tenant));
     const done = await tenants.each(chosen, async (migrator, target): Promise<Repaired> => {

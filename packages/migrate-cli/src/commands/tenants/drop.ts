@@ -31,8 +31,7 @@ export const command: CommandModule = {
     if (lost !== null && mode === 'archive') throw lost.error;
     if (!put) {
       const what = lost === null ? await clause(keeper, tenant, mode) : forgetting(lost);
-      output.line(`This will ${what}.`);
-      await confirm(invocation, selection, 'always', what);
+      await confirm(invocation, selection, 'always', { what, effect: null, announced: 'first' });
     }
     const dropped = await tenancy.drop(id, { mode });
     if (options.json === true) {
