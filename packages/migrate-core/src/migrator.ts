@@ -80,6 +80,8 @@ export type DownRequest = {
   readonly to?: string | undefined;
   /** Just this one. */
   readonly only?: string | undefined;
+  /** Names that exist elsewhere: with `to` or `only` one of them that is not applied here, and nothing above it, leaves nothing to do. Default: none. */
+  readonly elsewhere?: readonly string[] | undefined;
   readonly atomicity?: 'per-migration' | 'whole-plan' | undefined;
   readonly signal?: AbortSignal | undefined;
 };
@@ -182,11 +184,11 @@ class TargetMigrator implements Migrator {
   }
 
   down(request: DownRequest = {}): Promise<Report> {
-    const { to, steps, only } = request;
+    const { to, steps, only, elsewhere } = request;
     if ([to, steps, only].filter((one) => one !== undefined).length > 1) {
       throw new MigrationError({ code: 'invalidOptions', message: 'a down takes one of steps, to and only' });
     }
-    return this.#run({ direction: 'down', to, only, steps: positive(steps) }, request);
+    return this.#run({ direction: 'down', to, only, elsewhere, steps: positive(steps) }, request);
   }
 
   repair(request: RepairRequest): Promise<RepairReport> {

@@ -35,7 +35,14 @@ export type HistoryState = 'applied' | 'started' | 'undoing';
 
 export type PlanRequest =
   | { readonly direction: 'up'; readonly to?: string | undefined; readonly steps?: number | undefined; readonly order?: OrderPolicy | undefined }
-  | { readonly direction: 'down'; readonly steps?: number | undefined; readonly to?: string | undefined; readonly only?: string | undefined };
+  | {
+      readonly direction: 'down';
+      readonly steps?: number | undefined;
+      readonly to?: string | undefined;
+      readonly only?: string | undefined;
+      /** Names that exist elsewhere: where one of them is meant that is not applied here, and nothing above it is, nothing is to do. Default: none. */
+      readonly elsewhere?: readonly string[] | undefined;
+    };
 
 /** `strict`: a pending migration below the newest applied one is a problem. `allow`: it is run where it stands. */
 export type OrderPolicy = 'strict' | 'allow';
@@ -180,6 +187,11 @@ class Timeline {
     return this.#position.get(name) ?? -1;
   }
 
+  /** Whether one that is applied stands below another; that one may be unknown here, and then their names say so. */
+  isBelow(name: string, other: string): boolean {
+    return this.#position.has(other) ? this.position(name) < this.position(other) : compareNames(name, other) < 0;
+  }
+
   /** Above everything that this build knows. */
   isAbove(name: string): boolean {
     return this.position(name) >= this.available.length;
@@ -318,10 +330,13 @@ function planDown(timeline: Timeline, request: Extract<PlanRequest, { direction:
   const names = timeline.applied.map((row) => row.name);
   let chosen: readonly AppliedMigration[];
   if (request.only !== undefined) {
-    const name = resolve(request.only, names, problems, 'is not applied here: no migration');
+    const absent = absentHere(request.only, names, request.elsewhere) !== null;
+    const name = absent ? null : resolve(request.only, names, problems, 'is not applied here: no migration');
     chosen = newestFirst.filter((row) => row.name === name);
   } else if (request.to !== undefined) {
-    const floor = resolve(request.to, names, problems, 'is not applied here: no migration');
+    const absent = absentHere(request.to, names, request.elsewhere);
+    const below = absent !== null && timeline.applied.every((row) => timeline.isBelow(row.name, absent));
+    const floor = below ? null : resolve(request.to, names, problems, 'is not applied here: no migration');
     chosen = floor === null ? [] : newestFirst.filter((row) => timeline.position(row.name) > timeline.position(floor));
   } else {
     chosen = newestFirst.slice(0, request.steps ?? 1);
@@ -338,6 +353,13 @@ function planDown(timeline: Timeline, request: Extract<PlanRequest, { direction:
   }
   const steps = chosen.map((row): Step => ({ name: row.name, version: row.version, direction: 'down', mode: row.state === 'undoing' ? 'resume' : 'whole' }));
   return { steps, problems };
+}
+
+/** The migration that is meant, where it exists elsewhere and is not applied here; `null` where it is, or where nobody knows it. */
+function absentHere(query: string, names: readonly string[], elsewhere: readonly string[] = []): string | null {
+  if (findVersion(query, names).kind !== 'none') return null;
+  const answer = findVersion(query, elsewhere);
+  return answer.kind === 'found' ? answer.name : null;
 }
 
 function resolve(query: string, names: readonly string[], problems: Problem[], absence: string): string | null {

@@ -141,6 +141,22 @@ test('a fleet goes back together, from the stored downs too, and not by steps wh
   expect((await older.status()).groups.map((group) => group.status.current?.version)).toEqual(['0001']);
 });
 
+test('tenants that do not have a version, or stand below it, have nothing to undo: no failure, and canaries go on', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(base);
+  const names = await schemas(db, 6);
+  await fleetOn(db, files.path, names.slice(0, 2)).fleet.up({ to: '1' });
+  await fleetOn(db, files.path, names.slice(2)).fleet.up();
+  const { fleet } = fleetOn(db, files.path, names);
+  expect(await fleet.down({ to: '2', canary: 2 })).toMatchObject({ stopped: null, counts: { undone: 4, upToDate: 2, failed: 0 } });
+  expect(await fleet.down({ only: '2', canary: 2 })).toMatchObject({ stopped: null, counts: { undone: 4, upToDate: 2, failed: 0 } });
+  await fleetOn(db, files.path, names.slice(2)).fleet.up();
+  // Known to some tenants, and not to this build any more.
+  await files.remove('0003_index.sql');
+  expect(await fleet.down({ only: '3', canary: 2 })).toMatchObject({ stopped: null, counts: { undone: 4, upToDate: 2, failed: 0 } });
+  expect(await fleet.down({ only: '9' })).toMatchObject({ counts: { failed: 6 } });
+});
+
 test('databases are targets too, and one that is missing is reported', async () => {
   await using db = await testDatabase();
   await using one = await testDatabase();

@@ -1,6 +1,6 @@
 /** Tenants with the same history have the same plan: it is made once for each group of them. Reads only. */
 
-import { MigrationError, type DetailedPlan, type FleetStatus, type FleetTarget, type PlanRequest, type TenantResult } from '@org/migrate-core';
+import { findVersion, MigrationError, type DetailedPlan, type FleetStatus, type FleetTarget, type PlanRequest, type TenantResult } from '@org/migrate-core';
 
 import { toMigrationError } from '../connect-error.ts';
 import type { ServiceFleet } from './service-fleet.ts';
@@ -22,10 +22,11 @@ export interface FleetPlan {
 export async function planFleet(tenants: ServiceFleet, request: PlanRequest, concurrency: number | undefined): Promise<FleetPlan> {
   const status = await tenants.fleet().status({ concurrency });
   if (request.direction === 'down' && request.to === undefined && request.only === undefined) refuseDifferent(status);
+  const wanted = request.direction === 'down' ? { ...request, elsewhere: await namesWith(tenants, status, request.to ?? request.only) } : request;
   const representatives = status.groups.map(({ tenants: [first = ''] }) => first);
   const plans = await tenants.each(targetsOf(tenants, representatives), async (migrator) => {
     try {
-      return { plan: await migrator.plan(request), error: null };
+      return { plan: await migrator.plan(wanted), error: null };
     } catch (error) {
       return { plan: null, error: toMigrationError(error) };
     }
@@ -43,6 +44,14 @@ export async function planFleet(tenants: ServiceFleet, request: PlanRequest, con
     groups.set(key, { tenants: [...(known?.tenants ?? []), ...group.tenants], plan, error });
   }
   return { groups: [...groups.values()].toSorted((a, b) => b.tenants.length - a.tenants.length), failures: status.failures };
+}
+
+/** Among which a version is looked for, as a fleet does it: a tenant that does not have it has nothing to undo. */
+async function namesWith({ origin }: ServiceFleet, { groups }: FleetStatus, version: string | undefined): Promise<readonly string[] | undefined> {
+  if (version === undefined) return undefined;
+  const names = (await origin.source.list()).migrations.map((one) => one.name);
+  if (findVersion(version, names).kind !== 'none') return names;
+  return [...new Set(groups.flatMap(({ status }) => [...status.applied, ...status.interrupted].map((row) => row.name)))];
 }
 
 /** In the order of the ids. */

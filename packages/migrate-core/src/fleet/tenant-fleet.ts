@@ -4,7 +4,7 @@ import pLimit from 'p-limit';
 
 import { MigrationError } from '../errors.ts';
 import { fleetDefaults, type Fleet, type FleetDownRequest, type FleetLimits, type FleetOptions, type FleetStatus, type FleetUpRequest } from '../fleet.ts';
-import type { SourceListing } from '../migration.ts';
+import { findVersion, type SourceListing } from '../migration.ts';
 import { createSharingMigrator, type Migrator, type MigratorOptions } from '../migrator.ts';
 import type { AvailableMigration } from '../plan.ts';
 import type { MigrationEvent, Report } from '../report.ts';
@@ -45,7 +45,10 @@ export class TenantFleet implements Fleet {
     const { to, steps, only, atomicity, ...limits } = request;
     if (to === undefined && only === undefined) await this.#refuseDifferent();
     const isUnused = ({ state }: Surveyed): boolean => state?.kind === 'unused';
-    return this.#run(await this.#list(), limits, isUnused, (migrator) => migrator.down({ to, steps, only, atomicity }));
+    const listing = await this.#list();
+    const version = to ?? only;
+    const elsewhere = version === undefined ? undefined : await this.#namesWith(version, listing);
+    return this.#run(listing, limits, isUnused, (migrator) => migrator.down({ to, steps, only, elsewhere, atomicity }));
   }
 
   async status({ concurrency = fleetDefaults.concurrency }: Pick<FleetLimits, 'concurrency'> = {}): Promise<FleetStatus> {
@@ -142,6 +145,14 @@ export class TenantFleet implements Fleet {
       message: `the tenants stand at different versions (${shown.join(', ')}${used.length > shown.length ? ', …' : ''}): so many steps back would be something else for each of them`,
       hint: 'say where they should stand with --to VERSION, or name one with --tenant ID',
     });
+  }
+
+  /** Among which a version is looked for: the source's, or what any tenant has where the source does not know it. */
+  async #namesWith(version: string, { migrations }: SourceListing): Promise<readonly string[]> {
+    const names = migrations.map((one) => one.name);
+    if (findVersion(version, names).kind !== 'none') return names;
+    const { groups } = await this.status();
+    return [...new Set(groups.flatMap(({ status }) => [...status.applied, ...status.interrupted].map((row) => row.name)))];
   }
 
   /** The source's migrations. Throws `invalidMigration` with every problem. */
