@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 
-import { aboutTenants, inQuotes } from '../src/fleet/hint.ts';
+import { aboutTenants, inQuotes, placeFlags } from '../src/fleet/hint.ts';
 
 const query = ' --tenant-schemas "SELECT schema_name FROM tenants"';
 
@@ -29,4 +29,12 @@ test.each([
   ['', '""'],
 ])('%j is %s for a shell', (text, expected) => {
   expect(inQuotes(text)).toBe(expected);
+});
+
+test('the place of a command line is said again, without its password', () => {
+  expect(placeFlags({})).toBe('');
+  expect(placeFlags({ dir: './my migrations', url: 'postgres://me:secret@h:5433/app?sslmode=require&password=other', table: 'history' })).toBe(
+    ' --dir "./my migrations" --url "postgres://me@h:5433/app?sslmode=require" --table history',
+  );
+  expect(placeFlags({ dir: 'm', url: 'host=h password=secret', schema: 'app' })).toBe(' --dir m --schema app');
 });

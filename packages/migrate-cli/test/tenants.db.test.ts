@@ -249,10 +249,12 @@ test('a failure names the command that puts it right, with whom and with the que
   await keep('status', ...SCHEMAS);
   await keep('repair', '0002', ...SCHEMAS);
   await keep('repair', '--tenant', 'clinic_03', '0002', '--yes', ...SCHEMAS);
-  const told = /migrate (repair --tenant clinic_02) --tenant-schemas "([^"]+)" (\S+)/.exec((await migrate(['up', ...SCHEMAS], at)).stderr);
+  await keep('repair', '0009', ...SCHEMAS);
+  const told = /migrate (repair --tenant clinic_02 --dir m) --tenant-schemas "([^"]+)" (\S+)/.exec((await migrate(['up', ...SCHEMAS], at)).stderr);
   const [, words = '', query = '', version = ''] = told ?? [];
   expect(query).toBe(schemasQuery);
-  await keep(...words.split(' '), '--tenant-schemas', query, version, '--dir', 'm', '--yes');
+  // As it was told, with nothing added but the consent.
+  await keep(...words.split(' '), '--tenant-schemas', query, version, '--yes');
   await keep('up', ...SCHEMAS);
   await keep('log', '--limit', '2', '--json', '--tenant', 'clinic_02', ...SCHEMAS);
   await keep('repair', '--mark-undone', '3', '--yes', '--json', ...SCHEMAS);

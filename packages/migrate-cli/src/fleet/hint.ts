@@ -1,5 +1,7 @@
 /** Commands that a message names, made into such as are about one tenant. Pure. */
 
+import type { Options } from '../options.ts';
+
 /** More names than these make no line that anybody types; and what is right for one is left alone by a command for all of them. */
 const MOST_NAMED = 3;
 
@@ -13,6 +15,28 @@ export function aboutTenants(text: string, tenants: readonly string[], flags: st
   const named = tenants.length > 0 && tenants.length <= MOST_NAMED && tenants.every((one) => !one.includes(','));
   const who = named ? ` --tenant ${inQuotes(tenants.join(','))}` : flags === '' ? ' --source tenant' : '';
   return text.replaceAll(/\bmigrate (up|down|redo|status|plan|log|repair)\b(?! --service)/g, (_, command: string) => `migrate ${command}${who}${flags}`);
+}
+
+/** Where the command line said that it is to be: typed again it is the same place. A password is never among them. */
+export function placeFlags({ dir, service, table, schema, url }: Pick<Options, 'dir' | 'service' | 'table' | 'schema' | 'url'>): string {
+  const given = [
+    ['--dir', dir],
+    ['--service', service?.join(',')],
+    ['--url', url === undefined ? undefined : withoutPassword(url)],
+    ['--schema', schema],
+    ['--table', table],
+  ] as const;
+  return given.map(([flag, value]) => (value === undefined ? '' : ` ${flag} ${inQuotes(value)}`)).join('');
+}
+
+/** What cannot be read as a URL is left out: nobody knows where its password stands. */
+function withoutPassword(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  url.password = '';
+  // A parameter may hold one as well.
+  for (const name of ['password', 'sslpassword']) url.searchParams.delete(name);
+  return url.href;
 }
 
 /** As one word for a shell; double quotes where that is enough. */

@@ -37,14 +37,23 @@ export function repairTenants(invocation: Invocation, selection: Selection, scop
     const { groups, failures } = await tenants.fleet().status({ concurrency: options.concurrency });
     const requests = groups.map(({ tenants: ids, status }) => ({ ids, request: applicable(wanted, names, status) }));
     const touched = requests.flatMap(({ ids, request }) => (request === null ? [] : ids.map((id) => ({ id, request }))));
-    // One by itself is told why not; of many, those that have nothing to repair are left alone.
-    if (touched.length === 0 && targets.length > 1)
+    refuseUnknown(
+      wanted,
+      names,
+      groups.map((group) => group.status),
+    );
+    // Those that have nothing to repair are left alone.
+    if (touched.length === 0 && failures.length < targets.length)
       throw new MigrationError({
         code: 'invalidOptions',
-        message: `Nothing has to be repaired in any of the ${targets.length} tenants (${what}). Nothing was changed.`,
-        hint: `look with: ${aboutTenants('migrate status', [], origin.flags)}`,
+        message: `Nothing has to be repaired in ${targets.length === 1 ? (targets[0]?.tenant ?? 'the tenant') : `any of the ${targets.length} tenants`} (${what}). Nothing was changed.`,
+        hint: `look with: ${aboutTenants(
+          'migrate status',
+          targets.map((one) => one.tenant),
+          origin.flags,
+        )}`,
       });
-    const work = touched.length > 0 ? touched : targets.map(({ tenant: id }) => ({ id, request: wanted }));
+    const work = touched;
     await confirmTouched(invocation, selection, tenants, work.length, what, effects.repair);
     const requestOf = new Map(work.map(({ id, request }) => [id, request]));
     const chosen = targets.filter((one) => requestOf.has(one.tenant));
@@ -71,6 +80,19 @@ export function repairTenants(invocation: Invocation, selection: Selection, scop
     if (bad < targets.length) return exit.someTenantsFailed;
     return first?.error == null ? exit.failed : exitCodeOf(first.error, 'up', invocation.stoppedBy());
   });
+}
+
+/** A version that neither the source nor any of them has is a slip of the hand. Nothing is said where none of them could be read. */
+function refuseUnknown({ accept, markApplied, markUndone }: Wanted, names: readonly string[], statuses: readonly Status[]): void {
+  if (statuses.length === 0) return;
+  const rows = statuses.flatMap(({ applied, interrupted }) => [...applied, ...interrupted].map((row) => row.name));
+  const known = [...new Set([...names, ...rows])];
+  for (const version of [...accept, ...markApplied, ...markUndone]) {
+    const answer = findVersion(version, known);
+    if (answer.kind !== 'none') continue;
+    const near = answer.suggestions.length > 0 ? ` Did you mean ${answer.suggestions.join(' or ')}?` : '';
+    throw new MigrationError({ code: 'invalidOptions', message: `There is no migration "${version}".${near} Nothing was changed.` });
+  }
 }
 
 /** What of it there is to do for tenants that stand so; `null`: nothing. */
@@ -107,7 +129,7 @@ function tell({ output, options }: Invocation, done: readonly Repaired[], total:
   }
   for (const [word, tenants] of alike) output.line(`  ${word} (${tenantNames(tenants, options.verbose === true ? 'all' : 'few')})`);
   const repaired = done.filter((one) => one.report !== null).length;
-  output.line(`  ${plural(total, 'tenant')}: ${repaired} repaired. Only the history was changed.`);
+  output.line(`  ${plural(total, 'tenant')}: ${repaired} repaired.${repaired > 0 ? ' Only the history was changed.' : ''}`);
 }
 
 function named(error: MigrationError, tenant: string, flags: string): MigrationError {

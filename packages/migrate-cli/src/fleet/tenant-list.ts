@@ -7,7 +7,7 @@ import { nearestWord } from '../nearest-word.ts';
 import type { Options } from '../options.ts';
 import { onlyService, type Selection } from '../selection.ts';
 import type { Service } from '../service.ts';
-import { inQuotes } from './hint.ts';
+import { inQuotes, placeFlags } from './hint.ts';
 import type { TenantOrigin } from './service-fleet.ts';
 
 export type TenantKind = 'schema' | 'database';
@@ -60,7 +60,7 @@ export async function queryOrigin(invocation: Invocation, service: Service, quer
     source: service.tenants?.source ?? service.source,
     targets: await readTenants(invocation, service, query),
     scriptsSchema: undefined,
-    flags: ` ${query.flag} ${inQuotes(query.text)}`,
+    flags: `${placeFlags(invocation.options)} ${query.flag} ${inQuotes(query.text)}`,
     registry: null,
   };
 }
