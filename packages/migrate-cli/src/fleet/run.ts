@@ -88,6 +88,7 @@ export function exitCodeOfFleet({ counts, failures, stopped }: FleetReport, dire
   if (by !== null && (stopped === 'signal' || counts.interrupted > 0)) return by === 'SIGTERM' ? exit.terminated : exit.interrupted;
   const done = counts.applied + counts.undone + counts.upToDate;
   if (counts.notRun > 0) return exit.failed;
+  if (stopped === 'connection' && failures.every((one) => one.failed?.code === 'connection')) return exit.failed;
   if (done > 0) return exit.someTenantsFailed;
   // All of them for the same reason: the code that one of them alone would have had.
   const codes = new Set(failures.map((one) => one.failed?.code ?? 'internal'));

@@ -46,6 +46,10 @@ export class FleetStory {
 
   hear(event: FleetEvent): void {
     if (event.type === 'tenant') return this.#hearTenant(event.tenant, event.event);
+    if (event.type === 'connectionLost') {
+      const { colours } = this.#invocation.output;
+      return this.#say(`  ${colours.yellow('…')} the connection to the server was lost; it is tried again for up to ${duration(event.limitMs)}`);
+    }
     const { result, done } = event;
     this.#done = done;
     if (result.outcome !== 'upToDate' && result.outcome !== 'notRun') {
@@ -127,21 +131,24 @@ export class FleetStory {
     const { colours } = output;
     const { counts, total, failures, stopped, durationMs } = report;
     for (const line of renderFailures(failures, { colours, extent: options.verbose === true ? 'all' : 'first', cwd, flags: this.#flags })) output.log(line);
+    // Whether they were migrated could not be learned: the server may have done it.
+    const unknown = stopped === 'connection' ? failures.filter((one) => one.failed?.code === 'connection').length : 0;
     const visited = counts.applied + counts.undone + counts.failed + counts.interrupted;
     const parts = [
       ...(counts.applied > 0 ? [colours.green(`${counts.applied} applied`)] : []),
       ...(counts.undone > 0 ? [colours.green(`${counts.undone} undone`)] : []),
       ...(counts.upToDate > 0 ? [`${counts.upToDate} had nothing to do`] : []),
-      ...(counts.failed > 0 ? [colours.red(`${counts.failed} failed`)] : []),
+      ...(counts.failed > unknown ? [colours.red(`${counts.failed - unknown} failed`)] : []),
+      ...(unknown > 0 ? [colours.red(`${unknown} unknown`)] : []),
       ...(counts.interrupted > 0 ? [colours.red(`${counts.interrupted} stopped half way`)] : []),
-      ...(counts.notRun > 0 ? [colours.yellow(`${counts.notRun} not run`)] : []),
+      ...(counts.notRun > 0 ? [colours.yellow(`${counts.notRun} ${stopped === 'connection' ? 'not begun' : 'not run'}`)] : []),
     ];
     const rate = visited >= 10 && durationMs > 0 ? `, ${perSecond((visited * 1_000) / durationMs)}` : '';
     if (failures.length > 0) output.line();
     output.line(`  ${plural(total, 'tenant')}: ${parts.join(', ')}, in ${duration(durationMs)}${rate}.`);
     const why = stopped === null ? null : WHY_STOPPED[stopped];
     if (why !== null) output.line(`  ${colours.yellow('!')} ${why}`);
-    if (failures.length > 0 && stopped !== 'signal' && this.#direction === 'up')
+    if (failures.length > 0 && stopped !== 'signal' && stopped !== 'connection' && this.#direction === 'up')
       output.line(`  ${colours.cyan('→')} when that is put right, run the same again: it touches only the tenants that are not done`);
   }
 
@@ -158,6 +165,8 @@ export class FleetStory {
 const WHY_STOPPED: Readonly<Record<NonNullable<FleetReport['stopped']>, string>> = {
   canary: 'Among the first tenants (--canary) one failed, so the others were not begun.',
   maxFailures: 'As many failed as --max-failures allows, so no further tenant was begun.',
+  connection:
+    'The server was lost and did not come back. Look at those that are unknown with: migrate status. When it is back, run the same again: what is done is left alone.',
   signal: 'It was told to stop; what is not done is done by the next run.',
 };
 

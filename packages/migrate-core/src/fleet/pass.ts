@@ -10,9 +10,11 @@ import { reconnectLimitMs } from '../engine/reconnect.ts';
 import type { Known } from '../engine/run-options.ts';
 import type { Migrator } from '../migrator.ts';
 import type { MigrationEvent, Report } from '../report.ts';
+import { Session, type DatabaseClient } from '../session.ts';
 import type { Shared } from '../sharing.ts';
+import { isLost, type Outage } from './outage.ts';
 import { Knowledge } from './knowledge.ts';
-import { emptyResult, failureResult, type FleetCount, noSchema, resultOf, tracedError, type FleetStop } from './report.ts';
+import { emptyResult, failureResult, type FleetCount, noSchema, resultOf, tracedError, type FleetStop, type TenantResult } from './report.ts';
 import { flush, type Owed, type Slot, type Slots } from './slots.ts';
 import type { Survey, Surveyed } from './survey.ts';
 import type { FleetTarget } from './target.ts';
@@ -36,6 +38,7 @@ export interface PassOptions {
   readonly slots: Slots<Debt>;
   readonly survey: Survey;
   readonly count: FleetCount;
+  readonly outage: Outage;
   readonly limits: ReturnType<typeof completeLimits>;
   readonly origin: 'registry' | 'query' | undefined;
   readonly signal: AbortSignal | undefined;
@@ -71,6 +74,8 @@ export class Pass {
   #others = 0;
   #isCrowded = false;
   #rounds = 0;
+  /** Of this chunk, those whose outcome is not told. */
+  #open = new Set<FleetTarget>();
 
   constructor(options: PassOptions) {
     const { concurrency, canary } = options.limits;
@@ -85,7 +90,20 @@ export class Pass {
    * shortly before its turn, when others may have done it already.
    */
   async visitAll(chunk: readonly FleetTarget[]): Promise<void> {
-    const { survey } = this.#options;
+    const { count } = this.#options;
+    this.#open = new Set(chunk);
+    try {
+      await this.#visitChunk(chunk);
+    } catch (error) {
+      // Before anything was begun it is everybody's error; afterwards what was done has to be told.
+      if (!isLost(error) || (count.total === 0 && this.#rounds === 0)) throw error;
+      count.stopped ??= 'connection';
+      await this.#settle();
+      for (const target of this.#open) this.#add(target, { ...emptyResult(target), outcome: 'notRun' });
+    }
+  }
+
+  async #visitChunk(chunk: readonly FleetTarget[]): Promise<void> {
     const busy: FleetTarget[] = [];
     let left = [...chunk];
     let order: 'given' | 'own' = left.length > ROUND ? 'given' : 'own';
@@ -94,7 +112,7 @@ export class Pass {
         left = shuffled(left);
         order = 'own';
       }
-      const behind = this.#tellDone(await survey.look(left.splice(0, size)));
+      const behind = this.#tellDone(await this.#look(left.splice(0, size)));
       size = behind.length === 0 ? Math.min(size * 2, LARGEST_BLOCK) : BLOCK;
       await this.#visitBehind(behind, busy);
     }
@@ -126,7 +144,7 @@ export class Pass {
     const known = surveyed.filter((one) => one.state?.kind === 'history' && this.#knowledge.has(one));
     if (known.length === 0) return surveyed;
     const rest = surveyed.filter((one) => !known.includes(one));
-    const looked = await this.#options.survey.look(
+    const looked = await this.#look(
       known.map(({ target }) => target),
       'generation',
     );
@@ -135,16 +153,40 @@ export class Pass {
     return [...behind, ...rest];
   }
 
+  #add(target: FleetTarget, result: TenantResult): void {
+    this.#open.delete(target);
+    this.#options.count.add(result);
+  }
+
+  /** Once something was begun, a server that is away is waited for. */
+  async #look(targets: readonly FleetTarget[], depth: 'digest' | 'generation' = 'digest'): Promise<readonly Surveyed[]> {
+    const { survey, count, outage } = this.#options;
+    if (count.total === 0 && this.#rounds === 0) return survey.look(targets, depth);
+    let looked: readonly Surveyed[] | null = null;
+    let cause: unknown = null;
+    const look = async (): Promise<void> => {
+      try {
+        looked = await survey.look(targets, depth);
+      } catch (error) {
+        cause = error;
+        throw error;
+      }
+    };
+    if (count.stopped !== 'connection') await outage.isBack(look);
+    if (looked !== null) return looked;
+    throw cause instanceof Error ? cause : new MigrationError({ code: 'connection', message: 'the connection was lost' });
+  }
+
   async #stillBehind(targets: readonly FleetTarget[]): Promise<Surveyed[]> {
-    return targets.length === 0 ? [] : this.#tellDone(await this.#options.survey.look(targets));
+    return targets.length === 0 ? [] : this.#tellDone(await this.#look(targets));
   }
 
   /** Answers those that are to be visited. */
   #tellDone(all: readonly Surveyed[]): Surveyed[] {
-    const { count, isDone, origin } = this.#options;
+    const { isDone, origin } = this.#options;
     return all.filter((one) => {
-      if (one.state?.kind === 'noSchema') count.add(noSchema(one.target, origin, one.state.lost));
-      else if (isDone(one)) count.add({ ...emptyResult(one.target), outcome: 'upToDate' });
+      if (one.state?.kind === 'noSchema') this.#add(one.target, noSchema(one.target, origin, one.state.lost));
+      else if (isDone(one)) this.#add(one.target, { ...emptyResult(one.target), outcome: 'upToDate' });
       else return true;
       return false;
     });
@@ -162,24 +204,35 @@ export class Pass {
   }
 
   async #visit(surveyed: Surveyed, whenBusy: 'wait' | 'leave', busy: FleetTarget[], way: 'shortest' | 'plain' = 'shortest'): Promise<void> {
-    const { slots, count } = this.#options;
+    const { slots, count, outage } = this.#options;
     const { target } = surveyed;
+    let begun: 'begun' | 'notBegun' = 'notBegun' as 'begun' | 'notBegun';
     count.stopped ??= this.#stop();
-    if (count.stopped !== null) return count.add({ ...emptyResult(target), outcome: 'notRun' });
+    if (count.stopped !== null) return this.#add(target, { ...emptyResult(target), outcome: 'notRun' });
     try {
-      await slots.use(target.database ?? null, (slot) => this.#migrate(surveyed, slot, whenBusy, way));
+      await slots.use(target.database ?? null, (slot) => {
+        begun = 'begun';
+        return this.#migrate(surveyed, slot, whenBusy, way);
+      });
     } catch (error) {
       if (whenBusy === 'leave' && isBusy(error)) {
         this.#others++;
         busy.push(target);
-      } else {
-        count.add(failureResult(target, await tracedError(error, target, this.#options.lost)));
+        return;
       }
+      if (begun === 'begun' || !isLost(error)) this.#add(target, failureResult(target, await tracedError(error, target, this.#options.lost)));
+      if (!isLost(error)) return;
+      if (await outage.isBack(() => slots.use(target.database ?? null, ({ client }) => ask(client)))) {
+        if (begun === 'notBegun') await this.#visit(surveyed, whenBusy, busy, way);
+        return;
+      }
+      count.stopped ??= 'connection';
+      if (begun === 'notBegun') this.#add(target, { ...emptyResult(target), outcome: 'notRun' });
     }
   }
 
   async #migrate(surveyed: Surveyed, slot: Slot<Debt>, whenBusy: 'wait' | 'leave', way: 'shortest' | 'plain'): Promise<void> {
-    const { migrator, work, emit, count } = this.#options;
+    const { migrator, work, emit } = this.#options;
     const { target } = surveyed;
     const shortcut = way === 'shortest' ? this.#knowledge.shortcut(surveyed) : null;
     const ending = shortcut === null ? 'flush' : await slot.ending();
@@ -204,7 +257,7 @@ export class Pass {
     if (report.outcome === 'upToDate') this.#others++;
     const tell = (): void => {
       for (const event of held) emit(target.tenant, event);
-      count.add(resultOf(target, report));
+      this.#add(target, resultOf(target, report));
     };
     const changed = report.outcome === 'applied' || report.outcome === 'undone';
     if (shortcut !== null && ending === 'later' && changed) return slot.owe({ target, after: shortcut.after, tell });
@@ -235,18 +288,32 @@ export class Pass {
         unsure = [];
         await this.#limit.map(gone, (one) => this.#visit(one, 'wait', [], 'plain'));
       } catch (error) {
-        if (performance.now() - began < reconnectLimitMs(signal)) {
+        if (count.stopped !== 'connection' && performance.now() - began < reconnectLimitMs(signal)) {
           await sleep(delay);
           continue;
         }
+        if (isLost(error)) count.stopped ??= 'connection';
         const why = 'the connection was lost, and whether it was migrated could not be learned';
         for (const { target } of unsure) {
           const message = `${why} (${(error as Error).message})`;
-          count.add(failureResult(target, new MigrationError({ code: 'connection', message, hint: 'look with: migrate status, and run again', cause: error })));
+          this.#add(
+            target,
+            failureResult(target, new MigrationError({ code: 'connection', message, hint: 'look with: migrate status, and run again', cause: error })),
+          );
         }
         return;
       }
     }
+  }
+}
+
+/** Whether the server answers at all. */
+async function ask(client: DatabaseClient): Promise<void> {
+  const session = new Session(client, 'borrowed');
+  try {
+    await session.read('SELECT 1');
+  } finally {
+    await session.close();
   }
 }
 

@@ -19,7 +19,7 @@ export interface TenantResult {
 }
 
 /** Why tenants were left out at the end. */
-export type FleetStop = 'canary' | 'maxFailures' | 'signal';
+export type FleetStop = 'canary' | 'maxFailures' | 'signal' | 'connection';
 
 export interface FleetReport {
   readonly total: number;
@@ -33,6 +33,8 @@ export interface FleetReport {
 export type FleetEvent =
   /** One tenant is done with, whatever the outcome. */
   | { readonly type: 'result'; readonly result: TenantResult; readonly done: number }
+  /** The server is away, and is tried again for so long. Milliseconds. */
+  | { readonly type: 'connectionLost'; readonly limitMs: number }
   /** Something that one tenant's run told. */
   | { readonly type: 'tenant'; readonly tenant: string; readonly event: MigrationEvent };
 
@@ -46,6 +48,10 @@ export class FleetCount {
 
   constructor(emit: (event: FleetEvent) => void) {
     this.#emit = emit;
+  }
+
+  get total(): number {
+    return this.#total;
   }
 
   add(result: TenantResult): void {

@@ -28,14 +28,17 @@ export class Slot<Debt extends Owed = Owed> {
   #isDead = false;
   #direct: Promise<boolean> | null = null;
 
-  constructor(database: string | null, client: DatabaseClient) {
+  constructor(database: string | null, client: DatabaseClient, onLost: () => void) {
     this.database = database;
     this.client = client;
     const die = (): void => {
       this.#isDead = true;
     };
     // A connection that dies while nobody uses it must not end the process.
-    client.on('error', die);
+    client.on('error', () => {
+      if (!this.#isDead) onLost();
+      die();
+    });
     client.on('end', die);
   }
 
@@ -91,9 +94,12 @@ export class Slots<Debt extends Owed = Owed> implements AsyncDisposable {
   readonly #connect: (database: string | null) => Promise<DatabaseClient>;
   #free: Slot<Debt>[] = [];
   #unsettled: Debt[] = [];
+  readonly #onLost: () => void;
 
-  constructor(connect: (database: string | null) => Promise<DatabaseClient>) {
+  /** @param onLost A connection died of itself. */
+  constructor(connect: (database: string | null) => Promise<DatabaseClient>, onLost: () => void = () => undefined) {
     this.#connect = connect;
+    this.#onLost = onLost;
   }
 
   /** Does the work on a connection to this database that nobody else uses meanwhile. */
@@ -130,7 +136,7 @@ export class Slots<Debt extends Owed = Owed> implements AsyncDisposable {
     // Of another database: with one for each tenant, kept connections would only pile up.
     const other = this.#free.shift();
     if (other !== undefined) await this.#end(other);
-    return new Slot<Debt>(database, await this.#connect(database));
+    return new Slot<Debt>(database, await this.#connect(database), this.#onLost);
   }
 
   async #end(slot: Slot<Debt>): Promise<void> {

@@ -12,6 +12,7 @@ import type { DatabaseClient } from '../session.ts';
 import type { Compiled, Shared } from '../sharing.ts';
 import type { Status } from '../status.ts';
 import { digestOf, SourceOrder } from './digest.ts';
+import { Outage } from './outage.ts';
 import { completeLimits, Pass, type Debt } from './pass.ts';
 import { failureResult, FleetCount, noSchema, tracedError, type FleetReport, type TenantResult } from './report.ts';
 import { Slots } from './slots.ts';
@@ -102,12 +103,14 @@ export class TenantFleet implements Fleet {
     const limits = completeLimits(asked);
     const count = new FleetCount((event) => onEvent?.(event));
     const compiled: Compiled = { listing, preparation: null };
-    await using slots = new Slots<Debt>(connect);
+    const outage = new Outage((limitMs) => onEvent?.({ type: 'connectionLost', limitMs }), signal);
+    await using slots = new Slots<Debt>(connect, () => outage.lost());
     const survey = this.#survey(slots, listing, limits.concurrency);
     const pass = new Pass({
       slots,
       survey,
       count,
+      outage,
       limits,
       origin: this.#options.origin,
       signal,

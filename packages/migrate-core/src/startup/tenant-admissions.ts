@@ -315,6 +315,7 @@ class TenantAdmissions implements TenantStartup {
 
   #hear(event: FleetEvent): void {
     this.#options.onEvent?.(event);
+    if (event.type === 'connectionLost') return;
     const id = event.type === 'result' ? event.result.tenant : event.tenant;
     const tenant = this.#tenantOf(id);
     // One that was created since: the first request finds it.

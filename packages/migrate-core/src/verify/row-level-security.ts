@@ -4,6 +4,7 @@ import type { RowLevelSecurityDefinition } from '../service.ts';
 import type { Session } from '../session.ts';
 import { functionFindings, roleFindings, viewFindings } from './access-rules.ts';
 import type { VerifyFinding } from './finding.ts';
+import { asMigration } from './migration-hint.ts';
 import { probeTables, whyNotBecome, type ProbeReport } from './probe.ts';
 import { readTenantFacts, type TableFacts } from './tenant-facts.ts';
 import { Exceptions, shown, shownName, tableFindings } from './tenant-rules.ts';
@@ -59,7 +60,7 @@ export async function verifyRowLevelSecurity(session: Session, options: RowLevel
     const message = `rowLevelSecurity.allow names ${name}, and there is nothing of that name that would need it`;
     return { code: 'unknownException', severity: 'warning', object: name, message, hint: 'take it out: it would hide a mistake of that name later' };
   });
-  const findings = [...tables, ...access, ...unknown];
+  const findings = [...tables, ...access, ...unknown].map((one) => asMigration(one, schema));
   if (probe === 'none' || applicationRole === null || access.some((one) => POWERS.has(one.code))) return { findings, probe: null };
   const refusal = await whyNotBecome(session, applicationRole);
   if (refusal !== null) {
@@ -67,13 +68,14 @@ export async function verifyRowLevelSecurity(session: Session, options: RowLevel
     return { findings: [...findings, notChecked(message, `GRANT ${shown(applicationRole)} TO the role that migrates`)], probe: null };
   }
   const faulty = new Set([...tables, ...access].map((one) => one.object?.replace(/^policy .* of (?=table )/, '')));
-  const sound = facts.tables.filter(
-    (one) => one.kind === 'table' && one.column !== null && !exceptions.has(one.schema, one.name) && !faulty.has(`table ${shownName(one)}`),
-  );
+  const subjects = facts.tables.filter((one) => one.kind === 'table' && one.column !== null && !exceptions.has(one.schema, one.name));
+  const sound = subjects.filter((one) => !faulty.has(`table ${shownName(one)}`));
+  const objected = subjects.filter((one) => !sound.includes(one)).map((one) => ({ table: shownName(one), reason: 'not tried: a rule objects to it already' }));
   const open = (table: TableFacts): boolean =>
     table.policies.some((one) => (one.command === 'r' || one.command === '*') && exceptions.has(table.schema, `${table.name}.${one.name}`));
   const tried = await probeTables(session, sound, { schema, definition, role: applicationRole, open, signal });
-  return { findings: [...findings, ...tried.findings], probe: tried.report };
+  const { probed, notProbed } = tried.report;
+  return { findings: [...findings, ...tried.findings], probe: { probed, notProbed: [...notProbed, ...objected] } };
 }
 
 function notChecked(message: string, hint: string | null = null): VerifyFinding {

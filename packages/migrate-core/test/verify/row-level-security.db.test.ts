@@ -332,3 +332,10 @@ test('hostile names are quoted, in rules and trials', async () => {
   expect(findings.map((one) => one.code)).toEqual([]);
   expect(probe).toEqual({ probed: 1, notProbed: [] });
 });
+
+test('a table that a rule objects to is told as not tried, and its hint is a migration', async () => {
+  await using on = await subject('ALTER TABLE patients NO FORCE ROW LEVEL SECURITY;');
+  const { findings, probe } = await on.verify();
+  expect(findings.map((one) => one.hint)).toEqual(['write a migration with: ALTER TABLE "patients" FORCE ROW LEVEL SECURITY']);
+  expect(probe).toEqual({ probed: 3, notProbed: [{ table: 'patients', reason: 'not tried: a rule objects to it already' }] });
+});

@@ -1,0 +1,83 @@
+import { startServer } from '@org/test-postgres';
+import { expect, test } from 'vitest';
+
+import { createFleet, directorySource, type FleetEvent } from '../src/index.ts';
+import { connectTo, folder } from './support/target.ts';
+
+const COUNT = 60;
+const slow = { '0001_team.sql': 'CREATE TABLE team (id int PRIMARY KEY);\nSELECT pg_sleep(0.05);\n-- Down Migration\nDROP TABLE team;\n' };
+
+async function fleetOf(
+  url: string,
+  path: string,
+  events: FleetEvent[],
+  onDone: (done: number) => void = () => undefined,
+): Promise<ReturnType<typeof createFleet>> {
+  const names = Array.from({ length: COUNT }, (_, index) => `clinic_${index}`);
+  return createFleet({
+    service: 'test',
+    source: directorySource(path),
+    targets: () => names.map((name) => ({ tenant: name, schema: name })),
+    connect: () => connectTo(url),
+    onEvent: (event) => {
+      events.push(event);
+      if (event.type === 'result') onDone(event.done);
+    },
+  });
+}
+
+test('a server that vanishes in the middle is told at once, and the report says who is done, unknown and not begun', async () => {
+  await using server = await startServer();
+  await using files = await folder(slow);
+  const url = server.url('postgres');
+  const client = await connectTo(url);
+  for (let index = 0; index < COUNT; index++) await client.query(`CREATE SCHEMA clinic_${index}`);
+  await client.end();
+  const events: FleetEvent[] = [];
+  const stops: Promise<unknown>[] = [];
+  const fleet = await fleetOf(url, files.path, events, (done) => {
+    if (done >= 10 && stops.length === 0) stops.push(server.stop('immediate'));
+  });
+  const began = performance.now();
+  let lostAt = Infinity;
+  const watch = setInterval(() => {
+    if (lostAt === Infinity && events.some((event) => event.type === 'connectionLost')) lostAt = performance.now() - began;
+  }, 50);
+  const report = await fleet.up({ concurrency: 4 });
+  clearInterval(watch);
+  await Promise.all(stops);
+  expect(report.stopped).toBe('connection');
+  expect(report.total).toBe(COUNT);
+  expect(lostAt).toBeLessThan(performance.now() - began - 5_000);
+  expect(events.filter((event) => event.type === 'connectionLost')).toHaveLength(1);
+  expect(report.counts.applied).toBeGreaterThan(0);
+  expect(report.counts.notRun).toBeGreaterThan(0);
+  expect(report.counts.failed).toBe(report.failures.length);
+  expect(report.failures.map((one) => one.failed?.code).filter((code) => code !== 'connection')).toEqual([]);
+  expect(events.filter((event) => event.type === 'result')).toHaveLength(COUNT);
+
+  await server.start();
+  const again = await (await fleetOf(server.url('postgres'), files.path, [])).up();
+  expect(again.failures).toEqual([]);
+  expect(again.counts.upToDate).toBeGreaterThanOrEqual(report.counts.applied);
+}, 120_000);
+
+test('a server that comes back is gone on with, and nobody failed', async () => {
+  await using server = await startServer();
+  await using files = await folder(slow);
+  const url = server.url('postgres');
+  const client = await connectTo(url);
+  for (let index = 0; index < COUNT; index++) await client.query(`CREATE SCHEMA clinic_${index}`);
+  await client.end();
+  const events: FleetEvent[] = [];
+  const restarts: Promise<unknown>[] = [];
+  const fleet = await fleetOf(url, files.path, events, (done) => {
+    if (done >= 10 && restarts.length === 0) restarts.push(server.stop('immediate').then(() => server.start()));
+  });
+  const report = await fleet.up({ concurrency: 4 });
+  await Promise.all(restarts);
+  expect(report.failures).toEqual([]);
+  expect(report.stopped).toBeNull();
+  expect(report.counts.applied + report.counts.upToDate).toBe(COUNT);
+  expect(events.some((event) => event.type === 'connectionLost')).toBe(true);
+}, 120_000);
