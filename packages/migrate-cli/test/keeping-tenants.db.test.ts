@@ -49,6 +49,22 @@ test('a tenant is put away under another name, and gone for good only when that 
   ]);
 });
 
+test('several tenants are dropped when all of them are there and meant', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema'));
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up'], at);
+  await migrate(['tenants', 'create', 'north', 'south', 'west'], at);
+  expect(await migrate(['tenants', 'drop', 'north', 'sout', '--yes'], at)).toMatchObject({ code: 2, stderr: expect.stringContaining('"sout"') as string });
+  expect(await migrate(['tenants', 'drop', 'north', 'south'], at)).toMatchObject({ code: 2 });
+  expect((await migrate(['tenants', 'list'], at)).stdout).toContain('3 tenants: 3 active');
+  const dropped = await migrate(['tenants', 'drop', 'north', 'south', 'north', '--yes'], at);
+  expect(dropped).toMatchObject({ code: 0, stdout: expect.stringMatching(/north {2}put away as .*\n.*south {2}put away as /) as string });
+  const deleted = await migrate(['tenants', 'drop', 'north', 'south', '--delete', '--yes', '--json'], at);
+  expect(JSON.parse(deleted.stdout)).toMatchObject({ services: [{ tenants: ['north', 'south'].map((id) => ({ id, outcome: 'deleted' })) }] });
+  expect((await migrate(['tenants', 'list'], at)).stdout).toContain('1 tenant: 1 active');
+});
+
 test('ids with anything in them are refused or harmless, and shown so that they do nothing to a terminal', async () => {
   await using db = await testDatabase();
   await using place = await folder(keeping('schema'));
@@ -126,6 +142,7 @@ test('what cannot be asked is one paragraph and exits 2: no tenants here, too ma
     ['tenants', 'creat', 'a'],
     ['tenants', 'create'],
     ['tenants', 'drop', 'a', 'b'],
+    ['tenants', 'list', 'a'],
     ['tenants'],
     ['tenants', '--help'],
     ['up', '--source', 'tenant'],

@@ -1,56 +1,117 @@
-import type { LostTenant, Tenant } from '@org/migrate-core';
+import type { LostTenant, MigrationError, Tenant } from '@org/migrate-core';
 
 import type { CommandModule } from '../../commands.ts';
 import { confirm } from '../../confirm.ts';
-import { exit } from '../../exit.ts';
+import { toMigrationError } from '../../connect-error.ts';
+import { exit, exitCodeOf, type ExitCode } from '../../exit.ts';
 import { inQuotes } from '../../fleet/hint.ts';
 import { findKeeper, type Keeper } from '../../fleet/keeper.ts';
 import { unknownTenant } from '../../fleet/registry-list.ts';
+import { tellError } from '../../fleet/run.ts';
+import type { Invocation } from '../../invocation.ts';
 import { outputOptions, placeOptions } from '../../options.ts';
-import { size, tenantDocument } from '../../render/tenants.ts';
+import type { Colours } from '../../render/colour.ts';
+import { failedKeys, size, tenantDocument } from '../../render/tenants.ts';
 import { heading, plural, printable } from '../../render/text.ts';
 
 export const command: CommandModule = {
-  argument: { name: 'id', description: 'of the tenant', need: 'required' },
+  argument: { name: 'id', description: 'of each tenant', need: 'required', count: 'several' },
   help: 'Renames its schema or database, with everything in it; --delete deletes that for good, also of one that was put away before. Asks on a terminal, and needs --yes without one.',
   options: [...placeOptions, 'delete', 'lockWait', 'yes', 'allowProduction', ...outputOptions],
   examples: [
     ['migrate tenants drop clinic_a', 'put away under another name'],
-    ['migrate tenants drop clinic_a --delete', 'with all of its data'],
+    ['migrate tenants drop clinic_a clinic_b --delete', 'two, with all of their data'],
   ],
   async run(invocation) {
-    const { options, output, argument } = invocation;
-    const id = argument ?? '';
+    const { options, output, words, signal } = invocation;
     const keeper = await findKeeper(invocation);
-    const { service, selection, tenancy, connection } = keeper;
-    const tenant = await tenancy.find(id);
-    if (tenant === null) throw unknownTenant(id, await tenancy.list(), service);
+    const { service, tenancy, connection } = keeper;
     const mode = options.delete === true ? 'delete' : 'archive';
-    const put = tenant.status === 'archived' && mode === 'archive';
-    const lost = await tenancy.lost(id);
-    if (lost !== null && mode === 'archive') throw lost.error;
-    if (!put) {
-      const what = lost === null ? await clause(keeper, tenant, mode) : forgetting(lost);
-      await confirm(invocation, selection, 'always', { what, effect: null, announced: 'first' });
+    const found: Found[] = [];
+    for (const id of new Set(words)) {
+      const tenant = await tenancy.find(id);
+      if (tenant === null) throw unknownTenant(id, await tenancy.list(), service);
+      const lost = await tenancy.lost(id);
+      if (lost !== null && mode === 'archive') throw lost.error;
+      found.push({ tenant, lost });
     }
-    const dropped = await tenancy.drop(id, { mode });
-    if (options.json === true) {
+    // Each is asked about before the first one is touched.
+    for (const one of found) if (!isPut(one.tenant, mode)) await ask(invocation, keeper, one, mode);
+    const dropped: Dropped[] = [];
+    for (const each of found) {
+      if (signal.aborted) break;
+      const one = await drop(invocation, keeper, each, mode);
+      if (one.error !== null && found.length === 1) throw one.error;
+      if (dropped.length === 0 && options.json !== true) output.line(heading(`${service.name} tenants`, connection, output.colours));
+      dropped.push(one);
+      if (one.error !== null) tellError(invocation, one.error);
+      else if (options.json !== true) output.line(tell(one, mode, output.colours));
+    }
+    if (options.json === true)
       output.document(
-        tenantDocument(service.name, [{ id, place: dropped.place, outcome: mode === 'archive' ? 'archived' : lost === null ? 'deleted' : 'forgotten' }]),
+        tenantDocument(
+          service.name,
+          dropped.map((one) => documented(one, mode)),
+        ),
       );
-      return exit.done;
-    }
-    const { colours } = output;
-    output.line(heading(`${service.name} tenants`, connection, colours));
-    const typed = printable(inQuotes(id));
-    if (mode === 'delete') output.line(`  ${colours.yellow('↶')} ${printable(id)}  ${lost === null ? 'deleted' : printable(forgotten(lost))}`);
-    else
-      output.line(
-        `  ${colours.yellow('↶')} ${printable(id)}  ${put ? 'is put away already' : 'put away'} as ${printable(dropped.place)}; back again with: migrate tenants restore ${typed}; gone for good with: migrate tenants drop ${typed} --delete`,
-      );
-    return exit.done;
+    return exitCode(invocation, dropped);
   },
 };
+
+type Mode = 'archive' | 'delete';
+
+interface Found {
+  readonly tenant: Tenant;
+  /** Where its place is not on the server. */
+  readonly lost: LostTenant | null;
+}
+
+interface Dropped extends Found {
+  /** Where it is kept, or was. */
+  readonly place: string;
+  readonly error: MigrationError | null;
+}
+
+async function ask(invocation: Invocation, keeper: Keeper, { tenant, lost }: Found, mode: Mode): Promise<void> {
+  const what = lost === null ? await clause(keeper, tenant, mode) : forgetting(lost);
+  await confirm(invocation, keeper.selection, 'always', { what, effect: null, announced: 'first' });
+}
+
+async function drop({ signal }: Invocation, { tenancy }: Keeper, found: Found, mode: Mode): Promise<Dropped> {
+  const { tenant } = found;
+  try {
+    return { ...found, place: (await tenancy.drop(tenant.id, { mode })).place, error: null };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return { ...found, place: tenant.place, error: toMigrationError(thrown) };
+  }
+}
+
+function isPut({ status }: Tenant, mode: Mode): boolean {
+  return status === 'archived' && mode === 'archive';
+}
+
+function tell({ tenant, place, lost }: Dropped, mode: Mode, colours: Colours): string {
+  const id = printable(tenant.id);
+  if (mode === 'delete') return `  ${colours.yellow('↶')} ${id}  ${lost === null ? 'deleted' : printable(forgotten(lost))}`;
+  const typed = printable(inQuotes(tenant.id));
+  const how = isPut(tenant, mode) ? 'is put away already' : 'put away';
+  return `  ${colours.yellow('↶')} ${id}  ${how} as ${printable(place)}; back again with: migrate tenants restore ${typed}; gone for good with: migrate tenants drop ${typed} --delete`;
+}
+
+function documented({ tenant, place, lost, error }: Dropped, mode: Mode): object {
+  if (error !== null) return { id: tenant.id, place, outcome: 'failed', ...failedKeys(error) };
+  return { id: tenant.id, place, outcome: mode === 'archive' ? 'archived' : lost === null ? 'deleted' : 'forgotten' };
+}
+
+function exitCode({ stoppedBy }: Invocation, dropped: readonly Dropped[]): ExitCode {
+  const by = stoppedBy();
+  if (by !== null) return by === 'SIGTERM' ? exit.terminated : exit.interrupted;
+  const errors = dropped.flatMap(({ error }) => error ?? []);
+  const [first] = errors;
+  if (first === undefined) return exit.done;
+  return errors.length < dropped.length ? exit.someTenantsFailed : exitCodeOf(first, 'up', null);
+}
 
 function forgetting({ id, kind, place, foundAs }: LostTenant): string {
   const left = foundAs === null ? '' : `; ${kind} ${printable(foundAs)}, which was made for it, is left`;
@@ -62,7 +123,7 @@ function forgotten({ kind, foundAs }: LostTenant): string {
 }
 
 /** What is lost, or renamed. */
-async function clause(keeper: Keeper, { id, place, status }: Tenant, mode: 'archive' | 'delete'): Promise<string> {
+async function clause(keeper: Keeper, { id, place, status }: Tenant, mode: Mode): Promise<string> {
   const kind = keeper.service.tenants?.mode ?? 'schema';
   const what = `${kind} ${printable(place)}${await measured(keeper, kind, place)}`;
   if (mode === 'archive') return `put away the tenant ${printable(id)}: its ${what} gets another name, and is migrated no more`;
