@@ -16,11 +16,17 @@ export function connectError(error: unknown, connection: ChosenConnection): Migr
   return new MigrationError({
     code: 'connection',
     message: `Cannot connect to ${connection.display} (from ${connection.source}): ${what}.`,
-    hint,
+    hint: hint + chosenBy(connection),
     target: connection.settings.database,
     sqlState: typeof code === 'string' && code.length === 5 && /^[\dA-Z]+$/.test(code) && !code.startsWith('E') ? code : undefined,
     cause: error,
   });
+}
+
+/** One forgotten variable is enough to lead every command away from the workspace's own server: say which. */
+function chosenBy({ variables = [] }: ChosenConnection): string {
+  if (variables.length === 0) return '';
+  return `. ${variables.join(', ')} in the environment chose this server: without ${variables.length === 1 ? 'it' : 'them'} (unset ${variables.join(' ')}) it is the local PostgreSQL, where the workspace has one; --url names another`;
 }
 
 /** Whether the server may just not be up yet. */

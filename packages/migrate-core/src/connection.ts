@@ -20,6 +20,8 @@ export interface ChosenConnection {
   /** What named it: `--url`, `PATIENT_MIGRATION_DATABASE_URL`, `DATABASE_URL`, `PG*`, `the local PostgreSQL`. */
   readonly source: string;
   readonly settings: ConnectionSettings;
+  /** The variables that made the choice where `source` stands for several: `PGPASSWORD`, `DB_HOST` … Not there otherwise. */
+  readonly variables?: readonly string[];
   /** `postgres://user@host:5432/database`: no password. */
   readonly display: string;
 }
@@ -146,7 +148,8 @@ function fromParts(request: ConnectionRequest, { source, names }: Parts): Chosen
     if (value !== undefined && value !== '') values[key] = value;
   }
   if (Object.keys(values).length === 0) return null;
-  return finish(source, partial(source, values), request.database);
+  const variables = Object.entries(names).flatMap(([key, name]) => (name !== null && values[key] !== undefined ? [name] : []));
+  return { ...finish(source, partial(source, values), request.database), variables };
 }
 
 function fromPostgres(request: ConnectionRequest): ChosenConnection | null {

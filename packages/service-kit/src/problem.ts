@@ -42,21 +42,38 @@ export function answerTo(sqlState: string, method: string): Answer | null {
   return null;
 }
 
+/** Of a refused value: which field it is about, by the names of the table's own; never the value. The empty text where they do not tell. */
+export function fieldOf({ table, column, constraint }: { table?: unknown; column?: unknown; constraint?: unknown }): string {
+  if (typeof column === 'string') return column;
+  if (typeof table !== 'string' || typeof constraint !== 'string' || !constraint.startsWith(`${table}_`)) return '';
+  return /^(.+)_(?:check|fkey|excl|key)$/.exec(constraint.slice(table.length + 1))?.[1] ?? '';
+}
+
 const NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_)/;
 
 function answerToError(error: unknown, method: string): Answer | null {
   const { code, severity, message } = error as { code?: unknown; severity?: unknown; message?: unknown };
-  if (typeof code === 'string' && severity !== undefined) return answerTo(code, method);
+  if (typeof code === 'string' && severity !== undefined) {
+    const answer = answerTo(code, method);
+    const field = fieldOf(error as object);
+    return answer === UNPROCESSABLE && field !== '' ? { status: answer.status, message: `${field}: ${answer.message}` } : answer;
+  }
   if (typeof code === 'string' && NETWORK.test(code)) return UNAVAILABLE;
   // The pool's own words, which have no code.
   if (typeof message === 'string' && /^(timeout exceeded when trying to connect|Connection terminated)/.test(message)) return UNAVAILABLE;
   return null;
 }
 
+/** Of a value that must be one of a few: which they are. */
+function validationMessage({ message, validation }: FastifyError): string {
+  const allowed = validation?.[0]?.keyword === 'enum' ? validation[0].params['allowedValues'] : null;
+  return Array.isArray(allowed) ? `${message}: ${allowed.join(', ')}` : message;
+}
+
 /** Makes every error of the routes a problem (RFC 9457): `{ type, title, status, detail }`. */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-    if (error.validation !== undefined) return send(reply, 400, error.message);
+    if (error.validation !== undefined) return send(reply, 400, validationMessage(error));
     if (error instanceof HttpProblem) return send(reply, error.statusCode, error.message, error.retryAfterSeconds);
     const answer = answerToError(error, request.method);
     if (answer !== null) {

@@ -214,8 +214,13 @@ function describeEvent(event: MigrationEvent): string {
   }
 }
 
-function explain(error: unknown): string {
-  if (error instanceof MigrationError) return error.hint === null ? error.message : `${error.message}\n${error.hint}`;
+/** An error for whoever starts the service: where in which file, if that is known, what is wrong, and what to do. */
+export function explain(error: unknown): string {
+  if (error instanceof MigrationError) {
+    const { position, message, hint } = error;
+    const where = position === null || position.file === null ? '' : `${position.file}:${position.line}:${position.column}: `;
+    return `${where}${message}${hint === null ? '' : `\n${hint}`}`;
+  }
   return error instanceof Error ? error.message : String(error);
 }
 

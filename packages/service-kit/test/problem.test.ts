@@ -1,5 +1,7 @@
+import { MigrationError } from '@org/migrate-core';
 import { expect, test } from 'vitest';
-import { answerTo, errorForLog } from '../src/problem.ts';
+import { answerTo, errorForLog, fieldOf } from '../src/problem.ts';
+import { explain } from '../src/service.ts';
 
 test('what the database refuses has a status', () => {
   const statuses = ['23505', '23503', '23514', '22007', 'P0001', '42501', '55P03', '57014', '08006', '42703'].map(
@@ -20,4 +22,17 @@ test('the log keeps where an error was, and no data', () => {
   const logged = JSON.stringify(errorForLog(error));
   expect(logged).not.toContain('Amina');
   expect(logged).toContain('patients_check');
+});
+
+test('a refused value is known by its field, and never by itself', () => {
+  expect(fieldOf({ table: 'healthcare_entities', constraint: 'healthcare_entities_postal_code_check' })).toBe('postal_code');
+  expect(fieldOf({ table: 'users', column: 'email' })).toBe('email');
+  expect(fieldOf({ table: 'users', constraint: 'something_else' })).toBe('');
+  expect(fieldOf({})).toBe('');
+});
+
+test('what stops a start says where in which file it is', () => {
+  const position = { file: 'services/user/migrations/0099_bad.sql', line: 1, column: 1 };
+  const error = new MigrationError({ code: 'invalidOptions', message: 'this is no SQL', hint: 'correct it', position: position as never });
+  expect(explain(error)).toBe('services/user/migrations/0099_bad.sql:1:1: this is no SQL\ncorrect it');
 });

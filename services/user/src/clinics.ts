@@ -44,11 +44,13 @@ const columns = [
 ];
 const brandingColumns = ['display_name', 'logo_url', 'favicon_url', 'primary_color', 'secondary_color', 'accent_color', 'email_footer'];
 
-// Which countries, types and subdomains there may be is said once, by the tables' constraints.
+// Which subdomains and languages there may be is said once, by the table's constraints; these two also here, so that a refusal can list them.
+export const entityTypes = ['clinic', 'hospital', 'laboratory', 'pharmacy', 'imaging_center'];
+export const countries = ['Canada', 'USA', 'Morocco', 'France'];
 const fields = {
   name: Type.String({ minLength: 1, maxLength: 255 }),
-  entity_type: Type.String({ maxLength: 30 }),
-  country: Type.String({ maxLength: 50 }),
+  entity_type: Type.Unsafe<string>({ type: 'string', enum: entityTypes }),
+  country: Type.Unsafe<string>({ type: 'string', enum: countries }),
   registration_number: optional(100),
   subdomain: optional(63),
   email: Type.Union([email, Type.Null()]),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { startService, tokenFor, type ServiceProcess } from '@org/service-kit/testing';
 import { testDatabase, type TestDatabase } from '@org/test-postgres';
+import { countries, entityTypes } from '../src/clinics.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let db: TestDatabase;
@@ -58,7 +59,7 @@ test('what the tables refuse is a problem without their data or their names', as
   const taken = await service.request('POST', '/clinics', { body: { name: 'X', country: 'France', subdomain, admin } });
   expect(taken).toEqual({ status: 409, body: { type: 'about:blank', title: 'Conflict', status: 409, detail: 'it is there already' } });
   const country = await service.request('POST', '/clinics', { body: { name: 'X', country: 'Atlantis', admin } });
-  expect(country.status).toBe(422);
+  expect(country).toMatchObject({ status: 400, body: { detail: expect.stringMatching(/country.*Canada, USA, Morocco, France/) } });
   expect(JSON.stringify(country.body)).not.toMatch(/Atlantis|healthcare_entities/);
   expect((await service.request('POST', '/clinics', { body: { name: 'X', country: 'France', unknown: 1, admin } })).status).toBe(400);
   expect((await service.request('GET', '/nowhere')).status).toBe(404);
@@ -177,4 +178,15 @@ test('what is changed is audited with who did it, and without the secret', async
     { action: 'INSERT', actor: user, new_values: { last_name: 'Alaoui', password_hash: '(withheld)' } },
     { action: 'UPDATE', actor: user, old_values: { last_name: 'Alaoui' }, new_values: { last_name: 'Tazi' } },
   ]);
+});
+
+test('the countries and types that a registration may name are those of the table', async () => {
+  const client = await db.connect();
+  for (const [constraint, allowed] of [
+    ['healthcare_entities_country_check', countries],
+    ['healthcare_entities_type_check', entityTypes],
+  ] as const) {
+    const { rows } = await client.query('SELECT pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conname = $1', [constraint]);
+    expect([...String(rows[0]?.['definition']).matchAll(/'([^']+)'/g)].map(([, value]) => value)).toEqual(allowed);
+  }
 });

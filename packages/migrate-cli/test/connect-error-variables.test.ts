@@ -1,0 +1,22 @@
+import { chooseConnection } from '@org/migrate-core';
+import { expect, test } from 'vitest';
+import { connectError } from '../src/connect-error.ts';
+
+const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+
+function hintFor(environment: Readonly<Record<string, string>>): string {
+  const connection = chooseConnection({ service: 'patient', database: 'patient_service_db', environment });
+  if (connection === null) throw new Error('nothing was chosen');
+  return connectError(refused, connection).hint ?? '';
+}
+
+test('a connection that single variables chose names them, and the way back to the local PostgreSQL', () => {
+  const hint = hintFor({ PGPASSWORD: 'secret' });
+  expect(hint).toContain('PGPASSWORD in the environment chose this server: without it (unset PGPASSWORD) it is the local PostgreSQL');
+  expect(hint).not.toContain('secret');
+  expect(hintFor({ DB_HOST: 'localhost', DB_PORT: '5432' })).toContain('unset DB_HOST DB_PORT');
+});
+
+test('a connection of a URL needs no such words', () => {
+  expect(hintFor({ DATABASE_URL: 'postgres://me@localhost:1/x' })).not.toContain('unset');
+});
