@@ -4,20 +4,7 @@ import { testDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
 import { failureOf, folder, migratorOn, rows, versions } from '../support/target.ts';
-
-/** Fails a promise that takes longer. */
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const limit = new AbortController();
-  const late = sleep(ms, undefined, { signal: limit.signal }).then(() => {
-    throw new Error(`not done within ${ms} ms`);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    limit.abort();
-    late.catch(() => undefined);
-  }
-}
+import { within } from '../support/within.ts';
 
 test('in a schema of its own, a failed concurrent build leaves no INVALID index', async () => {
   await using db = await testDatabase();

@@ -5,19 +5,7 @@ import { expect, test } from 'vitest';
 
 import { createMigrator, listSource, MigrationError } from '../../src/index.ts';
 import { connectTo, failureOf, folder, migratorOn, versions } from '../support/target.ts';
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const limit = new AbortController();
-  const late = sleep(ms, undefined, { signal: limit.signal }).then(() => {
-    throw new Error(`not done within ${ms} ms`);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    limit.abort();
-    late.catch(() => undefined);
-  }
-}
+import { within } from '../support/within.ts';
 
 test('a second connection that is never had does not hang a transactional migration', async () => {
   await using db = await testDatabase();
