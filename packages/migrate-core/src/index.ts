@@ -18,8 +18,7 @@ export { chooseConnection, connectionNeeded, connectionTo, displayConnection, en
 export type { ChosenConnection, ConnectionFlags, ConnectionRequest, ConnectionSettings, Environment } from './connection.ts';
 export { startMigrations, startupDefaults } from './startup.ts';
 export type { StartMode, Startup, StartupOptions, StartupOutcome, StartupState } from './startup.ts';
-export { startTenants } from './startup/tenant-admissions.ts';
-export { tenantStartupDefaults } from './tenant-startup.ts';
+export { startTenants, tenantStartupDefaults } from './tenant-startup.ts';
 export type { TenantAdmission, TenantRefusal, TenantStartup, TenantStartupOptions, TenantSummary } from './tenant-startup.ts';
 export { checkRoundTrip, checkSource, readCatalog, readDatabaseCatalog } from './check.ts';
 export { describeDifference, diffCatalogs } from './catalog/difference.ts';

@@ -87,3 +87,29 @@ export interface TenantStartup {
 
 /** Defaults of `TenantStartupOptions`. Durations in milliseconds. */
 export const tenantStartupDefaults = { concurrency: 4, urgentConcurrency: 4, patienceMs: 500, retryMs: 5_000, absentMs: 1_000, pollMs: 1_000 } as const;
+
+const NOBODY: TenantSummary = { total: 0, current: 0, behind: 0, failed: 0, unchecked: 0 };
+
+/**
+ * Begins, and answers at once. A tenant's failure is its own: it ends neither the others' migrations nor the service.
+ *
+ * @example
+ * const tenants = startTenants({ tenancy, signal });
+ * const admission = await tenants.admit(id);
+ * if (admission.kind === 'refused') reply.code(503).header('retry-after', Math.ceil(admission.retryAfterMs / 1000));
+ */
+export function startTenants(options: TenantStartupOptions): TenantStartup {
+  // Until it has begun, nothing is known of any tenant.
+  let begun: TenantStartup | null = null;
+  // Loaded by whoever starts tenants: the command line, and a service without any, never need it.
+  const loading = import('./startup/tenant-admissions.ts').then(({ TenantAdmissions }) => (begun = new TenantAdmissions(options)));
+  return {
+    admitted: (id) => begun?.admitted(id) ?? null,
+    admit: async (id) => (await loading).admit(id),
+    doubt: (id) => begun?.doubt(id),
+    forget: (id) => begun?.forget(id),
+    summary: () => begun?.summary() ?? NOBODY,
+    done: loading.then((admissions) => admissions.done),
+    settled: async () => (await loading).settled(),
+  };
+}

@@ -44,19 +44,7 @@ const MOST_ABSENT = 10_000;
 /** Failures that pass by themselves, or when somebody else has done something: worth another pass without being asked. */
 const PASSING: ReadonlySet<string> = new Set(['connection', 'lockTimeout', 'unmetRequirement']);
 
-/**
- * Begins, and answers at once. A tenant's failure is its own: it ends neither the others' migrations nor the service.
- *
- * @example
- * const tenants = startTenants({ tenancy, signal });
- * const admission = await tenants.admit(id);
- * if (admission.kind === 'refused') reply.code(503).header('retry-after', Math.ceil(admission.retryAfterMs / 1000));
- */
-export function startTenants(options: TenantStartupOptions): TenantStartup {
-  return new TenantAdmissions(options);
-}
-
-class TenantAdmissions implements TenantStartup {
+export class TenantAdmissions implements TenantStartup {
   readonly #options: TenantStartupOptions;
   readonly #mode: StartMode;
   readonly #fleet: Pick<Fleet, 'up' | 'status' | 'migrator'>;
