@@ -25,18 +25,23 @@ export interface Run {
   readonly tool: string;
 }
 
-const ELAPSED = `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()) * 1000::numeric)::bigint`;
+/**
+ * When a step began: with its message, or behind the step that the same message has recorded before it. Every transaction of a message has the start of the
+ * message as its own (manual, 9.9.5), so only the log's row of the step before can tell.
+ */
+export type Since = 'message' | 'previous';
+
+/** Milliseconds until now, as SQL. */
+function elapsed(tables: HistoryTables, seq: number, since: Since): string {
+  const began = since === 'message' ? 'pg_catalog.transaction_timestamp()' : `(SELECT at FROM ${tables.log} WHERE seq = ${seq - 1})`;
+  return `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - ${began}) * 1000::numeric)::bigint`;
+}
 
 /** The record of an up, but for its script. The last statement answers its duration in milliseconds. */
-export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number, since: 'transaction' | 'previous'): readonly string[] {
-  // Behind another one in the same transaction, the log's row of that one says when this one began.
-  const elapsed =
-    since === 'transaction'
-      ? ELAPSED
-      : `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - (SELECT at FROM ${tables.log} WHERE seq = ${seq - 1})) * 1000::numeric)::bigint`;
+export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number, since: Since): readonly string[] {
   return [
     ...longRow(tables, [input]),
-    insertLog(tables, run, seq, 'up', input.name, elapsed),
+    insertLog(tables, run, seq, 'up', input.name, elapsed(tables, seq, since)),
     `${insertRow(tables, run, input, seq, 'applied', `(SELECT duration_ms FROM ${tables.log} WHERE seq = ${seq})`)} RETURNING duration_ms`,
   ];
 }
@@ -45,8 +50,8 @@ export function recordApplied(tables: HistoryTables, run: Run, input: RecordInpu
  * The records of several ups in one transaction, behind the last of them: two statements instead of two for each, which costs a tenth. How long each
  * took nobody has seen: it is told as its share.
  */
-export function recordAppliedTogether(tables: HistoryTables, run: Run, inputs: readonly RecordInput[], firstSeq: number): readonly string[] {
-  const each = `(SELECT ${ELAPSED} / ${inputs.length} AS duration_ms) e`;
+export function recordAppliedTogether(tables: HistoryTables, run: Run, inputs: readonly RecordInput[], firstSeq: number, since: Since): readonly string[] {
+  const each = `(SELECT ${elapsed(tables, firstSeq, since)} / ${inputs.length} AS duration_ms) e`;
   const log = inputs.map((input, index) => `(${firstSeq + index}, ${literal(input.name)})`);
   const history = inputs.map(
     (input, index) =>
@@ -64,7 +69,8 @@ export function recordAppliedTogether(tables: HistoryTables, run: Run, inputs: r
 
 /** The record of a non-transactional up before its first statement. */
 export function recordStarted(tables: HistoryTables, run: Run, input: RecordInput, seq: number): string {
-  return `${storing(tables, input)}${insertLog(tables, run, seq, 'started', input.name, ELAPSED)};\n${insertRow(tables, run, input, seq, 'started', ELAPSED)}`;
+  const duration = elapsed(tables, seq, 'message');
+  return `${storing(tables, input)}${insertLog(tables, run, seq, 'started', input.name, duration)};\n${insertRow(tables, run, input, seq, 'started', duration)}`;
 }
 
 function insertRow(tables: HistoryTables, run: Run, input: RecordInput, seq: number, state: HistoryState, duration: string): string {
@@ -109,8 +115,8 @@ export function insertLog(
 }
 
 /** The record of a down. Fails with MG003 when the row was not there: "undone" is never said of what somebody else undid. */
-export function recordUndone(tables: HistoryTables, run: Run, name: string, seq: number): string {
-  return mustHitOneRow(`DELETE FROM ${tables.history} WHERE name = ${literal(name)}`, insertLog(tables, run, seq, 'down', name, ELAPSED));
+export function recordUndone(tables: HistoryTables, run: Run, name: string, seq: number, since: Since): string {
+  return mustHitOneRow(`DELETE FROM ${tables.history} WHERE name = ${literal(name)}`, insertLog(tables, run, seq, 'down', name, elapsed(tables, seq, since)));
 }
 
 /** Progress of a non-transactional step. It names the run, and fails with MG003 when another run took the work over. */

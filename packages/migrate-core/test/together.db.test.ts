@@ -25,6 +25,33 @@ test('quick migrations share messages and transactions, and each has its own row
   expect(versions((await migrator.down({ steps: 20 })).undone)).toHaveLength(20);
 });
 
+test.each(['per-migration', 'whole-plan'] as const)('a slow one is not part of what the next ones took (%s), up and down', async (atomicity) => {
+  await using db = await testDatabase();
+  const slow = 'SELECT pg_sleep(0.8);\nINSERT INTO t VALUES (1);\n-- Down Migration\nDELETE FROM t;\n';
+  await using files = await folder({
+    // The first two are sent together, and so are the next two if they are quick.
+    '0001_t.sql': 'CREATE TABLE t (id int);\n-- Down Migration\nDROP TABLE t;\n',
+    '0002_quick.sql': slow.replace('0.8', '0'),
+    '0003_slow.sql': slow,
+    '0004_quick.sql': slow.replace('0.8', '0'),
+    '0005_quick.sql': slow.replace('0.8', '0'),
+  });
+  const { migrator } = migratorOn(db, files.path);
+  const { applied } = await migrator.up({ atomicity });
+  expect(applied[2]?.durationMs).toBeGreaterThanOrEqual(800);
+  for (const quick of [0, 1, 3, 4]) expect(applied[quick]?.durationMs).toBeLessThan(600);
+  await migrator.down({ steps: 5, atomicity });
+  const logged = await rows<{ name: string; action: string; duration_ms: string }>(
+    db,
+    'SELECT name, action, duration_ms FROM schema_migrations_test_log ORDER BY seq',
+  );
+  expect(logged).toHaveLength(10);
+  for (const { name, action, duration_ms } of logged) {
+    if (name === '0003_slow' && action === 'up') expect(Number(duration_ms)).toBeGreaterThanOrEqual(800);
+    else expect(Number(duration_ms)).toBeLessThan(600);
+  }
+});
+
 test('when one of several fails, those before it stand and it is named as if it had been alone', async () => {
   await using db = await testDatabase();
   await using files = await folder(many(12, (n) => (n === 9 ? 'CREATE TABLE fine (id int);\nCREATE TABLE t1 (id int);\n' : `CREATE TABLE t${n} (id int);\n`)));

@@ -318,7 +318,7 @@ class Steps {
     const { tables, run } = this.#state;
     return this.#step.direction === 'up'
       ? records.recordFinished(tables, run, this.#step.name, seq, performance.now() - this.#started)
-      : records.recordUndone(tables, run, this.#step.name, seq);
+      : records.recordUndone(tables, run, this.#step.name, seq, 'message');
   }
 
   #progress(done: number, before: Before | null): Progress {

@@ -4,7 +4,7 @@ import { addGuard, begin, tag, transactionSettings } from '../guard.ts';
 import type { HistorySnapshot } from '../history.ts';
 import { Message } from './message.ts';
 import type { LiveScript, Script, Statement } from '../migration.ts';
-import { insertScripts, recordApplied, recordAppliedTogether, recordUndone } from '../record.ts';
+import { insertScripts, recordApplied, recordAppliedTogether, recordUndone, type Since } from '../record.ts';
 import type { ReadyStep, RunState } from './run-state.ts';
 import { restoreSettings } from './session-settings.ts';
 import { identifier, literal } from '../sql.ts';
@@ -61,6 +61,7 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
   for (const [transaction, steps] of transactions.entries()) {
     const together = state.records === 'together' && sharedLockLimitMs !== null && steps.length > 1;
     const firstSeq = seq + 1;
+    const since = (index: number): Since => (transaction === 0 && index === 0 ? 'message' : 'previous');
     for (const [index, step] of steps.entries()) {
       if (index === 0) {
         const last = transaction === transactions.length - 1;
@@ -98,8 +99,8 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
       for (const record of together
         ? []
         : step.direction === 'up'
-          ? recordApplied(state.tables, state.run, step.record, seq, index === 0 ? 'transaction' : 'previous')
-          : [recordUndone(state.tables, state.run, step.name, seq)]) {
+          ? recordApplied(state.tables, state.run, step.record, seq, since(index))
+          : [recordUndone(state.tables, state.run, step.name, seq, since(index))]) {
         message.add('record', record);
       }
       if (step.direction === 'up' && !together) durations.add(message.pieces.length - 1);
@@ -107,7 +108,7 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
     }
     if (together) {
       const inputs = steps.map((step) => step.record);
-      for (const record of recordAppliedTogether(state.tables, state.run, inputs, firstSeq)) message.add('record', record);
+      for (const record of recordAppliedTogether(state.tables, state.run, inputs, firstSeq, since(0))) message.add('record', record);
     }
     addEnd(message, state, steps, transaction === transactions.length - 1 ? durability : 'later');
     own(transaction, steps.at(-1) as ReadyStep);
