@@ -1,6 +1,6 @@
 /** The service's own schema: a migrator from its configuration, and what `/health/db` tells of it. */
 
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import {
   chooseConnection,
@@ -10,6 +10,7 @@ import {
   type ChosenConnection,
   type EventListener,
   MigrationError,
+  type MigrationSource,
   type Migrator,
   type ServiceDefinition,
   type Status,
@@ -42,6 +43,11 @@ export async function locateDefinition(own: ServiceDefinition, url: string, sett
   return { definition: loaded.default, folder: dirname(path) };
 }
 
+/** What a definition names as its migrations, or as its tenants'. */
+export function sourceOf({ folder }: LocatedDefinition, migrations: string | MigrationSource): MigrationSource {
+  return typeof migrations === 'string' ? directorySource(resolve(folder, migrations)) : migrations;
+}
+
 /** The connection for migrations, or for the application. Throws `MigrationError` `invalidOptions` where nothing names one. */
 export function connectionOf(definition: ServiceDefinition, environment: NodeJS.ProcessEnv, purpose: 'migration' | 'application'): ChosenConnection {
   const chosen = chooseConnection({ service: definition.name, database: definition.database, environment, purpose });
@@ -58,11 +64,10 @@ export interface MigratorParts {
 }
 
 export function migratorOf({ located, connection, settings, requirements, onEvent }: MigratorParts): Migrator {
-  const { definition, folder } = located;
-  const { migrations } = definition;
+  const { definition } = located;
   return createMigrator({
     service: definition.name,
-    source: typeof migrations === 'string' ? directorySource(isAbsolute(migrations) ? migrations : join(folder, migrations)) : migrations,
+    source: sourceOf(located, definition.migrations),
     connect: connectWith(connection.settings, `${definition.name} migrate`),
     ...(definition.history === undefined ? {} : { history: definition.history }),
     schema: definition.schema,

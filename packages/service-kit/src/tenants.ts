@@ -1,10 +1,8 @@
 /** The tenants of a service that keeps a schema or a database for each: which are served, where each one's requests work, and making new ones. */
 
-import { isAbsolute, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   createTenancy,
-  directorySource,
   MigrationError,
   startTenants,
   type ChosenConnection,
@@ -22,7 +20,7 @@ import pg from 'pg';
 import { clientConfig, connectWith } from './connect.ts';
 import { poolDefaults, type Actor, type Database, type PooledDatabase, type Queryable } from './database.ts';
 import { HttpProblem } from './problem.ts';
-import type { LocatedDefinition } from './schema-state.ts';
+import { sourceOf, type LocatedDefinition } from './schema-state.ts';
 import type { ServiceSettings } from './settings.ts';
 import { TenantPools } from './tenant-pools.ts';
 
@@ -202,13 +200,12 @@ export class Tenants implements ServiceTenants {
 }
 
 function tenancyOf({ located, tenancy, migration, settings, requirements, log }: TenantsOptions, signal: AbortSignal): Tenancy {
-  const { definition, folder } = located;
+  const { definition } = located;
   const { migrations, ...rest } = tenancy;
-  const source = typeof migrations === 'string' ? directorySource(isAbsolute(migrations) ? migrations : join(folder, migrations)) : migrations;
   const name = `${definition.name} migrate`;
   return createTenancy({
     service: definition.name,
-    tenancy: { ...rest, source },
+    tenancy: { ...rest, source: sourceOf(located, migrations) },
     connect: (database) => connectWith(migration.settings, name, database)(),
     history: { table: definition.history?.table, schema: definition.history?.schema ?? definition.schema },
     applicationRole: definition.applicationRole,
