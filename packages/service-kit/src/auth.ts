@@ -30,7 +30,8 @@ const ISSUER = 'user';
 const LIFETIME = '1h';
 /** A service makes one for each request. */
 const SERVICE_LIFETIME = '1m';
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** A tenant's id as tokens have it: in capitals it would be another one. */
+export const UUID: RegExp = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Registers the verification of tokens. Routes ask for it with `allow`. */
 export async function authenticate(app: FastifyInstance, secret: string): Promise<void> {

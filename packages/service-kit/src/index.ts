@@ -2,7 +2,7 @@
 
 export { createApp } from './app.ts';
 export type { App } from './app.ts';
-export { actorOf, allow, allowService, serviceToken } from './auth.ts';
+export { actorOf, allow, allowService, serviceToken, UUID } from './auth.ts';
 export type { Claims } from './auth.ts';
 export { openDatabase, roleToBecome, tenantTransaction } from './database.ts';
 export type { Actor, Database, DatabaseOptions, Pool, Queryable, TransactionSettings } from './database.ts';

@@ -1,13 +1,12 @@
 /** Clinics as tenants of this service: made when the user service says so, each with a first member of its team. */
 
-import { actorOf, allow, allowService, findRow, notFound, type App, type Database, type Queryable, type ServiceTenants } from '@org/service-kit';
+import { actorOf, allow, allowService, findRow, notFound, UUID, type App, type Database, type Queryable, type ServiceTenants } from '@org/service-kit';
 import { Type, type Static } from 'typebox';
 import { name, strict, uuid } from './schemas.ts';
 
 const PERMISSION = 'tenants:provision';
 
-// As tokens have it: the same id in capitals would be another tenant.
-const byId = Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' }) });
+const byId = Type.Object({ id: Type.String({ pattern: UUID.source }) });
 const clinic = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 255 }),
