@@ -98,7 +98,6 @@ export function clinicRoutes(app: App, database: Database, onRegistered: () => v
     const { id: given = randomUUID(), admin, ...clinic } = request.body;
     // Everywhere else an id is a text, and the same one in capitals would be another clinic.
     const id = given.toLowerCase();
-    const passwordHash = await hashPassword(admin.password);
     // The row-level policy wants a clinic to be inserted as its own tenant.
     const actor = { tenant: id, user: null };
     const existing = await database.asTenant(actor, (db) => registeredBy(db, id, admin.email));
@@ -108,6 +107,7 @@ export function clinicRoutes(app: App, database: Database, onRegistered: () => v
       onRegistered();
       return reply.code(200).send(existing.clinic);
     }
+    const passwordHash = await hashPassword(admin.password);
     const row = await database.asTenant(actor, async (db) => {
       const created = await insertRow(db, 'healthcare_entities', actor, { ...clinic, id }, columns, 'none');
       await insertRow(db, 'tenant_branding', actor, {}, ['tenant_id']);
