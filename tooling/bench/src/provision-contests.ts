@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { createFleet, createTenancy, directorySource, type DatabaseClient, type Fleet, type Tenancy } from '@org/migrate-core';
 import type { OwnServer } from '@org/test-postgres';
 import { runner } from 'node-pg-migrate';
-import pg from 'pg';
+import type pg from 'pg';
 
 import type { Contest, Contestant } from './contest.ts';
 import type { Surroundings } from './contests.ts';
-import { freshDatabases } from './databases.ts';
+import { connect, freshDatabases } from './databases.ts';
 import { makeLongHistory, writeSections, type Written } from './migrations.ts';
 
 const MIGRATIONS = 300;
@@ -160,8 +160,6 @@ function places(server: OwnServer, database: string, mode: Mode): Places {
   };
 }
 
-async function connectTo({ host, port, user, password }: OwnServer, database: string): Promise<pg.Client & DatabaseClient> {
-  const client = new pg.Client({ host, port, user, password, database });
-  await client.connect();
-  return client as pg.Client & DatabaseClient;
+async function connectTo(server: OwnServer, database: string): Promise<pg.Client & DatabaseClient> {
+  return (await connect(server.url(database))) as pg.Client & DatabaseClient;
 }

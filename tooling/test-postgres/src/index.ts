@@ -1,3 +1,4 @@
+export { freePort } from '@org/local-postgres';
 export { testDatabase, type TestDatabase, type TestDatabaseOptions } from './database.ts';
 export { type PgBouncer, type PgBouncerOptions, requirePgBouncer, startPgBouncer, whyNoPgBouncer } from './pgbouncer.ts';
 export { testRole, type TestRole, type TestRoleOptions } from './role.ts';

@@ -1,12 +1,11 @@
 /** The three services as processes of their own, on databases of a test's own, as one would run them. */
 
 import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startService, type ServiceProcess } from '@org/service-kit/testing';
-import { testDatabase, testServer, type TestDatabase } from '@org/test-postgres';
+import { freePort, runOn, testDatabase, type TestDatabase } from '@org/test-postgres';
 import pg from 'pg';
 import { expect, vi } from 'vitest';
 
@@ -39,14 +38,6 @@ export interface Platform extends AsyncDisposable {
 }
 
 const main = (service: ServiceName): string => fileURLToPath(new URL(`../../../${service}/src/main.ts`, import.meta.url));
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Nothing is started yet. */
 export async function platform({ databases = 'each', tenancy = 'schema' }: Topology = {}): Promise<Platform> {
@@ -96,13 +87,7 @@ export async function startAll(on: Platform): Promise<Record<ServiceName, Servic
 /** The databases of tenants, which no test would drop otherwise. */
 async function dropPlaces(database: TestDatabase): Promise<void> {
   const places = await rowsOf<{ place: string }>(database, `SELECT place FROM schema_migrations_appointment_tenants WHERE kind = 'database'`).catch(() => []);
-  const client = new pg.Client((await testServer()).url('postgres'));
-  await client.connect();
-  try {
-    for (const { place } of places) await client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(place)} WITH (FORCE)`);
-  } finally {
-    await client.end();
-  }
+  for (const { place } of places) await runOn(database.server, `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(place)} WITH (FORCE)`);
 }
 
 /** As the superuser, in a database of the test or of one of its tenants. */
