@@ -26,13 +26,19 @@ async function fleetOf(
   });
 }
 
-test('a server that vanishes in the middle is told at once, and the report says who is done, unknown and not begun', async () => {
-  await using server = await startServer();
-  await using files = await folder(slow);
+/** Makes the schemas of the fleet. Answers where they are. */
+async function prepare(server: Awaited<ReturnType<typeof startServer>>): Promise<string> {
   const url = server.url('postgres');
   const client = await connectTo(url);
   for (let index = 0; index < COUNT; index++) await client.query(`CREATE SCHEMA clinic_${index}`);
   await client.end();
+  return url;
+}
+
+test('a server that vanishes in the middle is told at once, and the report says who is done, unknown and not begun', async () => {
+  await using server = await startServer();
+  await using files = await folder(slow);
+  const url = await prepare(server);
   const events: FleetEvent[] = [];
   const stops: Promise<unknown>[] = [];
   const fleet = await fleetOf(url, files.path, events, (done) => {
@@ -65,10 +71,7 @@ test('a server that vanishes in the middle is told at once, and the report says 
 test('a server that comes back is gone on with, and nobody failed', async () => {
   await using server = await startServer();
   await using files = await folder(slow);
-  const url = server.url('postgres');
-  const client = await connectTo(url);
-  for (let index = 0; index < COUNT; index++) await client.query(`CREATE SCHEMA clinic_${index}`);
-  await client.end();
+  const url = await prepare(server);
   const events: FleetEvent[] = [];
   const restarts: Promise<unknown>[] = [];
   const fleet = await fleetOf(url, files.path, events, (done) => {
