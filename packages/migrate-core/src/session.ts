@@ -87,6 +87,16 @@ export class Session {
     return new Session(await connect());
   }
 
+  /** Works on somebody else's connection, which is left open. */
+  static async borrow<T>(client: DatabaseClient, work: (session: Session) => Promise<T>): Promise<T> {
+    const session = new Session(client, 'borrowed');
+    try {
+      return await work(session);
+    } finally {
+      await session.close();
+    }
+  }
+
   /** The connection's death, once noticed. */
   get lost(): Error | null {
     return this.#lost;

@@ -54,10 +54,5 @@ export async function* verifyFleet(options: FleetVerifyOptions): AsyncGenerator<
 /** See `row-level-security.ts`: the rules and the trial by themselves, on a connection of the role that migrates. */
 export async function verifyRowLevelSecurity(client: DatabaseClient, options: RowLevelSecurityOptions): Promise<RowLevelSecurityReport> {
   const [{ verifyRowLevelSecurity: run }, { Session }] = await Promise.all([import('./verify/row-level-security.ts'), import('./session.ts')]);
-  const session = new Session(client, 'borrowed');
-  try {
-    return await run(session, options);
-  } finally {
-    await session.close();
-  }
+  return Session.borrow(client, (session) => run(session, options));
 }

@@ -309,12 +309,7 @@ export class Pass {
 
 /** Whether the server answers at all. */
 async function ask(client: DatabaseClient): Promise<void> {
-  const session = new Session(client, 'borrowed');
-  try {
-    await session.read('SELECT 1');
-  } finally {
-    await session.close();
-  }
+  await Session.borrow(client, (session) => session.read('SELECT 1'));
 }
 
 function isBusy(error: unknown): boolean {

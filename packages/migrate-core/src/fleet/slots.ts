@@ -49,7 +49,7 @@ export class Slot<Debt extends Owed = Owed> {
   /** How the next transaction should end. A pooler would outlive a crash of the server, and so would our connection to it. */
   async ending(): Promise<'flush' | 'later'> {
     if (performance.now() - this.#flushed > FLUSH_EVERY_MS) return 'flush';
-    this.#direct ??= isDirect(this.client);
+    this.#direct ??= Session.borrow(this.client, (session) => session.isDirect());
     return (await this.#direct) ? 'later' : 'flush';
   }
 
@@ -71,22 +71,10 @@ export class Slot<Debt extends Owed = Owed> {
   }
 }
 
-async function isDirect(client: DatabaseClient): Promise<boolean> {
-  const session = new Session(client, 'borrowed');
-  try {
-    return await session.isDirect();
-  } finally {
-    await session.close();
-  }
-}
-
 /** Puts everything committed before on disk. The transaction must write: an empty one flushes nothing. */
 export async function flush(client: DatabaseClient): Promise<boolean> {
-  const session = new Session(client, 'borrowed');
-  const result = await session.run(
-    `/*migrate flush*/BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\nSET LOCAL synchronous_commit = on;\nSELECT pg_catalog.pg_logical_emit_message(true, 'migrate', '');\nCOMMIT`,
-  );
-  await session.close();
+  const sql = `/*migrate flush*/BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\nSET LOCAL synchronous_commit = on;\nSELECT pg_catalog.pg_logical_emit_message(true, 'migrate', '');\nCOMMIT`;
+  const result = await Session.borrow(client, (session) => session.run(sql));
   return result.kind === 'done';
 }
 

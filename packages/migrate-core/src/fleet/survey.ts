@@ -58,7 +58,7 @@ export class Survey {
       const histories = {
         table: this.#table,
         order: this.#order,
-        use: <T>(work: (session: Session) => Promise<T>): Promise<T> => this.#use(database, (client) => borrowed(client, work)),
+        use: <T>(work: (session: Session) => Promise<T>): Promise<T> => this.#use(database, (client) => Session.borrow(client, work)),
         each: <T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> => this.#limit.map(items, work),
       };
       states.set(database, await readSchemas(histories, names, depth));
@@ -75,15 +75,6 @@ export class Survey {
     if (surveyed.state?.kind !== 'noSchema') return surveyed;
     const lost = await this.#lost?.(surveyed.target).catch(() => null);
     return { ...surveyed, state: { kind: 'noSchema', lost: lost ?? null } };
-  }
-}
-
-async function borrowed<T>(client: DatabaseClient, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = new Session(client, 'borrowed');
-  try {
-    return await work(session);
-  } finally {
-    await session.close();
   }
 }
 
