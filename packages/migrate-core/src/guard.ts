@@ -29,6 +29,11 @@ export const GUARD = {
   rowGone: 'MG003',
 } as const;
 
+/** Statement of a DO block: the lock of this history, until the transaction's end, or the failure `GUARD.lockHeld`. */
+export function takeLockOrFail(tables: HistoryTables): string {
+  return `IF NOT pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.lockHeld}', MESSAGE = 'migrate: the lock is held'; END IF;`;
+}
+
 export interface GuardInput {
   readonly tables: HistoryTables;
   readonly snapshot: HistorySnapshot;
@@ -61,7 +66,7 @@ export function guard(input: GuardInput, settings: Settings): string {
     'DECLARE r record; BEGIN',
     apply.length > 0 ? `PERFORM ${apply.join(', ')};` : '',
     input.lock === 'take'
-      ? `IF NOT pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.lockHeld}', MESSAGE = 'migrate: the lock is held'; END IF;`
+      ? takeLockOrFail(tables)
       : '',
     input.snapshot.tables === 'present' ? '' : createTablesBody(tables, input.snapshot.serverVersion),
     `IF GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) <> ${generation} THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.movedOn}', MESSAGE = 'migrate: the history has moved on'; END IF;`,

@@ -6,7 +6,7 @@ import pLimit from 'p-limit';
 
 import { describeDifference, diffCatalogs, quotedName, readCatalog, type CatalogDifference } from '../catalog.ts';
 import { isRetryable } from '../engine/failure.ts';
-import { GUARD, lockKey } from '../guard.ts';
+import { GUARD, takeLockOrFail } from '../guard.ts';
 import { historyTables, readHistory, type HistoryRow, type HistoryTables } from '../history.ts';
 import { defaults } from '../migrator.ts';
 import { replaySettings } from '../schema-script/copy.ts';
@@ -135,9 +135,7 @@ function mending({ options, layout }: TenancyContext, schema: string, tables: Hi
   ];
   return [
     'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',
-    doBlock(
-      `BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.lockHeld}', MESSAGE = 'migrate: the lock is held'; END IF; END`,
-    ),
+    doBlock(`BEGIN ${takeLockOrFail(tables)} END`),
     `SET LOCAL lock_timeout = '${options.lockTimeoutMs ?? defaults.lockTimeoutMs}ms'`,
     replaySettings(schema, tenantPath(layout, schema).slice(1)),
     ...all.map((one) => render(one.text, schema)),

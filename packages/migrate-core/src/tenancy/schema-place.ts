@@ -1,6 +1,6 @@
 /** A tenant's schema: made, renamed and dropped together with what the registry says of it. */
 
-import { lockKey, GUARD } from '../guard.ts';
+import { GUARD, takeLockOrFail } from '../guard.ts';
 import { historyTables } from '../history.ts';
 import type { ServerError, Session } from '../session.ts';
 import { doBlock, identifier, literal } from '../sql.ts';
@@ -66,11 +66,5 @@ export async function deleteSchema(context: TenancyContext, admin: Session, { id
 
 /** The beginning of a transaction that no migration of this schema runs beside. */
 function alone({ layout }: TenancyContext, place: string): readonly string[] {
-  const key = lockKey(historyTables(place, layout.table));
-  return [
-    'BEGIN',
-    doBlock(
-      `BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock(${key}) THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.lockHeld}', MESSAGE = 'migrate: the lock is held'; END IF; END`,
-    ),
-  ];
+  return ['BEGIN', doBlock(`BEGIN ${takeLockOrFail(historyTables(place, layout.table))} END`)];
 }
