@@ -7,20 +7,14 @@ import { databaseOid } from './database.ts';
 import { archiveDatabase, deleteDatabase } from './database-place.ts';
 import { identifier, literal } from '../sql.ts';
 import { lostTenant } from './lost-place.ts';
-import { invalidTenant, refuseOtherKind } from './place.ts';
 import { publicTenant, runDone, type RegisteredTenant } from './registry.ts';
 import { archiveSchema, deleteSchema, schemaOid } from './schema-place.ts';
 import { withTenantLock } from './tenant-lock.ts';
 
 export async function dropTenant(context: TenancyContext, id: string, mode: 'archive' | 'delete'): Promise<Tenant> {
-  const { registry, layout } = context;
+  const { registry } = context;
   return withTenantLock<Tenant>(context, id, {
-    look: async (guardian) => {
-      const tenant = await registry.find(guardian, id);
-      if (tenant === null) throw invalidTenant(id, 'there is none of that id', 'the list of tenants shows who there is');
-      refuseOtherKind(tenant, layout.kind);
-      return tenant;
-    },
+    look: (guardian) => registry.require(guardian, id),
     settled: (tenant) => (mode === 'archive' && tenant.status === 'archived' && tenant.transit === null ? publicTenant(tenant) : null),
     work: async (guardian, tenant) => {
       try {

@@ -7,7 +7,7 @@ import type { Row, ServerError, Session } from '../session.ts';
 import { doBlock, identifier, literal, qualified } from '../sql.ts';
 import type { Tenant, TenantStatus } from '../tenancy.ts';
 import { again } from './again.ts';
-import { invalidTenant, shortened, type PlaceKind } from './place.ts';
+import { invalidTenant, refuseOtherKind, shortened, type PlaceKind } from './place.ts';
 
 /** A tenant, and how far its making has come. */
 export interface RegisteredTenant extends Tenant {
@@ -48,6 +48,14 @@ export class Registry {
 
   find(session: Session, id: string): Promise<RegisteredTenant | null> {
     return this.#read(session, `WHERE id = ${literal(id)}`).then(([tenant]) => tenant ?? null);
+  }
+
+  /** Throws `invalidOptions` for an id that nobody has, and for a tenant with the other kind of place. */
+  async require(session: Session, id: string): Promise<RegisteredTenant> {
+    const tenant = await this.find(session, id);
+    if (tenant === null) throw invalidTenant(id, 'there is none of that id', 'the list of tenants shows who there is');
+    refuseOtherKind(tenant, this.kind);
+    return tenant;
   }
 
   /** The active ones behind this id, a page of them; `null` begins. */
@@ -101,9 +109,9 @@ export class Registry {
   }
 
   async #refusePlace(session: Session, id: string, place: string): Promise<void> {
-    const [other] = await this.#read(session, `WHERE kind = ${literal(this.kind)} AND place = ${literal(place)}`);
+    const other = await this.holderOf(session, place);
     // Gone meanwhile: the place is free. Or the same tenant, which somebody else registered at the same time.
-    if (other === undefined || other.id === id) return;
+    if (other === null || other.id === id) return;
     throw invalidTenant(id, `its ${this.kind} would be ${JSON.stringify(place)}, which is that of the tenant ${JSON.stringify(shortened(other.id))}`);
   }
 

@@ -7,7 +7,7 @@ import { again } from './again.ts';
 import { tenantError, type TenancyContext } from './context.ts';
 import { databaseOid, endSessions, IN_USE } from './database.ts';
 import { lostTenant, refuseLost } from './lost-place.ts';
-import { formerPlace, invalidTenant, placeOf, refuseOtherKind } from './place.ts';
+import { formerPlace, invalidTenant, placeOf } from './place.ts';
 import { publicTenant, type RegisteredTenant } from './registry.ts';
 import { schemaOid } from './schema-place.ts';
 import { withTenantLock } from './tenant-lock.ts';
@@ -16,12 +16,10 @@ import { withTenantLock } from './tenant-lock.ts';
 const EXIST: readonly string[] = ['42P06', '42P04', '23505'];
 
 export async function restoreTenant(context: TenancyContext, id: string): Promise<Tenant> {
-  const { registry, layout } = context;
+  const { registry } = context;
   return withTenantLock<Tenant>(context, id, {
     look: async (guardian) => {
-      const tenant = await registry.find(guardian, id);
-      if (tenant === null) throw invalidTenant(id, 'there is none of that id', 'the list of tenants shows who there is');
-      refuseOtherKind(tenant, layout.kind);
+      const tenant = await registry.require(guardian, id);
       if (tenant.status === 'active') await refuseLost(context, guardian, tenant);
       // What was never whole, and so came back as `failed`, has been brought back all the same.
       if (tenant.status === 'provisioning')
