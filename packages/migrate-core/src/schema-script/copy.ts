@@ -2,8 +2,7 @@
 
 import { identifier, literal } from '../sql.ts';
 import { copyRows, setSequence, type Contents } from './contents.ts';
-import type { Statement } from './node.ts';
-import { PHASES } from './node.ts';
+import { withRows, type Statement } from './node.ts';
 import { order } from './order.ts';
 import { scriptPath } from './rows.ts';
 import type { SchemaScript } from './script.ts';
@@ -24,9 +23,8 @@ export function copyScript(script: SchemaScript, contents: Contents, { emptied =
   const filled = [...contents.filled].filter((table) => !emptied.includes(table));
   const { statements, circular } = order(script.nodes, (node) => node.table === null || !filled.includes(node.table));
   const rows = [...filled.map((table) => copyRows(script, table)), ...contents.sequences.map(setSequence)].map((one) => ({ ...one, locks: 1 }));
-  const place = PHASES.indexOf('rows');
   return {
-    statements: [...statements.filter((one) => PHASES.indexOf(one.phase) < place), ...rows, ...statements.filter((one) => PHASES.indexOf(one.phase) >= place)],
+    statements: withRows(statements, rows),
     problems: [...script.problems, ...contents.problems, ...circular.map((id) => `${id}, which needs what needs it`)],
   };
 }

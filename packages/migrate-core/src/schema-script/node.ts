@@ -14,6 +14,12 @@ export interface Statement {
   readonly text: Text;
 }
 
+/** Statements in the order of their phases, with those that bring the rows in their place. */
+export function withRows<T extends Statement>(statements: readonly T[], rows: readonly T[]): readonly T[] {
+  const place = PHASES.indexOf('rows');
+  return [...statements.filter((one) => PHASES.indexOf(one.phase) < place), ...rows, ...statements.filter((one) => PHASES.indexOf(one.phase) >= place)];
+}
+
 /** An object of the schema, or a part of one that can be made by itself. */
 export interface Node {
   /** `pg_class` and oid, …: of the catalogue it was read from. */

@@ -11,7 +11,7 @@ import { historyTables, readHistory, type HistoryRow, type HistoryTables } from 
 import { defaults } from '../migrator.ts';
 import { replaySettings } from '../schema-script/copy.ts';
 import { lackOf, type Lack } from '../schema-script/lack.ts';
-import { PHASES, type Node, type Statement } from '../schema-script/node.ts';
+import { withRows, type Node, type Statement } from '../schema-script/node.ts';
 import { order } from '../schema-script/order.ts';
 import { catalogReader } from '../schema-script/proof.ts';
 import { readSchemaScript } from '../schema-script/script.ts';
@@ -126,19 +126,13 @@ function whyNotMended(applied: readonly HistoryRow[], absent: readonly string[])
 function mending({ options, layout }: TenancyContext, schema: string, tables: HistoryTables, healthy: Healthy, lack: Lack): string {
   const nodes = lack.nodes.map((node) => (node.kind === 'foreignKey' && !lack.tables.includes(node.table ?? '') ? forgiving(node) : node));
   const { statements } = order(nodes, (node) => node.table === null || !healthy.filled.has(node.table));
-  const place = PHASES.indexOf('rows');
   const contents = lack.tables.flatMap((table) => healthy.contents.get(table) ?? []);
-  const all: readonly Statement[] = [
-    ...statements.filter((one) => PHASES.indexOf(one.phase) < place),
-    ...contents,
-    ...statements.filter((one) => PHASES.indexOf(one.phase) >= place),
-  ];
   return [
     'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',
     doBlock(`BEGIN ${takeLockOrFail(tables)} END`),
     `SET LOCAL lock_timeout = '${options.lockTimeoutMs ?? defaults.lockTimeoutMs}ms'`,
     replaySettings(schema, tenantPath(layout, schema).slice(1)),
-    ...all.map((one) => render(one.text, schema)),
+    ...withRows<Statement>(statements, contents).map((one) => render(one.text, schema)),
     'COMMIT',
   ].join(';\n');
 }
