@@ -65,9 +65,7 @@ export function guard(input: GuardInput, settings: Settings): string {
   const body = [
     'DECLARE r record; BEGIN',
     apply.length > 0 ? `PERFORM ${apply.join(', ')};` : '',
-    input.lock === 'take'
-      ? takeLockOrFail(tables)
-      : '',
+    input.lock === 'take' ? takeLockOrFail(tables) : '',
     input.snapshot.tables === 'present' ? '' : createTablesBody(tables, input.snapshot.serverVersion),
     `IF GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) <> ${generation} THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.movedOn}', MESSAGE = 'migrate: the history has moved on'; END IF;`,
     'END',

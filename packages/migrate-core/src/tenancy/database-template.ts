@@ -1,10 +1,10 @@
 /** The template database: migrated beside under another name, then closed, marked as a template and renamed, all at once. */
 
 import { MigrationError } from '../errors.ts';
-import { Session } from '../session.ts';
+import type { Session } from '../session.ts';
 import { identifier, literal } from '../sql.ts';
 import { again } from './again.ts';
-import type { TenancyContext } from './context.ts';
+import { connected, type TenancyContext } from './context.ts';
 import { endSessions, EXISTS, IN_USE } from './database.ts';
 import { ensureExtensions } from './extensions.ts';
 import { tenantPath } from './layout.ts';
@@ -37,15 +37,11 @@ async function make(context: TenancyContext, template: Template, guardian: Sessi
     await again(() => runDone(admin, `CREATE DATABASE ${beside}`), [IN_USE], options.signal);
     try {
       await runDone(admin, `REVOKE CONNECT ON DATABASE ${beside} FROM PUBLIC`);
-      const client = await options.connect(nameWith(name, '_new'));
-      const session = new Session(client);
-      try {
+      await connected(context, nameWith(name, '_new'), async (session, client) => {
         await ensureExtensions(session, layout, options.applicationRole);
         const migrator = await fleet.migratorOn({ tenant: name, database: nameWith(name, '_new'), searchPath: tenantPath(layout, name).slice(1) }, client);
         await migrator.up();
-      } finally {
-        await session.close();
-      }
+      });
       await runDone(admin, `ALTER DATABASE ${beside} ALLOW_CONNECTIONS false`);
       await endSessions(admin, nameWith(name, '_new'), options.signal);
       await publish(guardian, beside, template);

@@ -14,10 +14,10 @@ import type { Statement } from '../schema-script/node.ts';
 import { catalogReader } from '../schema-script/proof.ts';
 import { rowValues } from '../schema-script/row-values.ts';
 import { readSchemaScript, type SchemaScript } from '../schema-script/script.ts';
-import { Session, type DatabaseClient } from '../session.ts';
+import type { DatabaseClient, Session } from '../session.ts';
 import { identifier } from '../sql.ts';
 import { historyNames, sourceOfHistory } from '../verify/replay.ts';
-import type { TenancyContext } from './context.ts';
+import { connected, type TenancyContext } from './context.ts';
 import { ensureExtensions } from './extensions.ts';
 import { tenantPath } from './layout.ts';
 import { nameWith } from './place.ts';
@@ -42,30 +42,22 @@ export async function healthyTenant(context: TenancyContext, rows: readonly Hist
 
 async function inSchema(context: TenancyContext, source: MigrationSource): Promise<Healthy> {
   const name = nameWith(context.layout.service, `_tpl_${randomBytes(10).toString('hex')}_new`);
-  const client = await context.options.connect(null);
-  const session = new Session(client);
-  try {
+  return connected(context, null, async (session, client) => {
     await runDone(session, `CREATE SCHEMA ${identifier(name)}`);
     try {
       return await readReplayed(context, source, session, client, name, null);
     } finally {
       await dropSchema(session, name);
     }
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 async function inDatabase(context: TenancyContext, source: MigrationSource): Promise<Healthy> {
   await using database = await createScratchDatabase(context.options.connect);
-  const client = await context.options.connect(database.name);
-  const session = new Session(client);
-  try {
+  return await connected(context, database.name, async (session, client) => {
     await ensureExtensions(session, context.layout, context.options.applicationRole);
-    return await readReplayed(context, source, session, client, 'public', database.name);
-  } finally {
-    await session.close();
-  }
+    return readReplayed(context, source, session, client, 'public', database.name);
+  });
 }
 
 async function readReplayed(

@@ -13,9 +13,9 @@ import { readContents } from '../schema-script/contents.ts';
 import { copyScript, estimatedLocks, type CopyScript } from '../schema-script/copy.ts';
 import { compareSchemas, isLockTableFull, proveCopy, type Proof } from '../schema-script/proof.ts';
 import { readSchemaScript } from '../schema-script/script.ts';
-import { Session } from '../session.ts';
+import type { Session } from '../session.ts';
 import { doBlock, identifier, literal, qualified } from '../sql.ts';
-import type { TenancyContext } from './context.ts';
+import { connected, type TenancyContext } from './context.ts';
 import { tenantPath } from './layout.ts';
 import { nameWith } from './place.ts';
 import { runDone } from './registry.ts';
@@ -85,9 +85,7 @@ async function readTemplate(session: Session, context: TenancyContext, name: str
 }
 
 async function make(context: TenancyContext, name: string, guardian: Session): Promise<void> {
-  const client = await context.options.connect(null);
-  const session = new Session(client);
-  try {
+  await connected(context, null, async (session, client) => {
     // Under this lock only a process that was killed can have left it.
     await dropSchema(session, name);
     await runDone(session, `CREATE SCHEMA ${identifier(name)}`);
@@ -105,9 +103,7 @@ async function make(context: TenancyContext, name: string, guardian: Session): P
       throw error;
     }
     await dropOutdated(context, session, name);
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 /** What asks the database before it knows what it does may do something else for each tenant. */
