@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url';
 
 import { createFleet, directorySource, type DatabaseClient } from '@org/migrate-core';
 import type { OwnServer } from '@org/test-postgres';
-import { runner } from 'node-pg-migrate';
 
 import { runCommand, runForOutput } from './command.ts';
 import type { Contest, Contestant } from './contest.ts';
 import type { Surroundings } from './contests.ts';
 import { connect, freshDatabases } from './databases.ts';
+import { runInSchema } from './loop-runner.ts';
 import { makeMigrations, makeSmallMigrations, writeSections, type Written } from './migrations.ts';
 import { median } from './statistics.ts';
 
@@ -106,22 +106,11 @@ async function runScripts(url: string, written: readonly Written[], names: reado
 async function loopRunner(url: string, dir: string, names: readonly string[]): Promise<void> {
   const client = await connect(url);
   for (const schema of names) {
-    const done = await runner({
-      dbClient: client,
-      dir,
-      schema,
-      migrationsSchema: schema,
-      direction: 'up',
-      migrationsTable: 'done',
-      log: () => undefined,
-      logger: silent,
-    });
-    if (done.length !== MIGRATIONS) throw new Error(`${MIGRATIONS} migrations were to be applied in ${schema}, and ${done.length} were`);
+    const done = await runInSchema(client, dir, schema);
+    if (done !== MIGRATIONS) throw new Error(`${MIGRATIONS} migrations were to be applied in ${schema}, and ${done} were`);
   }
   await client.end();
 }
-
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export async function fleetStatus({ server, base, fleet }: Surroundings): Promise<Contest> {
   const folder = join(base, 'fleet-status');

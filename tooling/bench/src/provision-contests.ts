@@ -4,12 +4,12 @@ import { join } from 'node:path';
 
 import { createFleet, createTenancy, directorySource, type DatabaseClient, type Fleet, type Tenancy } from '@org/migrate-core';
 import type { OwnServer } from '@org/test-postgres';
-import { runner } from 'node-pg-migrate';
 import type pg from 'pg';
 
 import type { Contest, Contestant } from './contest.ts';
 import type { Surroundings } from './contests.ts';
 import { connect, freshDatabases } from './databases.ts';
+import { runInSchema } from './loop-runner.ts';
 import { makeLongHistory, writeSections, type Written } from './migrations.ts';
 
 const MIGRATIONS = 300;
@@ -107,22 +107,10 @@ async function replay(server: OwnServer, fleet: Fleet, database: string, mode: M
 async function replayByRunner(server: OwnServer, dir: string, database: string, mode: Mode, name: string): Promise<void> {
   await makePlace(server, database, mode, name);
   const client = await connectTo(server, mode === 'schema' ? database : name);
-  const schema = mode === 'schema' ? name : 'public';
-  const done = await runner({
-    dbClient: client,
-    dir,
-    schema,
-    migrationsSchema: schema,
-    direction: 'up',
-    migrationsTable: 'done',
-    log: () => undefined,
-    logger: silent,
-  });
+  const done = await runInSchema(client, dir, mode === 'schema' ? name : 'public');
   await client.end();
-  expectAll(done.length);
+  expectAll(done);
 }
-
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 async function replayAlone(server: OwnServer, written: readonly Written[], database: string, mode: Mode, name: string): Promise<void> {
   await makePlace(server, database, mode, name);
