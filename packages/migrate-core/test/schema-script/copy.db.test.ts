@@ -10,7 +10,7 @@ import { readSchemaScript } from '../../src/schema-script/script.ts';
 import { Session } from '../../src/session.ts';
 import { identifier } from '../../src/sql.ts';
 import { inSomeOrder, schemaStatements } from '../support/schema.ts';
-import { everything } from './everything.ts';
+import { makeEverything } from './everything.ts';
 
 async function scriptOf(session: Session, schema: string): Promise<CopyScript> {
   const script = await readSchemaScript(session, schema);
@@ -73,9 +73,7 @@ test('a copy of all kinds of objects in unusual forms is equal, with its rows an
   await using owner = await testRole();
   await using db = await testDatabase();
   const client = await db.connect();
-  await client.query(`CREATE SCHEMA one; SET search_path = one; GRANT CREATE ON SCHEMA one TO ${owner.name}`);
-  await client.query(everything('one', reader.name, owner.name));
-  await client.query('RESET search_path');
+  await makeEverything(client, 'one', reader.name, owner.name);
   const original = await contents(client, 'one');
   for (const [name, locks] of [
     ['two', Infinity],

@@ -1,6 +1,15 @@
 /** SQL for a schema with all kinds of objects that a script knows, many of them in unusual forms. Unqualified names are the schema's; roles must exist. */
 
-export function everything(schema: string, reader: string, owner: string): string {
+import type pg from 'pg';
+
+/** Makes that schema. Its owner is who is connected; some of what is in it is the other role's. */
+export async function makeEverything(client: pg.Client, schema: string, reader: string, owner: string): Promise<void> {
+  await client.query(`CREATE SCHEMA ${schema}; SET search_path = ${schema}; GRANT CREATE ON SCHEMA ${schema} TO ${owner}`);
+  await client.query(everything(schema, reader, owner));
+  await client.query('RESET search_path');
+}
+
+function everything(schema: string, reader: string, owner: string): string {
   return String.raw`
 CREATE TYPE "Odd ""state""" AS ENUM ('it''s', 'a\b', 'ü');
 ALTER TYPE "Odd ""state""" ADD VALUE 'first' BEFORE 'it''s';

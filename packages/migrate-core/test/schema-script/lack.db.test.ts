@@ -10,7 +10,7 @@ import { readSchemaScript, type SchemaScript } from '../../src/schema-script/scr
 import { render } from '../../src/schema-script/text.ts';
 import { Session } from '../../src/session.ts';
 import { identifier } from '../../src/sql.ts';
-import { everything } from './everything.ts';
+import { makeEverything } from './everything.ts';
 
 async function run(session: Session, statements: readonly string[]): Promise<void> {
   const result = await session.run(transactionText(statements));
@@ -28,9 +28,7 @@ test('whatever table of all kinds is dropped with CASCADE, what is made again is
   await using owner = await testRole();
   await using db = await testDatabase();
   const client = await db.connect();
-  await client.query(`CREATE SCHEMA one; SET search_path = one; GRANT CREATE ON SCHEMA one TO ${owner.name}`);
-  await client.query(everything('one', reader.name, owner.name));
-  await client.query('RESET search_path');
+  await makeEverything(client, 'one', reader.name, owner.name);
   const session = new Session(client, 'borrowed');
   const healthy = await readSchemaScript(session, 'one', { defaultPrivileges: 'present' });
   const original = await read(session, 'one');
