@@ -67,6 +67,8 @@ export class Tenants implements ServiceTenants {
   readonly #tenancy: Tenancy;
   readonly #pools: TenantPools | null;
   readonly #underWay = new Map<string, Promise<Provisioning>>();
+  /** Whether a tenant is active no more, asked because of a request that failed: once at a time for each. */
+  readonly #ended = new Map<string, Promise<boolean>>();
   readonly #stopping = new AbortController();
   readonly #signal: AbortSignal;
   #startup: TenantStartup | null = null;
@@ -167,9 +169,29 @@ export class Tenants implements ServiceTenants {
       const code = (error as { code?: string }).code ?? '';
       if (GONE.has(code) || code === UNDEFINED_COLUMN) this.#startup?.doubt(tenant.id);
       if (!GONE.has(code)) throw error;
+      await this.#refuseIfPutAway(tenant.id);
       this.#options.log.error({ err: error, tenant: tenant.id }, 'a tenant lacks something that its history says is there');
       throw new HttpProblem(503, 'what belongs to this clinic is damaged here, and somebody has to look at it', 30);
     }
+  }
+
+  /** Nothing is damaged of a tenant that was put away since it was looked at: it is refused as if it had been so all along. */
+  async #refuseIfPutAway(id: string): Promise<void> {
+    let ended = this.#ended.get(id);
+    if (ended === undefined) {
+      // Where the registry cannot be asked, nothing says that it ended.
+      ended = this.#tenancy
+        .find(id)
+        .then(
+          (found) => found?.status !== 'active',
+          () => false,
+        )
+        .finally(() => this.#ended.delete(id));
+      this.#ended.set(id, ended);
+    }
+    if (!(await ended)) return;
+    this.#startup?.forget(id);
+    await this.#admit(id);
   }
 
   #at<T>({ place }: Tenant, actor: Actor, work: (db: Queryable) => Promise<T>): Promise<T> {
