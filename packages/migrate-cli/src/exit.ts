@@ -41,3 +41,12 @@ export function exitCodeOf(error: MigrationError, direction: 'up' | 'down', stop
       return exit.failed;
   }
 }
+
+/** Of one command that was given several tenants: what became of each that was begun, `null` where it went well. */
+export function exitCodeOfSeveral(errors: readonly (MigrationError | null)[], stoppedBy: StopSignal | null): ExitCode {
+  if (stoppedBy !== null) return stoppedBy === 'SIGTERM' ? exit.terminated : exit.interrupted;
+  const failed = errors.flatMap((error) => error ?? []);
+  const [first] = failed;
+  if (first === undefined) return exit.done;
+  return failed.length < errors.length ? exit.someTenantsFailed : exitCodeOf(first, 'up', null);
+}

@@ -2,7 +2,7 @@ import type { MigrationError, TenantCreation } from '@org/migrate-core';
 
 import type { CommandModule } from '../../commands.ts';
 import { toMigrationError } from '../../connect-error.ts';
-import { exit, exitCodeOf } from '../../exit.ts';
+import { exitCodeOfSeveral } from '../../exit.ts';
 import { inQuotes } from '../../fleet/hint.ts';
 import { findKeeper, type Keeper } from '../../fleet/keeper.ts';
 import { tellError } from '../../fleet/run.ts';
@@ -38,11 +38,10 @@ export const command: CommandModule = {
       output.line(
         `  ${plural(ids.length, 'tenant')}: ${made.length - errors.length} there, ${errors.length} failed${made.length < ids.length ? `, ${ids.length - made.length} not begun` : ''}`,
       );
-    const by = invocation.stoppedBy();
-    if (by !== null) return by === 'SIGTERM' ? exit.terminated : exit.interrupted;
-    const [first] = errors;
-    if (first === undefined) return exit.done;
-    return errors.length < made.length ? exit.someTenantsFailed : exitCodeOf(first, 'up', null);
+    return exitCodeOfSeveral(
+      made.map(({ error }) => error),
+      invocation.stoppedBy(),
+    );
   },
 };
 

@@ -3,7 +3,7 @@ import type { LostTenant, MigrationError, Tenant } from '@org/migrate-core';
 import type { CommandModule } from '../../commands.ts';
 import { confirm } from '../../confirm.ts';
 import { toMigrationError } from '../../connect-error.ts';
-import { exit, exitCodeOf, type ExitCode } from '../../exit.ts';
+import { exitCodeOfSeveral } from '../../exit.ts';
 import { inQuotes } from '../../fleet/hint.ts';
 import { findKeeper, type Keeper } from '../../fleet/keeper.ts';
 import { unknownTenant } from '../../fleet/registry-list.ts';
@@ -54,7 +54,10 @@ export const command: CommandModule = {
           dropped.map((one) => documented(one, mode)),
         ),
       );
-    return exitCode(invocation, dropped);
+    return exitCodeOfSeveral(
+      dropped.map(({ error }) => error),
+      invocation.stoppedBy(),
+    );
   },
 };
 
@@ -102,15 +105,6 @@ function tell({ tenant, place, lost }: Dropped, mode: Mode, colours: Colours): s
 function documented({ tenant, place, lost, error }: Dropped, mode: Mode): object {
   if (error !== null) return { id: tenant.id, place, outcome: 'failed', ...failedKeys(error) };
   return { id: tenant.id, place, outcome: mode === 'archive' ? 'archived' : lost === null ? 'deleted' : 'forgotten' };
-}
-
-function exitCode({ stoppedBy }: Invocation, dropped: readonly Dropped[]): ExitCode {
-  const by = stoppedBy();
-  if (by !== null) return by === 'SIGTERM' ? exit.terminated : exit.interrupted;
-  const errors = dropped.flatMap(({ error }) => error ?? []);
-  const [first] = errors;
-  if (first === undefined) return exit.done;
-  return errors.length < dropped.length ? exit.someTenantsFailed : exitCodeOf(first, 'up', null);
 }
 
 function forgetting({ id, kind, place, foundAs }: LostTenant): string {
