@@ -6,8 +6,8 @@ import { findDue, recordDone, recordLater, SERVICES, takeDue, type Job } from '.
 
 /** Looks for work that other replicas left, or that is due again. Milliseconds. */
 const LOOK_EVERY_MS = 2_000;
-/** While the work cannot be read, it is looked for less and less often. Milliseconds. */
-const LONGEST_LOOK_MS = 60_000;
+/** While the work cannot be read, it is looked for less often; but when that is over, it is seen soon. Milliseconds. */
+const LONGEST_LOOK_MS = 5_000;
 const AT_ONCE = 4;
 /** An answer comes within about two seconds, or says that it goes on. Milliseconds. */
 const ANSWER_WITHIN_MS = 15_000;
@@ -44,20 +44,28 @@ export class Provisioner {
       if (!this.#urls.has(service)) this.#app.log.warn({ service }, `clinics are not set up in ${service}, and wait for it: ${variableOf(service)} is not set`);
     }
     if (this.#urls.size === 0) return;
-    let away: Unreadable = { why: null, times: 0 };
+    /** In a row, in which the work could not be read; and why, as far as it was told. */
+    let failures = 0;
+    const reasons = new Set<string>();
     while (!signal.aborted) {
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
       const worked = await this.#round(signal).catch((error: unknown) => reasonOf(error));
-      away = unreadable(away, typeof worked === 'string' ? worked : null);
-      // The database is away for a moment: the requests say so as well, so one line for each reason is enough.
-      if (away.times === 1) this.#app.log.warn(`the clinics to be set up elsewhere cannot be read, and are asked for again: ${away.why}`);
+      if (typeof worked === 'string') {
+        failures++;
+        // The database is away for a moment: the requests say so as well, so one line for each reason is enough.
+        if (!reasons.has(worked)) this.#app.log.warn(`the clinics to be set up elsewhere cannot be read, and are asked for again: ${worked}`);
+        reasons.add(worked);
+      } else {
+        failures = 0;
+        reasons.clear();
+      }
       if (worked === AT_ONCE) continue;
       const timer = new AbortController();
       await Promise.race([
         woken,
-        sleep(lookAgainMs(away) * (0.75 + Math.random() / 2), undefined, { signal: AbortSignal.any([signal, timer.signal]) }).catch(() => undefined),
+        sleep(lookAgainMs(failures) * (0.75 + Math.random() / 2), undefined, { signal: AbortSignal.any([signal, timer.signal]) }).catch(() => undefined),
       ]);
       timer.abort();
     }
@@ -120,22 +128,9 @@ export class Provisioner {
   }
 }
 
-/** For how long the work could not be read. */
-export interface Unreadable {
-  /** `null`: it can be. */
-  readonly why: string | null;
-  /** In a row for this reason, 0 when it can be read. */
-  readonly times: number;
-}
-
-export function unreadable(before: Unreadable, why: string | null): Unreadable {
-  if (why === null) return { why, times: 0 };
-  return { why, times: why === before.why ? before.times + 1 : 1 };
-}
-
-/** Before it is looked at again. Milliseconds, twice as long after each time, at most a minute. */
-export function lookAgainMs({ times }: Unreadable): number {
-  return Math.min(LOOK_EVERY_MS * 2 ** Math.max(0, times - 1), LONGEST_LOOK_MS);
+/** After so many failures in a row: twice as long after each, at most five seconds. Milliseconds. */
+export function lookAgainMs(failures: number): number {
+  return Math.min(LOOK_EVERY_MS * 2 ** Math.max(0, failures - 1), LONGEST_LOOK_MS);
 }
 
 /** One line, without a stack. */
