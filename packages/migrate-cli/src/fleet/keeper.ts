@@ -2,6 +2,8 @@
 
 import { MigrationError, type ChosenConnection, type Tenancy } from '@org/migrate-core';
 
+import type { CommandModule } from '../commands.ts';
+import type { ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { Requirements } from '../requirements.ts';
 import { selectServices, type Selection } from '../selection.ts';
@@ -20,6 +22,13 @@ export interface Keeper {
 export function withWords(invocation: Invocation): Invocation {
   const { options, words } = invocation;
   return words.length === 0 ? invocation : { ...invocation, options: { ...options, tenant: [...new Set([...(options.tenant ?? []), ...words])] } };
+}
+
+/** What `command` does with the tenants of the one service that keeps any. */
+export async function runForTenants(command: CommandModule, given: Invocation): Promise<ExitCode> {
+  const invocation = withWords(given);
+  const { service } = await findKeeper(invocation);
+  return command.run({ ...invocation, options: { ...invocation.options, service: [service.name], source: 'tenant' } });
 }
 
 /** What commands about some of the tenants take. */

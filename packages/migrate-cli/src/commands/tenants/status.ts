@@ -1,5 +1,5 @@
 import type { CommandModule } from '../../commands.ts';
-import { findKeeper, someTenants, withWords } from '../../fleet/keeper.ts';
+import { runForTenants, someTenants } from '../../fleet/keeper.ts';
 import { outputOptions, placeOptions } from '../../options.ts';
 import { command as status } from '../status.ts';
 
@@ -12,9 +12,5 @@ export const command: CommandModule = {
     ['migrate tenants status clinic_a', 'each migration of one'],
     ['migrate tenants status --exit-code', 'for scripts: exits 3 where anything is pending'],
   ],
-  async run(given) {
-    const invocation = withWords(given);
-    const { service } = await findKeeper(invocation);
-    return status.run({ ...invocation, options: { ...invocation.options, service: [service.name], source: 'tenant' } });
-  },
+  run: (invocation) => runForTenants(status, invocation),
 };

@@ -1,5 +1,5 @@
 import type { CommandModule } from '../../commands.ts';
-import { findKeeper, someTenants, withWords } from '../../fleet/keeper.ts';
+import { runForTenants, someTenants } from '../../fleet/keeper.ts';
 import { outputOptions, placeOptions } from '../../options.ts';
 import { command as verify } from '../verify.ts';
 
@@ -11,9 +11,5 @@ export const command: CommandModule = {
     ['migrate tenants verify', 'all of them: exits 4 when only some have errors'],
     ['migrate tenants verify clinic_a', 'one of them'],
   ],
-  async run(given) {
-    const invocation = withWords(given);
-    const { service } = await findKeeper(invocation);
-    return verify.run({ ...invocation, options: { ...invocation.options, service: [service.name], source: 'tenant' } });
-  },
+  run: (invocation) => runForTenants(verify, invocation),
 };
