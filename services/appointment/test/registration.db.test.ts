@@ -119,6 +119,18 @@ describe('with all services at work', () => {
     expect((await services.appointment.request('GET', '/team-members', { token: clinic.token })).body.items).toHaveLength(1);
   });
 
+  test('a clinic that changes its name and its time zone is called so here, too', async () => {
+    const clinic = await register(services.user, randomUUID());
+    await untilActive(services.user, clinic);
+    const called = async () => (await services.appointment.request('GET', '/clinic', { token: clinic.token })).body;
+    expect(await called()).toMatchObject({ name: `Clinic ${clinic.id.slice(0, 4)}`, timezone: 'Africa/Casablanca' });
+    const body = { name: 'Clinique du Port', timezone: 'Europe/Paris' };
+    expect((await services.user.request('PATCH', `/clinics/${clinic.id}`, { token: clinic.token, body })).status).toBe(200);
+    await expect.poll(called, { timeout: 15_000 }).toMatchObject({ id: clinic.id, country: 'Morocco', ...body });
+    await untilActive(services.user, clinic);
+    expect((await services.appointment.request('GET', '/team-members', { token: clinic.token })).body.items).toHaveLength(1);
+  });
+
   test('a place that was made anew by hand gets its administrator when the registration is sent again', async () => {
     const id = randomUUID();
     const clinic = await register(services.user, id);

@@ -18,7 +18,7 @@ import {
 import { Type } from 'typebox';
 import { clinicBySubdomain } from './lookup.ts';
 import { hashPassword, verifyPassword } from './password.ts';
-import { enterProvisionings, readProvisionings } from './provisionings.ts';
+import { enterChange, enterProvisionings, readProvisionings } from './provisionings.ts';
 import { clinicId, email, name, optional, password, strict } from './schemas.ts';
 
 const columns = [
@@ -91,8 +91,8 @@ const branding = Type.Partial(
 );
 const bySubdomain = Type.Object({ subdomain: Type.String({ maxLength: 63 }) });
 
-/** @param onRegistered Called when other services have something to do for a clinic. */
-export function clinicRoutes(app: App, database: Database, onRegistered: () => void): void {
+/** @param onDue Called when other services have something to do for a clinic. */
+export function clinicRoutes(app: App, database: Database, onDue: () => void): void {
   // Open: whoever registers a clinic becomes its first administrator.
   app.post('/clinics', { schema: { body: registration } }, async (request, reply) => {
     const { id: given = randomUUID(), admin, ...clinic } = request.body;
@@ -104,7 +104,7 @@ export function clinicRoutes(app: App, database: Database, onRegistered: () => v
     if (existing !== null) {
       if (!(await verifyPassword(admin.password, existing.passwordHash))) throw new HttpProblem(409, 'it is there already');
       await database.asTenant(actor, (db) => enterProvisionings(db, id, existing.user));
-      onRegistered();
+      onDue();
       return reply.code(200).send(existing.clinic);
     }
     const passwordHash = await hashPassword(admin.password);
@@ -124,7 +124,7 @@ export function clinicRoutes(app: App, database: Database, onRegistered: () => v
       await enterProvisionings(db, id, String(user['id']));
       return created;
     });
-    onRegistered();
+    onDue();
     return reply.code(201).header('location', `/clinics/${id}`).send(row);
   });
 
@@ -133,7 +133,7 @@ export function clinicRoutes(app: App, database: Database, onRegistered: () => v
     return (await database.asTenant(actorOf(request), (db) => findRow(db, 'healthcare_entities', id, columns))) ?? absent();
   });
 
-  // How far the other services are: until all are `active`, theirs answer 503 to this clinic.
+  // How far the other services are. Of a clinic that is new: until all are `active`, theirs answer 503 to it.
   app.get('/clinics/:id/provisioning', { onRequest: allow('clinics:read'), schema: { params: byId } }, async (request) => {
     const { id } = request.params as { id: string };
     const actor = actorOf(request);
@@ -143,7 +143,14 @@ export function clinicRoutes(app: App, database: Database, onRegistered: () => v
 
   app.patch('/clinics/:id', { onRequest: allow('clinics:write'), schema: { params: byId, body: change } }, async (request) => {
     const { id } = request.params as { id: string };
-    return (await database.asTenant(actorOf(request), (db) => updateRow(db, 'healthcare_entities', id, request.body, columns))) ?? absent();
+    const changed = await database.asTenant(actorOf(request), async (db) => {
+      const row = await updateRow(db, 'healthcare_entities', id, request.body, columns);
+      // In the same transaction: what the other services know of a clinic becomes what it is, whenever they can be reached.
+      return row === null ? null : { row, due: await enterChange(db, id, Object.keys(request.body)) };
+    });
+    if (changed === null) return absent();
+    if (changed.due) onDue();
+    return changed.row;
   });
 
   app.put('/clinics/:id/branding', { onRequest: allow('clinics:write'), schema: { params: byId, body: branding } }, async (request) => {

@@ -86,7 +86,7 @@ export class Provisioner {
   async #work(job: Job, signal: AbortSignal): Promise<void> {
     const attempt = await this.#ask(job, signal);
     if (attempt.kind === 'done') {
-      await recordDone(this.#database, job);
+      if ((await recordDone(this.#database, job)) === 'changed') return this.nudge();
       this.#told.delete(job.service);
       this.#app.log.info({ tenant: job.tenant, service: job.service, attempts: job.attempts }, `${job.service} has set the clinic up`);
       return;

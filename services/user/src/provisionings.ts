@@ -6,6 +6,10 @@ import { NO_TENANT } from './lookup.ts';
 /** Services that keep a schema or a database for each clinic. */
 export const SERVICES = ['appointment'] as const;
 
+/** What they are told of the clinic itself. */
+const TOLD = ['name', 'country', 'timezone'] as const;
+const TOLD_PAIRS = TOLD.map((column) => `'${column}', h.${column}`).join(', ');
+
 /** One row that is due. */
 export interface Due {
   readonly id: string;
@@ -36,6 +40,21 @@ export async function enterProvisionings(db: Queryable, tenant: string, admin: s
   );
 }
 
+/**
+ * In the transaction that changes the clinic, after that: where the other services know what is changed, they are told. One that is told just now
+ * stays to be done (`recordDone`).
+ *
+ * @returns Whether something is due now.
+ */
+export async function enterChange(db: Queryable, tenant: string, changed: readonly string[]): Promise<boolean> {
+  if (!TOLD.some((column) => changed.includes(column))) return false;
+  const { rowCount } = await db.query(
+    `UPDATE clinic_provisionings SET status = 'pending', completed_at = NULL, next_attempt_at = now(), attempts = 0 WHERE tenant_id = $1 AND status = 'active'`,
+    [tenant],
+  );
+  return rowCount !== 0;
+}
+
 /** The next ones for these services, of whatever clinics. */
 export async function findDue(database: Database, services: readonly string[], most: number): Promise<readonly Due[]> {
   return await database.asTenant({ tenant: NO_TENANT, user: null }, async (db) => {
@@ -63,7 +82,7 @@ export async function takeDue(database: Database, due: Due, leaseSeconds: number
            FROM taken WHERE p.id = taken.id RETURNING p.service, p.attempts, p.tenant_id, p.admin_user_id
        )
        SELECT job.service, job.attempts, jsonb_build_object(
-                'name', h.name, 'country', h.country, 'timezone', h.timezone,
+                ${TOLD_PAIRS},
                 'admin', CASE WHEN u.id IS NOT NULL THEN jsonb_build_object('user_id', u.id, 'email', u.email, 'first_name', u.first_name, 'last_name', u.last_name) END
               ) AS clinic
          FROM job JOIN healthcare_entities h ON h.id = job.tenant_id LEFT JOIN users u ON u.tenant_id = job.tenant_id AND u.id = job.admin_user_id`,
@@ -74,10 +93,22 @@ export async function takeDue(database: Database, due: Due, leaseSeconds: number
   });
 }
 
-export async function recordDone(database: Database, job: Due): Promise<void> {
-  await database.asTenant(actorFor(job), (db) =>
-    db.query(`UPDATE clinic_provisionings SET status = 'active', completed_at = now(), last_error = NULL WHERE id = $1 AND status = 'pending'`, [job.id]),
+/** `changed`: the clinic is not any more what was told of it, and is due again. */
+export async function recordDone(database: Database, job: Job): Promise<'done' | 'changed'> {
+  const { rows } = await database.asTenant(actorFor(job), (db) =>
+    db.query<{ status: string }>(
+      // Locked: a change that is about to commit is waited for and seen, and a later one finds that this was done.
+      `WITH clinic AS (
+         SELECT $2::jsonb @> jsonb_build_object(${TOLD_PAIRS}) AS same FROM healthcare_entities h WHERE h.id = $3 FOR SHARE
+       )
+       UPDATE clinic_provisionings
+          SET status = CASE WHEN same THEN 'active' ELSE 'pending' END, completed_at = CASE WHEN same THEN now() END,
+              next_attempt_at = CASE WHEN same THEN next_attempt_at ELSE now() END, last_error = NULL
+         FROM clinic WHERE id = $1 AND status = 'pending' RETURNING status`,
+      [job.id, JSON.stringify(job.clinic), job.tenant],
+    ),
   );
+  return rows[0]?.status === 'pending' ? 'changed' : 'done';
 }
 
 /** @param why Without anybody's data; `null` where nothing is wrong, and it only takes its time. */

@@ -93,6 +93,31 @@ async function doorTo(host: string, port: number): Promise<Door> {
   };
 }
 
+test('a clinic that is renamed while the other service is told its old name is told again, and then done', async () => {
+  const atIt = Promise.withResolvers<void>();
+  const renamed = Promise.withResolvers<void>();
+  await using other = await otherService(async (name) => {
+    if (name !== 'Clinique du Parc') return;
+    atIt.resolve();
+    await renamed.promise;
+  });
+  await using db = await testDatabase({ label: 'user' });
+  await using service = await startService(main, { USER_DATABASE_URL: db.url, APPOINTMENT_SERVICE_URL: other.url });
+  await service.until('/health/ready', 200);
+  const id = randomUUID();
+  expect((await service.request('POST', '/clinics', { body: { id, name: 'Clinique du Parc', country: 'Morocco', admin } })).status).toBe(201);
+  const { token } = (await service.request('POST', '/sign-in', { body: { clinic: id, email: admin.email, password: admin.password } })).body;
+  await atIt.promise;
+  expect((await service.request('PATCH', `/clinics/${id}`, { token, body: { name: 'Clinique du Port' } })).status).toBe(200);
+  renamed.resolve();
+  const state = async (): Promise<unknown> => (await service.request('GET', `/clinics/${id}/provisioning`, { token })).body;
+  await expect.poll(state, { timeout: 15_000 }).toMatchObject({ status: 'active', services: [{ service: 'appointment', status: 'active', error: null }] });
+  expect(other.told).toEqual(['Clinique du Parc', 'Clinique du Port']);
+  // What the other service does not know is nothing to tell it.
+  expect((await service.request('PATCH', `/clinics/${id}`, { token, body: { phone: '+212 5 37 00 00 00' } })).status).toBe(200);
+  expect(await state()).toMatchObject({ status: 'active' });
+});
+
 test('after an outage of the database, what is due is seen within seconds, and meanwhile it was not stormed', async () => {
   await using other = await otherService();
   await using db = await testDatabase({ label: 'user' });
