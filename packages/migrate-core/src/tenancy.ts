@@ -71,13 +71,15 @@ export interface DropTenantOptions {
   readonly mode?: 'archive' | 'delete' | undefined;
 }
 
-/** A tenant whose schema or database is not on the server under its name. */
+/** A tenant whose own schema or database is not on the server under its name. */
 export interface LostTenant {
   readonly id: string;
   readonly place: string;
   readonly kind: 'schema' | 'database';
   /** What the one that was made for it is called now; `null` where that is not there either. */
   readonly foundAs: string | null;
+  /** What has its name now: `another` one is not touched for it. Only found out where its own is still there. */
+  readonly instead: 'nothing' | 'another';
   /** Says so, and what to type: thrown by whatever needs its place. */
   readonly error: MigrationError;
 }
@@ -125,7 +127,7 @@ export interface Tenancy {
   /**
    * Makes a tenant: its place, migrated, with all required tables, and `initialise`d. Idempotent, and safe when called twice at once; after a crash or a
    * failure the next call goes on. Never `active` while incomplete. Throws `invalidOptions` for an id or a place that cannot be one or is somebody else's,
-   * for a tenant that is archived, and for an active one whose place is not on the server.
+   * for a tenant that is archived, and for an active one whose place is not on the server, or is there under another name while another one has its own.
    */
   create(id: string, options?: CreateTenantOptions): Promise<TenantCreation>;
   /**
@@ -141,7 +143,7 @@ export interface Tenancy {
    * there, or that is being made.
    */
   restore(id: string): Promise<Tenant>;
-  /** What became of a tenant's schema or database; `null` where it is there, and for an id that has none. */
+  /** What became of a tenant's own schema or database; `null` where it is there, and for an id that has none. */
   lost(id: string): Promise<LostTenant | null>;
   /** `null` where all tenants are of the mode that is configured. */
   leftOut(): Promise<TenantsLeftOut | null>;

@@ -34,11 +34,12 @@ async function end(context: TenancyContext, tenant: RegisteredTenant, mode: NonN
     const { id, place, madeAs, transit, status } = tenant;
     const oid = await (layout.kind === 'schema' ? schemaOid(admin, place) : databaseOid(admin, place));
     // What was never whole is its own only if it is the very one that was made for it.
-    const own = oid !== null && (oid === madeAs || status === 'active' || status === 'archived');
-    if (own) return await (layout.kind === 'schema' ? schemaEnd : databaseEnd)[mode](context, admin, tenant);
+    const whole = status === 'active' || status === 'archived';
+    const lost = whole && oid !== madeAs ? await lostTenant(context, admin, tenant) : null;
+    if (oid !== null && lost === null && (oid === madeAs || whole))
+      return await (layout.kind === 'schema' ? schemaEnd : databaseEnd)[mode](context, admin, tenant);
     // Its records may be there under another name: who wants it forgotten has to say so.
-    const lost = status === 'active' && mode === 'archive' ? await lostTenant(context, admin, tenant) : null;
-    if (lost !== null) throw lost.error;
+    if (lost !== null && status === 'active' && mode === 'archive') throw lost.error;
     // Half made, or gone without us: nothing is left but its name.
     if (transit !== null && status !== 'archived') await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(transit)}`);
     await runDone(admin, registry.removal(id, `status = ${literal(status)}`));

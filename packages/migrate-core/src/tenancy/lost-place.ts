@@ -1,29 +1,35 @@
-/** A tenant whose schema or database is not on the server under its name: where it went, as far as the oid that it was made as tells. */
+/** A tenant whose own schema or database is not on the server under its name: where it went, as far as the oid that it was made as tells. */
 
 import type { Session } from '../session.ts';
 import { identifier, literal } from '../sql.ts';
 import type { LostTenant } from '../tenancy.ts';
 import type { TenancyContext } from './context.ts';
 import { markOf } from './database-place.ts';
-import { invalidTenant } from './place.ts';
+import { invalidTenant, nameWith } from './place.ts';
 import type { RegisteredTenant } from './registry.ts';
+import { isTemplateName } from './template.ts';
 
-/** `null` where its place is there. */
+/** `null` where its place is there. Another one under its name is told from its own where that is still there. */
 export async function lostTenant(context: Pick<TenancyContext, 'layout' | 'registry'>, session: Session, tenant: RegisteredTenant): Promise<LostTenant | null> {
   const { place, madeAs } = tenant;
-  const { kind } = context.layout;
-  const [catalog, name] = kind === 'schema' ? ['pg_namespace', 'nspname'] : ['pg_database', 'datname'];
-  const [there] = await session.read(`SELECT 1 AS there FROM pg_catalog.${catalog} p WHERE p.${name} = ${literal(place)}`);
-  if (there !== undefined) return null;
+  const { kind, schema } = context.layout;
+  const [catalog, column] = kind === 'schema' ? ['pg_namespace', 'nspname'] : ['pg_database', 'datname'];
+  const [there] = await session.read(`SELECT p.oid FROM pg_catalog.${catalog} p WHERE p.${column} = ${literal(place)}`);
+  if (there !== undefined && (madeAs === null || there['oid'] === madeAs)) return null;
   // A restored server gives oids anew: what is there by this one has to be a tenant's of this service, and nobody else's.
   const [found] =
     madeAs === null
       ? []
       : await session.read(
-          `SELECT p.${name} AS name FROM pg_catalog.${catalog} p WHERE p.oid = ${literal(madeAs)}::oid AND ${await ownMark(context, session)}
- AND NOT EXISTS (SELECT FROM ${context.registry.table} r WHERE r.kind = ${literal(kind)} AND r.place = p.${name}::text)`,
+          `SELECT p.${column} AS name FROM pg_catalog.${catalog} p WHERE p.oid = ${literal(madeAs)}::oid AND ${await ownMark(context, session)}
+ AND NOT EXISTS (SELECT FROM ${context.registry.table} r WHERE r.kind = ${literal(kind)} AND r.place = p.${column}::text)`,
         );
-  return describe(tenant, kind, found?.['name'] ?? null);
+  const name = found?.['name'] ?? null;
+  const isShared = name !== null && kind === 'schema' && (name === schema || isTemplateName(context, name));
+  const foundAs = isShared ? null : name;
+  // Under its name, and with an oid that was given anew: it is its own.
+  if (there !== undefined && foundAs === null) return null;
+  return describe(tenant, kind, foundAs, there === undefined ? 'nothing' : 'another');
 }
 
 /** Throws `invalidOptions` for an active tenant whose place is not there; not for one that somebody puts away at the same time. */
@@ -41,18 +47,20 @@ async function ownMark({ layout }: Pick<TenancyContext, 'layout'>, session: Sess
   return `pg_catalog.shobj_description(p.oid, 'pg_database') = ${literal(markOf(row?.['name'] ?? '', { layout }))}`;
 }
 
-function describe({ id, place, status }: RegisteredTenant, kind: 'schema' | 'database', foundAs: string | null): LostTenant {
+function describe({ id, place, status }: RegisteredTenant, kind: 'schema' | 'database', foundAs: string | null, instead: LostTenant['instead']): LostTenant {
   const its = `its ${kind} ${JSON.stringify(place)} is not on the server`;
   if (foundAs === null) {
     const typed = /^[\w.-]+$/.test(id) ? id : 'ID';
     const hint = `get the ${kind} back from a backup; or, if the tenant is to be forgotten: migrate tenants drop ${typed} --delete`;
-    return { id, place, kind, foundAs, error: invalidTenant(id, `${its}, also not under another name`, hint) };
+    return { id, place, kind, foundAs, instead, error: invalidTenant(id, `${its}, also not under another name`, hint) };
   }
-  const nextStep = `ALTER ${kind.toUpperCase()} ${identifier(foundAs)} RENAME TO ${identifier(place)}`;
+  const rename = (from: string, to: string): string => `ALTER ${kind.toUpperCase()} ${identifier(from)} RENAME TO ${identifier(to)}`;
+  const other = instead === 'nothing' ? '' : `. What has that name now is another ${kind}, which was not touched`;
+  const aside = instead === 'nothing' ? '' : `${rename(place, nameWith(place, '_aside'))}; `;
   const error = invalidTenant(
     id,
-    `${its} under that name: somebody renamed it, and it is there as ${JSON.stringify(foundAs)}`,
-    `give it its name back${status === 'active' ? '' : ', and do the same again'}: ${nextStep}`,
+    `${its} under that name: somebody renamed it, and it is there as ${JSON.stringify(foundAs)}${other}`,
+    `give it its name back${status === 'active' ? '' : ', and do the same again'}: ${aside}${rename(foundAs, place)}`,
   );
-  return { id, place, kind, foundAs, error };
+  return { id, place, kind, foundAs, instead, error };
 }

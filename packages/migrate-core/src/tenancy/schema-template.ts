@@ -21,7 +21,7 @@ import { nameWith } from './place.ts';
 import { runDone } from './registry.ts';
 import { copyTemplate } from './schema-copy.ts';
 import { dropSchema } from './schema-removal.ts';
-import { ensureTemplate, outdated, templateOf, type TemplateWorkshop } from './template.ts';
+import { ensureTemplate, isTemplateName, outdated, templateOf, type TemplateWorkshop } from './template.ts';
 
 export interface SchemaTemplate extends CopyScript {
   readonly name: string;
@@ -54,12 +54,6 @@ export function historyOfCopy(template: string, place: string, table: string): r
   const next = `(SELECT coalesce(pg_catalog.max(seq), 0) + 1 FROM ${to.history})`;
   const row = insertLog(to, newRun(), next, 'clone', '', 'NULL', `cloned from ${template}`);
   return [`INSERT INTO ${to.history} SELECT * FROM ${from.history}`, row.replace(`'clone', ''`, () => `'clone', coalesce(${newest}, '')`)];
-}
-
-/** Whether a schema is such a template, or was to be one. */
-export function isTemplateName({ layout: { service } }: Pick<TenancyContext, 'layout'>, name: string): boolean {
-  const suffix = /_tpl_[0-9a-f]{20}$/.exec(name)?.[0];
-  return suffix !== undefined && name === nameWith(service, suffix);
 }
 
 function markerOf(context: TenancyContext, name: string): { readonly table: string; readonly qualified: string } {

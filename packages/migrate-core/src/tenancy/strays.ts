@@ -5,7 +5,7 @@ import { literal, textArray } from '../sql.ts';
 import type { Tenant, TenantStrays } from '../tenancy.ts';
 import { markOf } from './database-place.ts';
 import type { TenancyLayout } from './layout.ts';
-import { isTemplateName } from './schema-template.ts';
+import { isTemplateName } from './template.ts';
 
 /** @param known Places that are no strays; @param active Tenants whose place must be there. */
 export async function readStrays(session: Session, layout: TenancyLayout, known: ReadonlySet<string>, active: readonly Tenant[]): Promise<TenantStrays> {

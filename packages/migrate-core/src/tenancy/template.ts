@@ -40,6 +40,12 @@ export async function templateOf({ options, layout, fleet }: TenancyContext, ser
   };
 }
 
+/** Whether a schema is a template of this service, or was to be one. */
+export function isTemplateName({ layout: { service } }: Pick<TenancyContext, 'layout'>, name: string): boolean {
+  const suffix = /_tpl_[0-9a-f]{20}$/.exec(name)?.[0];
+  return suffix !== undefined && name === nameWith(service, suffix);
+}
+
 /** How one kind of templates is made. */
 export interface TemplateWorkshop {
   isReady(session: Session): Promise<boolean>;

@@ -54,6 +54,54 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
     expect(await places(db, mode)).toContain(lost);
   });
 
+  test('another place under the name of one that somebody renamed is not taken for it, and is left as it is', async () => {
+    await using db = await testDatabase();
+    const tenancy = tenancyOn(db, mode);
+    const { tenant } = await tenancy.create('north');
+    const lost = `${db.name}_lost`;
+    const client = await db.connect();
+    await client.query(`ALTER ${mode.toUpperCase()} ${identifier(tenant.place)} RENAME TO ${identifier(lost)}`);
+    await client.query(`CREATE ${mode.toUpperCase()} ${identifier(tenant.place)}`);
+    const aside = `ALTER ${mode.toUpperCase()} ${identifier(tenant.place)} RENAME TO ${identifier(`${tenant.place}_aside`)}`;
+    const back = `ALTER ${mode.toUpperCase()} ${identifier(lost)} RENAME TO ${identifier(tenant.place)}`;
+    for (const work of [() => tenancy.create('north'), () => tenancy.drop('north'), () => tenancy.restore('north')]) {
+      const error = await failureOf(work());
+      expect(error).toMatchObject({ code: 'invalidOptions', message: expect.stringContaining(`it is there as "${lost}"`) as string });
+      expect(error.message).toContain(`is another ${mode}, which was not touched`);
+      expect(error.hint).toContain(`${aside}; ${back}`);
+    }
+    expect(await tenancy.lost('north')).toMatchObject({ kind: mode, place: tenant.place, foundAs: lost, instead: 'another' });
+    for (const text of [aside, back]) await client.query(text);
+    expect(await tenancy.lost('north')).toBeNull();
+    expect((await tenancy.create('north')).outcome).toBe('present');
+    // Forgotten, it takes neither of the two with it.
+    await client.query(`ALTER ${mode.toUpperCase()} ${identifier(tenant.place)} RENAME TO ${identifier(lost)}`);
+    await client.query(`ALTER ${mode.toUpperCase()} ${identifier(`${tenant.place}_aside`)} RENAME TO ${identifier(tenant.place)}`);
+    await tenancy.drop('north', { mode: 'delete' });
+    expect(await tenancy.find('north')).toBeNull();
+    expect(await places(db, mode)).toEqual(expect.arrayContaining([lost, tenant.place]));
+  });
+
+  test('on a restored server, which gives oids anew, a tenant’s place is its own', async () => {
+    await using db = await testDatabase();
+    const tenancy = tenancyOn(db, mode);
+    const { tenant } = await tenancy.create('north');
+    const client = await db.connect();
+    const [catalog, name] = mode === 'schema' ? ['pg_namespace', 'nspname'] : ['pg_database', 'datname'];
+    // What has its oid now is nothing, the template, or what is no tenant's.
+    for (const oid of [
+      '1',
+      `(SELECT max(oid) FROM ${catalog} WHERE ${name} LIKE '%\\_tpl\\_%')`,
+      `(SELECT min(oid) FROM ${catalog} WHERE ${name} IN ('public', 'postgres'))`,
+    ]) {
+      await client.query(`UPDATE schema_migrations_test_tenants SET made_as = ${oid} WHERE id = 'north'`);
+      expect(await tenancy.lost('north')).toBeNull();
+      expect(await tenancy.create('north')).toMatchObject({ outcome: 'present', tenant: { place: tenant.place } });
+    }
+    expect((await tenancy.drop('north')).status).toBe('archived');
+    expect(await tenancy.restore('north')).toMatchObject({ status: 'active', place: tenant.place });
+  });
+
   test('a place that is gone is not taken for one that is there, nor for another tenant’s', async () => {
     await using db = await testDatabase();
     const tenancy = tenancyOn(db, mode);

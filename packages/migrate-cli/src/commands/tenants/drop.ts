@@ -107,9 +107,10 @@ function documented({ tenant, place, lost, error }: Dropped, mode: Mode): object
   return { id: tenant.id, place, outcome: mode === 'archive' ? 'archived' : lost === null ? 'deleted' : 'forgotten' };
 }
 
-function forgetting({ id, kind, place, foundAs }: LostTenant): string {
+function forgetting({ id, kind, place, foundAs, instead }: LostTenant): string {
   const left = foundAs === null ? '' : `; ${kind} ${printable(foundAs)}, which was made for it, is left`;
-  return `forget the tenant ${printable(id)}: its ${kind} ${printable(place)} is not on the server, so there is nothing to delete${left}`;
+  const where = instead === 'nothing' ? 'is not on the server' : `is not on the server under that name, which another ${kind} has`;
+  return `forget the tenant ${printable(id)}: its ${kind} ${printable(place)} ${where}, so there is nothing to delete${left}`;
 }
 
 function forgotten({ kind, foundAs }: LostTenant): string {
