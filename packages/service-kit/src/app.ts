@@ -27,6 +27,8 @@ export async function createApp(name: string, settings: ServiceSettings): Promis
       },
     },
     genReqId: () => randomUUID(),
+    // Whose word for it is taken that a request comes from somewhere else than from them.
+    trustProxy: settings.trustedProxies.length === 0 ? false : [...settings.trustedProxies],
     bodyLimit: 1024 * 1024,
     // Requests under way are finished, connections without one are closed at once.
     forceCloseConnections: 'idle',

@@ -13,6 +13,6 @@ export { deleteRow, findRow, insertRow, listRows, pageQuery, updateRow } from '.
 export type { Page, PageRequest, Row } from './rows.ts';
 export { exitCodes, runService } from './service.ts';
 export type { BackgroundWork, ServiceSpec } from './service.ts';
-export { readSettings, SettingsError } from './settings.ts';
+export { parseCount, readSettings, SettingsError } from './settings.ts';
 export type { MigrationSettings, ServiceSettings } from './settings.ts';
 export type { Provisioning, ServiceTenants } from './tenants.ts';

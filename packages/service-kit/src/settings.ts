@@ -1,11 +1,14 @@
 /** What the environment says, read once and checked as a whole: a service that starts has settings that make sense. */
 
+import { isIP } from 'node:net';
 import { type StartMode, startupDefaults, tenantStartupDefaults } from '@org/migrate-core';
 
 export interface ServiceSettings {
   readonly host: string;
   readonly port: number;
   readonly logLevel: string;
+  /** TRUSTED_PROXIES, commas between them: addresses or networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed. Default none. */
+  readonly trustedProxies: readonly string[];
   /** Of bearer tokens (HS256); the same in all services. */
   readonly authSecret: string;
   readonly migrations: MigrationSettings;
@@ -59,14 +62,18 @@ export function readSettings(environment: NodeJS.ProcessEnv, defaults: { readonl
     return milliseconds ?? otherwise;
   };
   const count = (name: string, otherwise: number): number => {
-    const value = text(name) ?? String(otherwise);
-    if (/^[1-9]\d{0,3}$/.test(value)) return Number(value);
-    problems.push(`${name} is "${value}", and must be a number from 1 to 9999`);
-    return otherwise;
+    const value = text(name);
+    const number = value === null ? otherwise : parseCount(value);
+    if (number === null) problems.push(`${name} is "${value}", and must be a number from 1 to 9999`);
+    return number ?? otherwise;
   };
   const portText = text('PORT') ?? String(defaults.port);
   const port = /^\d{1,5}$/.test(portText) ? Number(portText) : Number.NaN;
   if (!(port <= 65_535)) problems.push(`PORT is "${portText}", and must be a number from 0 to 65535`);
+
+  const trustedProxies = (text('TRUSTED_PROXIES') ?? '').split(',').flatMap((one) => one.trim() || []);
+  const unknown = trustedProxies.find((one) => !isNetwork(one));
+  if (unknown !== undefined) problems.push(`TRUSTED_PROXIES has "${unknown}", and takes addresses and networks such as 10.0.0.0/8, with commas between them`);
 
   const production = environment['NODE_ENV'] === 'production';
   const authSecret = text('AUTH_SECRET') ?? (production ? '' : DEVELOPMENT_SECRET);
@@ -79,6 +86,7 @@ export function readSettings(environment: NodeJS.ProcessEnv, defaults: { readonl
     host: text('HOST') ?? '127.0.0.1',
     port,
     logLevel: oneOf('LOG_LEVEL', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
+    trustedProxies,
     authSecret,
     migrations: {
       mode: oneOf<StartMode>('MIGRATE_ON_START', ['run', 'wait', 'off'], 'run'),
@@ -93,6 +101,18 @@ export function readSettings(environment: NodeJS.ProcessEnv, defaults: { readonl
   };
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;
+}
+
+/** From 1 to 9999. `null` when it is not. */
+export function parseCount(text: string): number | null {
+  return /^[1-9]\d{0,3}$/.test(text) ? Number(text) : null;
+}
+
+/** An address, with how many of its bits count or without. */
+function isNetwork(text: string): boolean {
+  const [, address = '', bits = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const version = isIP(address);
+  return version !== 0 && Number(bits) <= (version === 4 ? 32 : 128);
 }
 
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;

@@ -22,6 +22,14 @@ test('production has no default secret, and does not take the one for developmen
   expect(readSettings({ NODE_ENV: 'production', AUTH_SECRET: 'x'.repeat(32) }, { port: 1 }).authSecret).toHaveLength(32);
 });
 
+test('proxies are addresses and networks, and nobody is trusted unless he is named', () => {
+  expect(readSettings({}, { port: 1 }).trustedProxies).toEqual([]);
+  expect(readSettings({ TRUSTED_PROXIES: '10.0.0.0/8, ::1,' }, { port: 1 }).trustedProxies).toEqual(['10.0.0.0/8', '::1']);
+  for (const wrong of ['true', 'proxy.example.org', '10.0.0.0/33', '10.0.0.0/8/8', '10.0.0.0/']) {
+    expect(() => readSettings({ TRUSTED_PROXIES: `::1,${wrong}` }, { port: 1 }), wrong).toThrow(/TRUSTED_PROXIES has/);
+  }
+});
+
 test('every problem is named at once', () => {
   expect(() => readSettings({ PORT: '99999', LOG_LEVEL: 'loud', MIGRATE_LOCK_WAIT: 'long' }, { port: 1 })).toThrow(/PORT.*LOG_LEVEL.*MIGRATE_LOCK_WAIT/);
 });

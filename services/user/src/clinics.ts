@@ -94,7 +94,7 @@ const bySubdomain = Type.Object({ subdomain: Type.String({ maxLength: 63 }) });
 /** @param onDue Called when other services have something to do for a clinic. */
 export function clinicRoutes(app: App, database: Database, onDue: () => void): void {
   // Open: whoever registers a clinic becomes its first administrator.
-  app.post('/clinics', { schema: { body: registration } }, async (request, reply) => {
+  app.post('/clinics', { config: { rateLimit: {} }, schema: { body: registration } }, async (request, reply) => {
     const { id: given = randomUUID(), admin, ...clinic } = request.body;
     // Everywhere else an id is a text, and the same one in capitals would be another clinic.
     const id = given.toLowerCase();

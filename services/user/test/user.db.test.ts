@@ -67,6 +67,12 @@ test('what the tables refuse is a problem without their data or their names', as
   expect(service.output()).not.toMatch(/scrypt\$|admin@example\.org|Failing row/);
 });
 
+test('fifty clinics register at once from one address', async () => {
+  const body = { name: 'Clinique du Parc', country: 'Morocco', admin };
+  const answers = await Promise.all(Array.from({ length: 50 }, () => service.request('POST', '/clinics', { body })));
+  expect(answers.filter(({ status }) => status !== 201)).toEqual([]);
+});
+
 test('two clinics do not see each other’s users, roles or themselves', async () => {
   const [a, b] = [await clinic(), await clinic()];
   const person = { email: 'nora@example.org', first_name: 'Nora', last_name: 'Idrissi', password: 'a long enough one' };
