@@ -30,7 +30,7 @@ const TABLES = `
              AND pg_get_expr(p.polqual, c.oid) LIKE '%get_current_tenant_id()%' AND pg_get_expr(p.polwithcheck, c.oid) LIKE '%get_current_tenant_id()%') AS policed,
     -- After each row's INSERT, UPDATE and DELETE; or, for the log itself, a refusal before UPDATE and DELETE.
     EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
-             WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND f.proname = 'create_audit_entry' AND t.tgtype & 1 = 1
+             WHERE t.tgrelid = c.oid AND (NOT t.tgisinternal OR t.tgparentid <> 0) AND t.tgenabled IN ('O', 'A') AND f.proname = 'create_audit_entry' AND t.tgtype & 1 = 1
                AND (t.tgtype & (2 | 4 | 8 | 16) = (4 | 8 | 16) OR (c.relname LIKE '%\\_audit\\_log' AND t.tgtype & (2 | 8 | 16) = (2 | 8 | 16)))) AS audited,
     pg_get_userbyid(c.relowner) = $3 AS owned,
     has_table_privilege($3, c.oid, 'TRUNCATE') AS truncatable

@@ -176,7 +176,7 @@ SELECT pg_catalog.json_build_object(
      ARRAY(SELECT e.name FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) e (bit, name) WHERE g.tgtype::int & e.bit = e.bit) AS events
     FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc f ON f.oid = g.tgfoid JOIN pg_catalog.pg_namespace fn ON fn.oid = f.pronamespace
     -- Each row, always: not when a condition or the columns named say so.
-    WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype::int & 1 = 1 AND g.tgqual IS NULL AND g.tgattr = ''::int2vector`)} AS triggers,
+    WHERE g.tgrelid = c.oid AND (NOT g.tgisinternal OR g.tgparentid <> 0::oid) AND g.tgenabled IN ('O', 'A') AND g.tgtype::int & 1 = 1 AND g.tgqual IS NULL AND g.tgattr = ''::int2vector`)} AS triggers,
    ARRAY(SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.grantee) END FROM pg_catalog.aclexplode(c.relacl) a
     WHERE a.privilege_type = 'TRUNCATE' AND a.grantee <> c.relowner AND (a.grantee = 0 OR a.grantee IN (SELECT oid FROM own)) AND EXISTS (SELECT FROM app)) AS truncaters
   FROM tab JOIN pg_catalog.pg_class c ON c.oid = tab.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ORDER BY n.nspname, c.relname`)},

@@ -33,10 +33,15 @@ const clean = `
   CREATE TABLE visits_2026 PARTITION OF visits FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
   ${secured('visits')} ${secured('visits_2026')}
   CREATE TRIGGER visits_log AFTER INSERT OR UPDATE OR DELETE ON visits FOR EACH ROW EXECUTE FUNCTION write_log();
-  CREATE VIEW names WITH (security_invoker) AS SELECT name FROM patients;
+  $view
   GRANT SELECT, INSERT, UPDATE, DELETE ON patients, visits, visits_2026, names TO $app; GRANT SELECT ON log TO $app;
   INSERT INTO patients VALUES (1, '${A}', 'one'), (2, '${B}', 'two');
   INSERT INTO visits VALUES ('${A}', '2026-05-01'), ('${B}', '2026-05-01');`;
+
+const invokersView = 'CREATE VIEW names WITH (security_invoker) AS SELECT name FROM patients;';
+/** Before PostgreSQL 15 a view asks as its owner, who has to be one whom the policies hold; and there everybody may create in `public`. */
+const ownersView = `REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT CREATE ON SCHEMA public TO $owner; GRANT SELECT ON patients TO $owner;
+  CREATE VIEW names AS SELECT name FROM patients; ALTER VIEW names OWNER TO $owner;`;
 
 interface Subject extends AsyncDisposable {
   readonly db: TestDatabase;
@@ -48,8 +53,11 @@ interface Subject extends AsyncDisposable {
 async function subject(mistake = ''): Promise<Subject> {
   const db = await testDatabase();
   const role = await testRole({ label: 'app' });
+  const owner = await testRole({ label: 'owner' });
   const client = await db.connect();
-  await client.query(`${clean}${mistake}`.replaceAll('$app', role.name));
+  const { rows } = await client.query<{ version: number }>(`SELECT current_setting('server_version_num')::int AS version`);
+  const view = Number(rows[0]?.version) >= 150_000 ? invokersView : ownersView;
+  await client.query(`${clean.replace('$view', view)}${mistake}`.replaceAll('$app', role.name).replaceAll('$owner', owner.name));
   return {
     db,
     client,
@@ -58,6 +66,7 @@ async function subject(mistake = ''): Promise<Subject> {
       verifyRowLevelSecurity(new Session(client as never, 'borrowed'), { definition: { ...definition, ...more }, applicationRole: role.name }),
     [Symbol.asyncDispose]: async () => {
       await role[Symbol.asyncDispose]();
+      await owner[Symbol.asyncDispose]();
       await db[Symbol.asyncDispose]();
     },
   };
