@@ -5,8 +5,27 @@ import type pg from 'pg';
 /** Makes that schema. Its owner is who is connected; some of what is in it is the other role's. */
 export async function makeEverything(client: pg.Client, schema: string, reader: string, owner: string): Promise<void> {
   await client.query(`CREATE SCHEMA ${schema}; SET search_path = ${schema}; GRANT CREATE ON SCHEMA ${schema} TO ${owner}`);
-  await client.query(everything(schema, reader, owner));
+  const { rows } = await client.query<{ major: number }>(`SELECT current_setting('server_version_num')::int / 10000 AS major`);
+  await client.query(forServer(everything(schema, reader, owner), Number(rows[0]?.major)));
   await client.query('RESET search_path');
+}
+
+/** What older servers do not know yet, as they would have it. */
+function forServer(sql: string, major: number): string {
+  let known = sql;
+  if (major < 18) {
+    known = known
+      .replace(' VIRTUAL)', ' STORED)')
+      .replace('ADD CONSTRAINT a_given NOT NULL a NOT VALID, ADD COLUMN d int CONSTRAINT "own name" NOT NULL NO INHERIT;', 'ADD COLUMN d int NOT NULL;')
+      .replace(/COMMENT ON CONSTRAINT "own name".*/, '');
+  }
+  if (major < 15) {
+    known = known
+      .replaceAll(/ NULLS (?:NOT )?DISTINCT| security_invoker = true,/g, '')
+      .replace('SET NULL (parent)', 'SET NULL')
+      .replace('CREATE UNLOGGED SEQUENCE', 'CREATE SEQUENCE');
+  }
+  return known;
 }
 
 function everything(schema: string, reader: string, owner: string): string {
