@@ -259,11 +259,11 @@ export class TargetRun {
     const again = await reconnect(connect, tables, run.id, { signal, cancel: () => this.#monitor.cancel() });
     if (again === null && signal?.aborted === true) {
       const message = `stopped on request; ${lost} as well (${cause.message}): whether the running migration was applied is not known`;
-      throw this.#error({ code: 'aborted', message, hint: 'look with: migrate status, and run again', cause }, this.#unknown(), 'interrupted');
+      throw this.#error({ code: 'aborted', message, hint: 'run again; to look first: migrate status', cause }, this.#unknown(), 'interrupted');
     }
     if (again === null) {
       const message = `${lost} (${cause.message}) and the server cannot be reached again: whether the running migration was applied is not known`;
-      throw this.#error({ code: 'connection', message, hint: 'when the server is back, look with: migrate status, and run again', cause }, this.#unknown());
+      throw this.#error({ code: 'connection', message, hint: 'when the server is back, run again; to look first: migrate status', cause }, this.#unknown());
     }
     this.#main = again.session;
     this.#main.tag = tag(run, 'read');

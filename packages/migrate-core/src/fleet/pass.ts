@@ -295,10 +295,13 @@ export class Pass {
         if (isLost(error)) count.stopped ??= 'connection';
         const why = 'the connection was lost, and whether it was migrated could not be learned';
         for (const { target } of unsure) {
-          const message = `${why} (${(error as Error).message})`;
+          const message = `${why}: ${(error as Error).message}`;
           this.#add(
             target,
-            failureResult(target, new MigrationError({ code: 'connection', message, hint: 'look with: migrate status, and run again', cause: error })),
+            failureResult(
+              target,
+              new MigrationError({ code: 'connection', message, hint: 'when the server is back, run again; to look first: migrate status', cause: error }),
+            ),
           );
         }
         return;
