@@ -79,7 +79,7 @@ export function describeFailure(error: ServerError, message: Message, piece: Pie
   return {
     code: waiting ? 'lockTimeout' : 'migrationFailed',
     message: `${withoutData(error)}${where}${origin?.script.madeBy === undefined ? '' : `, in the SQL that ${origin.script.madeBy} makes`}`,
-    hint: waiting ? lockHint(blockers) : (hintFor(error) ?? error.hint ?? null),
+    hint: waiting ? lockHint(blockers) : (hintFor(error, piece) ?? error.hint ?? null),
     position: origin === null || offset === null ? null : positionIn(origin.script, offset),
     statement: statement === undefined ? null : cut(statement.written ?? statement.text),
     sqlState: error.code ?? null,
@@ -100,7 +100,9 @@ function lockHint(blockers: readonly Blocker[]): string {
   return `held by ${blockers.map(describeBlocker).join('; ')}. End that session or wait for it, then run again`;
 }
 
-function hintFor(error: ServerError): string | null {
+function hintFor(error: ServerError, piece: Piece | null): string | null {
+  if (piece?.role === 'record' && (error.code === '42P01' || error.code === '42703'))
+    return 'the migration drops or alters a table of the history itself, and was rolled back: keep the history in a table of another name, with --table';
   switch (error.code) {
     case '42501':
       return /row-level security/.test(error.message)

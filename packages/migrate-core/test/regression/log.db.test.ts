@@ -27,3 +27,17 @@ test('what a file that is not parsed sets does not reach the next migration', as
   await migratorOn(db, files.path).migrator.up();
   expect(await rows(db, `SELECT to_regclass('public.t')::text AS t`)).toEqual([{ t: 't' }]);
 });
+
+test('a migration that drops the table its own history is kept in is rolled back, and what to do is said', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_t.sql': 'CREATE TABLE t (id int);\n',
+    '0002_drop.sql': 'CREATE TABLE u (id int);\nDROP TABLE IF EXISTS schema_migrations_test;\n',
+  });
+  const error = await failureOf(migratorOn(db, files.path).migrator.up());
+  expect(error).toMatchObject({ code: 'migrationFailed', migration: '0002_drop', sqlState: '42P01' });
+  expect(error.hint).toMatch(/keep the history in a table of another name, with --table/);
+  expect(await rows(db, `SELECT to_regclass('u')::text AS u`)).toEqual([{ u: null }]);
+  await using other = await testDatabase();
+  expect(versions((await migratorOn(other, files.path, { history: { table: 'applied' } }).migrator.up()).applied)).toEqual(['0001', '0002']);
+});
