@@ -98,7 +98,7 @@ async function provision(context: TenancyContext, tenant: RegisteredTenant, requ
   if (typeof placement === 'string') return placement;
   refuseAborted(context.options.signal);
   await connected(context, tenant.place, (session, client) => inDatabase(context, session, client, tenant, placement, request));
-  return 'template';
+  return placement.by;
 }
 
 async function inSchema(
@@ -123,13 +123,13 @@ async function inDatabase(
   session: Session,
   client: DatabaseClient,
   tenant: RegisteredTenant,
-  { template }: PlacedDatabase,
+  { template, by }: PlacedDatabase,
   request: CreateTenantOptions,
 ): Promise<void> {
   const { options, layout } = context;
-  await recordClone(session, historyTables('public', layout.table), newRun(), template ?? 'a template');
+  if (by === 'template') await recordClone(session, historyTables('public', layout.table), newRun(), template ?? 'a template');
   if (template === null) {
-    // Copied by a call that was cut off, from what was the template then.
+    // Empty, begun by its migrations, or copied by a call that was cut off, from what was the template then.
     await ensureExtensions(session, layout, options.applicationRole);
     await migrate(context, client, tenant);
   }

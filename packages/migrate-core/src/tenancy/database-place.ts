@@ -7,13 +7,16 @@ import { again } from './again.ts';
 import type { TenancyContext } from './context.ts';
 import { tenantPath } from './layout.ts';
 import { ABSENT, databaseOid, endSessions, EXISTS, IN_USE } from './database.ts';
-import { copyDatabase, templateDatabase } from './database-template.ts';
-import { archiveName, provisionalName, searchPath } from './place.ts';
+import { copyTemplate, isOfTemplate } from './database-template.ts';
+import { archiveName, madeBy, provisionalName, searchPath } from './place.ts';
 import { runDone, type RegisteredTenant } from './registry.ts';
+import { refuseAborted } from './tenant-lock.ts';
 
 export interface PlacedDatabase {
-  /** What it was just copied from; `null` when that was done before, from what was the template then. */
+  /** What it was just copied from; `null` when that was done before, from what was the template then, and for one that is no copy. */
   readonly template: string | null;
+  /** `replay`: it was made empty, since the template could not be made or copied. */
+  readonly by: 'template' | 'replay';
 }
 
 /**
@@ -23,27 +26,26 @@ export interface PlacedDatabase {
 export async function placeDatabase(context: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<PlacedDatabase | 'taken'> {
   const { options, registry, layout } = context;
   const { id, place } = tenant;
-  const [service] = await admin.read('SELECT pg_catalog.current_database() AS name');
+  const [row] = await admin.read('SELECT pg_catalog.current_database() AS name');
   const oid = await databaseOid(admin, place);
-  if (oid !== null && oid === tenant.madeAs) return { template: null };
-  const transit = tenant.transit ?? provisionalName(service?.['name'] ?? '');
+  if (oid !== null && oid === tenant.madeAs) return { template: null, by: madeBy(tenant.transit) };
   if (oid !== null) {
-    await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(transit)}`);
+    if (tenant.transit !== null) await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(tenant.transit)}`);
     return 'taken';
   }
-  if (tenant.transit === null) await runDone(admin, registry.change(id, `transit = ${literal(transit)}`, `status = 'provisioning'`));
-  const template = (await databaseOid(admin, transit)) !== null ? null : await make(context, admin, transit, service?.['name'] ?? '');
+  const service = row?.['name'] ?? '';
+  const { transit, ...placed } = await make(context, admin, tenant, service);
   const role = options.applicationRole;
   const statements = [
     'BEGIN',
-    `COMMENT ON DATABASE ${identifier(transit)} IS ${literal(markOf(service?.['name'] ?? '', context))}`,
+    `COMMENT ON DATABASE ${identifier(transit)} IS ${literal(markOf(service, context))}`,
     // TEMPORARY stays with PUBLIC: who cannot connect has no use for it, and who is let in later finds it as usual.
     `REVOKE CONNECT ON DATABASE ${identifier(transit)} FROM PUBLIC`,
     ...(role === undefined ? [] : [`GRANT CONNECT ON DATABASE ${identifier(transit)} TO ${identifier(role)}`]),
     // What the migrations find by their search path the application has to find, too.
     ...(layout.extensions.length === 0 ? [] : [`ALTER DATABASE ${identifier(transit)} SET search_path = ${searchPath(tenantPath(layout, place))}`]),
     `ALTER DATABASE ${identifier(transit)} RENAME TO ${identifier(place)}`,
-    registry.placement(id, place, `status = 'provisioning'`, ', transit = NULL'),
+    registry.placement(id, place, `status = 'provisioning'`, placed.by === 'template' ? ', transit = NULL' : ''),
     'COMMIT',
   ];
   try {
@@ -53,19 +55,37 @@ export async function placeDatabase(context: TenancyContext, admin: Session, ten
     await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(transit)}`);
     return 'taken';
   }
-  return { template };
+  return placed;
 }
 
-/** The template that it is a copy of; `null` when the server had finished the copy of a process that was killed. */
-async function make(context: TenancyContext, admin: Session, name: string, serviceDatabase: string): Promise<string | null> {
-  const template = await templateDatabase(context, admin, serviceDatabase);
+/**
+ * The database, still under its second name: a copy of the template, or an empty one for its migrations. A template that cannot be made or copied is no failure of
+ * the tenant's.
+ */
+async function make(
+  context: TenancyContext,
+  admin: Session,
+  tenant: RegisteredTenant,
+  service: string,
+): Promise<PlacedDatabase & { readonly transit: string }> {
+  const { options, registry } = context;
+  const { id, transit } = tenant;
+  if (transit !== null && (await databaseOid(admin, transit)) !== null) return { transit, template: null, by: madeBy(transit) };
+  const named = async (by: PlacedDatabase['by']): Promise<string> => {
+    const name = provisionalName(service, by);
+    await runDone(admin, registry.change(id, `transit = ${literal(name)}`, `status = 'provisioning'`));
+    return name;
+  };
+  const copy = transit === null || madeBy(transit) === 'replay' ? await named('template') : transit;
   try {
-    await copyDatabase(admin, name, template, context.options.signal);
-    return template;
+    return { transit: copy, template: await copyTemplate(context, admin, copy, service), by: 'template' };
   } catch (error) {
-    if ((error as ServerError).code !== EXISTS) throw error;
-    return null;
+    if (!isOfTemplate(error)) throw error;
   }
+  refuseAborted(options.signal);
+  const empty = await named('replay');
+  await again(() => runDone(admin, `CREATE DATABASE ${identifier(empty)}`), [IN_USE], options.signal);
+  return { transit: empty, template: null, by: 'replay' };
 }
 
 /** The comment by which this service's databases are found: the catalogue of databases is the server's, and needs no connection to each. */
@@ -99,7 +119,7 @@ export async function deleteDatabase(context: TenancyContext, admin: Session, te
   const { options, registry } = context;
   const { id, place } = tenant;
   await refuseUnmarked(context, admin, place);
-  await close(admin, place, registry.change(id, `status = 'archived', failure = NULL`, `place = ${literal(place)}`));
+  await close(admin, place, registry.change(id, `status = 'archived', transit = NULL, failure = NULL`, `place = ${literal(place)}`));
   const drop = async (): Promise<void> => {
     await endSessions(admin, place, options.signal);
     await runDone(admin, `DROP DATABASE ${identifier(place)}`);

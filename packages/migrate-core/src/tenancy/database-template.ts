@@ -1,11 +1,11 @@
 /** The template database: migrated beside under another name, then closed, marked as a template and renamed, all at once. */
 
 import { MigrationError } from '../errors.ts';
-import type { Session } from '../session.ts';
+import type { ServerError, Session } from '../session.ts';
 import { identifier, literal } from '../sql.ts';
 import { again } from './again.ts';
 import { connected, type TenancyContext } from './context.ts';
-import { endSessions, EXISTS, IN_USE } from './database.ts';
+import { ABSENT, databaseOid, endSessions, EXISTS, IN_USE } from './database.ts';
 import { ensureExtensions } from './extensions.ts';
 import { tenantPath } from './layout.ts';
 import { nameWith } from './place.ts';
@@ -15,8 +15,35 @@ import { ensureTemplate, outdated, templateOf, type Template } from './template.
 /** Of server 15: before, CREATE DATABASE has one strategy. */
 const WITH_STRATEGY = 150_000;
 
+/** A template can be done without: who uses one is waited for so long. */
+const USED_MS = 10_000;
+
+/** A new database with what the migrations make. Answers the template that it is a copy of; `null` when the server had finished the copy of a process that was killed. */
+export async function copyTemplate(context: TenancyContext, admin: Session, name: string, serviceDatabase: string): Promise<string | null> {
+  for (let attempt = 1; ; attempt++) {
+    const template = await templateDatabase(context, admin, serviceDatabase);
+    try {
+      await copyDatabase(admin, name, template, context.options.signal);
+      return template;
+    } catch (error) {
+      const { code } = error as ServerError;
+      if (code === EXISTS) return null;
+      // A build with other migrations may have dropped it meanwhile.
+      if (code !== ABSENT || attempt === 2) throw error;
+    }
+  }
+}
+
+/** What is wrong with the template, or with its copy, and with nothing else. What its migrations fail with they would fail with by themselves, too. */
+export function isOfTemplate(error: unknown): boolean {
+  if (error instanceof MigrationError)
+    return (error.code === 'invalidOptions' && error.sqlState === EXISTS) || (error.code === 'lockTimeout' && error.sqlState === IN_USE);
+  const { severity, code } = error as ServerError;
+  return severity !== undefined && code !== '53300' && code !== '53200';
+}
+
 /** The name of the template database for this build's source; made where there is none. */
-export async function templateDatabase(context: TenancyContext, admin: Session, serviceDatabase: string): Promise<string> {
+async function templateDatabase(context: TenancyContext, admin: Session, serviceDatabase: string): Promise<string> {
   const template = await templateOf(context, serviceDatabase);
   const isReady = async (session: Session): Promise<boolean> => {
     const rows = await session.read(`SELECT 1 FROM pg_catalog.pg_database WHERE datname = ${literal(template.name)} AND datistemplate`);
@@ -32,6 +59,7 @@ async function make(context: TenancyContext, template: Template, guardian: Sessi
   const beside = identifier(nameWith(name, '_new'));
   const admin = await context.open(null);
   try {
+    if ((await databaseOid(admin, name)) !== null) throw noTemplate(name);
     // Under this lock only a process that was killed can have left it.
     await runDone(admin, `DROP DATABASE IF EXISTS ${beside} WITH (FORCE)`);
     await again(() => runDone(admin, `CREATE DATABASE ${beside}`), [IN_USE], options.signal);
@@ -65,15 +93,16 @@ async function publish(guardian: Session, beside: string, { name, mark }: Templa
   ];
   const result = await guardian.runInside(statements.join('; '));
   if (result.kind === 'done') return;
-  if (result.kind === 'failed' && result.error.code === EXISTS) {
-    throw new MigrationError({
-      code: 'invalidOptions',
-      message: `there is a database ${JSON.stringify(name)} that is no template of this service; it was not touched`,
-      hint: 'rename it: new tenants are copied from a template of that name',
-      sqlState: EXISTS,
-    });
-  }
-  throw result.error;
+  throw result.kind === 'failed' && result.error.code === EXISTS ? noTemplate(name) : result.error;
+}
+
+function noTemplate(name: string): MigrationError {
+  return new MigrationError({
+    code: 'invalidOptions',
+    message: `there is a database ${JSON.stringify(name)} that is no template of this service; it was not touched`,
+    hint: 'rename it: new tenants are copied from a template of that name',
+    sqlState: EXISTS,
+  });
 }
 
 /** One that is being copied right now stays until the next template is made. */
@@ -91,7 +120,7 @@ async function dropOutdated(admin: Session, current: string, mark: string): Prom
 }
 
 /** Copies a template. Nobody may be connected to one; whoever got in nevertheless is waited for, or ended where this role may. */
-export async function copyDatabase(admin: Session, name: string, template: string, signal: AbortSignal | undefined): Promise<void> {
+async function copyDatabase(admin: Session, name: string, template: string, signal: AbortSignal | undefined): Promise<void> {
   const [server] = await admin.read(`SELECT pg_catalog.current_setting('server_version_num') AS version`);
   const strategy = Number(server?.['version']) >= WITH_STRATEGY ? ' STRATEGY wal_log' : '';
   const copy = async (): Promise<void> => {
@@ -99,7 +128,7 @@ export async function copyDatabase(admin: Session, name: string, template: strin
     if (result.kind === 'done') return;
     if (result.kind === 'failed' && result.error.code === IN_USE) {
       await admin.run(`ALTER DATABASE ${identifier(template)} ALLOW_CONNECTIONS false`);
-      await endSessions(admin, template, signal);
+      await endSessions(admin, template, signal, USED_MS);
     }
     throw result.error;
   };

@@ -25,11 +25,13 @@ const POLL_MS = 100;
 
 /**
  * Ends every other session there, and waits until they are gone; those of roles that are none of its business this role can only wait for. Nobody new can
- * have come in. Throws `lockTimeout` when some stay.
+ * have come in. Throws `lockTimeout` when some stay for longer than the limit, in milliseconds.
  */
-export async function endSessions(session: Session, name: string, signal?: AbortSignal): Promise<void> {
-  const others = `FROM pg_catalog.pg_stat_activity a WHERE a.datname = ${literal(name)} AND a.pid <> pg_catalog.pg_backend_pid() AND a.backend_type = 'client backend'`;
-  const until = performance.now() + LIMIT_MS;
+export async function endSessions(session: Session, name: string, signal?: AbortSignal, limitMs: number = LIMIT_MS): Promise<void> {
+  // Of other roles' sessions it is not seen what they are; what has a role is no worker of the server's own.
+  const others = `FROM pg_catalog.pg_stat_activity a WHERE a.datname = ${literal(name)} AND a.pid <> pg_catalog.pg_backend_pid()
+ AND coalesce(a.backend_type, 'client backend') = 'client backend' AND a.usesysid IS NOT NULL`;
+  const until = performance.now() + limitMs;
   for (;;) {
     // Fails as a whole where one of them may not be ended: then they are ended one by one.
     const ended = await session.run(`SELECT pg_catalog.pg_terminate_backend(a.pid) ${others}`);
@@ -42,6 +44,7 @@ export async function endSessions(session: Session, name: string, signal?: Abort
         code: 'lockTimeout',
         message: `${left.length} sessions of ${roles} are still connected to the database ${JSON.stringify(name)}, and this role may not end them`,
         hint: 'end them, or GRANT pg_signal_backend to the role that migrates; then do the same again',
+        sqlState: IN_USE,
       });
     }
     await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);

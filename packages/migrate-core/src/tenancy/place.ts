@@ -99,9 +99,13 @@ export function formerPlace(archive: string, asked: () => string): string {
   return today.startsWith(begin) ? today : begin;
 }
 
-/** What a database is called until its place is known to be free. */
-export function provisionalName(database: string): string {
-  return nameWith(database, `_new_${randomBytes(8).toString('hex')}`);
+/** What a database is called until its place is known to be free: by this it is known how it is made, whoever goes on. */
+export function provisionalName(database: string, by: 'template' | 'replay'): string {
+  return nameWith(database, `_${by === 'template' ? 'new' : 'replay'}_${randomBytes(8).toString('hex')}`);
+}
+
+export function madeBy(provisional: string | null): 'template' | 'replay' {
+  return provisional !== null && /_replay_[0-9a-f]{16}$/.test(provisional) ? 'replay' : 'template';
 }
 
 /** A search path: quoted, in this order. */

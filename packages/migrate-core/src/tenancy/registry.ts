@@ -14,7 +14,7 @@ export interface RegisteredTenant extends Tenant {
   readonly kind: PlaceKind;
   /** The oid of the schema or database that was made for it: another one of the same name is not its own. `null` before. */
   readonly madeAs: string | null;
-  /** A second name of its database: while that is made, or put away. */
+  /** A second name of its database: while that is made or put away, and until it is whole where its migrations make it. */
   readonly transit: string | null;
   readonly madeBy: 'template' | 'replay' | null;
 }
@@ -156,7 +156,11 @@ ${revokeFromOthers([this.table])} END`;
   }
 
   activation(id: string, madeBy: 'template' | 'replay'): string {
-    return this.change(id, `status = 'active', failure = NULL, made_by = ${literal(madeBy)}`, `status = 'provisioning' AND made_as IS NOT NULL`);
+    return this.change(
+      id,
+      `status = 'active', failure = NULL, transit = NULL, made_by = ${literal(madeBy)}`,
+      `status = 'provisioning' AND made_as IS NOT NULL`,
+    );
   }
 
   /** @param failure Without data. */
