@@ -309,11 +309,12 @@ export async function readScript(
   };
 }
 
-/** The newest `limit` entries, newest first; empty on an unused target. */
-export async function readLog(session: Session, tables: HistoryTables, limit: number): Promise<LogEntry[]> {
+/** The newest `limit` entries, newest first; empty on an unused target. @param action Only those of this kind. */
+export async function readLog(session: Session, tables: HistoryTables, limit: number, action?: LogAction): Promise<LogEntry[]> {
+  const which = action === undefined ? '' : ` WHERE action = ${literal(action)}`;
   try {
     const rows = await session.read(
-      `SELECT seq, pg_catalog.to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at, action, name, by, "from", run_id, duration_ms, detail FROM ${tables.log} ORDER BY seq DESC LIMIT ${Math.max(0, Math.trunc(limit))}`,
+      `SELECT seq, pg_catalog.to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at, action, name, by, "from", run_id, duration_ms, detail FROM ${tables.log}${which} ORDER BY seq DESC LIMIT ${Math.max(0, Math.trunc(limit))}`,
     );
     return rows.map((row) => ({
       seq: Number(row['seq']),

@@ -11,7 +11,7 @@ import type { MigrationSource, SourceListing } from './migration.ts';
 import { isCurrent, plan, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
 import type { PlannedStep } from './engine/planned-step.ts';
 import type { Preparation } from './engine/prepare.ts';
-import type { EventListener, LogEntry, Report, TargetName } from './report.ts';
+import type { EventListener, LogAction, LogEntry, Report, TargetName } from './report.ts';
 import type { Run } from './record.ts';
 import type { RepairReport, RepairRequest } from './repair.ts';
 import { brokenRequirements, unmetRequirements, type Dependant } from './requires.ts';
@@ -104,8 +104,8 @@ export interface Migrator {
   down(request?: DownRequest): Promise<Report>;
   /** Puts the history right after a person put the schema right. Runs no migration. */
   repair(request: RepairRequest): Promise<RepairReport>;
-  /** Newest first. Default limit 50. */
-  log(limit?: number): Promise<readonly LogEntry[]>;
+  /** Newest first. Default limit 50. @param action Only entries of this kind. */
+  log(limit?: number, action?: LogAction): Promise<readonly LogEntry[]>;
 }
 
 /** Defaults of `MigratorOptions`, in milliseconds. */
@@ -211,8 +211,8 @@ class TargetMigrator implements Migrator {
     });
   }
 
-  log(limit = 50): Promise<readonly LogEntry[]> {
-    return this.#withSession((session) => readLog(session, this.#tables, limit));
+  log(limit = 50, action?: LogAction): Promise<readonly LogEntry[]> {
+    return this.#withSession((session) => readLog(session, this.#tables, limit, action));
   }
 
   #run(request: PlanRequest, { atomicity = 'per-migration', signal }: Pick<UpRequest, 'atomicity' | 'signal'>): Promise<Report> {

@@ -4,7 +4,7 @@ import type { FleetGroup, FleetStatus, LogEntry, Status, TenantStrays } from '@o
 
 import type { Colours } from '../render/colour.ts';
 import { renderTroubles, state, table } from '../render/table.ts';
-import { heading, plural, printable, printableText } from '../render/text.ts';
+import { heading, plural, printable, printableText, time } from '../render/text.ts';
 import { renderFailures, tenantNames, type FailureStyle } from './failures.ts';
 import { aboutTenants, inQuotes } from './hint.ts';
 import { leftOutLines } from './registry-list.ts';
@@ -128,7 +128,7 @@ export function renderLast(failures: readonly LastFailure[], { colours, extent }
   }
   return [...alike.values()].flatMap(({ entry, end, tenants }) => [
     '',
-    `${end === 'failed' ? colours.red('✗') : colours.yellow('…')} ${tenantNames(tenants, extent)}: ${printable(entry.name)} ${end === 'failed' ? 'failed' : 'was stopped'} at ${entry.at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}`,
+    `${end === 'failed' ? colours.red('✗') : colours.yellow('…')} ${tenantNames(tenants, extent)}: ${printable(entry.name)} ${end === 'failed' ? 'failed' : 'was stopped'} at ${time(entry.at)}`,
     ...(entry.detail === null || end === 'stopped' ? [] : [`  ${printableText(entry.detail)}`]),
   ]);
 }

@@ -7,6 +7,7 @@ import {
   type FleetStatus,
   type FleetTarget,
   type LogEntry,
+  type Migrator,
   type Status,
   type Tenant,
   type TenantStrays,
@@ -15,7 +16,7 @@ import {
 import { inDatabase } from '../connect.ts';
 import { exit, type ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
-import { statusTarget, type ServiceStatus } from '../render/document.ts';
+import { statusTarget, type Copied, type ServiceStatus } from '../render/document.ts';
 import { renderStatus } from '../render/table.ts';
 import { printableText } from '../render/text.ts';
 import { ServicesDocument, targetName } from './document.ts';
@@ -85,13 +86,13 @@ async function showTenants(invocation: Invocation, tenants: ServiceFleet, connec
   const { failures: last } = await lastFailures(tenants, known);
   const failed = new Map(known.failures.map((one) => [one.tenant, one.failed]));
   const readable = targets.filter((one) => !failed.has(one.tenant));
-  const read = new Map(await tenants.each(readable, async (migrator, { tenant }) => [tenant, await migrator.status()] as const));
+  const read = new Map(await tenants.each(readable, async (migrator, { tenant }) => [tenant, await look(migrator)] as const));
   const found = targets.map(({ tenant, schema = 'public', database }): ServiceStatus => {
     const base = { service: tenant, connection: database === undefined ? connection : inDatabase(connection, database), schema, names };
-    const status = read.get(tenant) ?? null;
-    if (status !== null) return { ...base, status: withOwnHints(status, [tenant], tenants.origin.flags), error: null };
+    const seen = read.get(tenant);
+    if (seen !== undefined) return { ...base, status: withOwnHints(seen.status, [tenant], tenants.origin.flags), error: null, copied: seen.copied };
     const { code = 'internal', message = '', hint = null } = failed.get(tenant) ?? {};
-    return { ...base, status, error: new MigrationError({ code, message, hint: hint ?? undefined }) };
+    return { ...base, status: null, error: new MigrationError({ code, message, hint: hint ?? undefined }) };
   });
   if (options.json === true) {
     const document = new ServicesDocument(output);
@@ -110,6 +111,20 @@ async function showTenants(invocation: Invocation, tenants: ServiceFleet, connec
     }
   }
   return exitCodeOfOverview(invocation, { status: known, tenants: null });
+}
+
+interface Look {
+  readonly status: Status;
+  readonly copied: Copied | null;
+}
+
+/** A copy has the template's history, and in its log who it is a copy of; what is applied to it itself comes behind that. */
+async function look(migrator: Migrator): Promise<Look> {
+  const status = await migrator.status();
+  const [clone] = await migrator.log(1, 'clone');
+  if (clone === undefined) return { status, copied: null };
+  const names = new Set(status.applied.filter((one) => one.seq < clone.seq).map((one) => one.name));
+  return { status, copied: { template: clone.detail?.replace(/^cloned from /, '') ?? null, at: clone.at, names } };
 }
 
 function placeOf(target: FleetTarget | undefined, { settings }: ChosenConnection): object {

@@ -77,13 +77,25 @@ export interface ServiceStatus {
   readonly names: readonly string[];
   readonly status: Status | null;
   readonly error: MigrationError | null;
+  /** `null` for a tenant that its own migrations made; left out where that was not asked. */
+  readonly copied?: Copied | null;
+}
+
+/** What of a tenant's history came with the template that it was copied from: when and how long is then told of the template. */
+export interface Copied {
+  /** The template's schema or database; `null` where the log does not say. */
+  readonly template: string | null;
+  /** When the tenant was made of it. ISO 8601. */
+  readonly at: string;
+  /** Of those that are applied. */
+  readonly names: ReadonlySet<string>;
 }
 
 export function statusDocument(services: readonly ServiceStatus[]): string {
   return json({ services: services.map((one) => ({ service: one.service, targets: [statusTarget(one)] })) });
 }
 
-export function statusTarget({ connection, schema, status, error }: ServiceStatus): object {
+export function statusTarget({ connection, schema, status, error, copied }: ServiceStatus): object {
   if (status === null) {
     const database = connection?.settings.database ?? null;
     const target = database === null ? null : schema === 'public' ? database : `${database}.${schema}`;
@@ -107,8 +119,13 @@ export function statusTarget({ connection, schema, status, error }: ServiceStatu
     })),
     pending: status.pending.map(({ version, name }) => ({ version, name })),
     problems: status.problems.map(({ code, version, message }) => ({ code, version, message })),
+    ...(copied === undefined ? {} : { template: copied === null ? null : templateKeys(status, copied) }),
     ...(status.running === null ? {} : { running: { name: status.running.name, ...status.running.process, blockers: status.running.blockers } }),
   };
+}
+
+function templateKeys({ applied }: Status, { template, at, names }: Copied): object {
+  return { name: template, copiedAt: at, versions: applied.filter((one) => names.has(one.name)).map((one) => one.version) };
 }
 
 /** A service's plan, or why there is none. */

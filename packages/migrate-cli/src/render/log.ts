@@ -5,7 +5,7 @@ import type { ChosenConnection, LogEntry } from '@org/migrate-core';
 import type { Colours } from './colour.ts';
 import type { ServiceLog } from './document.ts';
 import { table } from './table.ts';
-import { duration, fit, heading, printable, printableText } from './text.ts';
+import { duration, fit, heading, printable, printableText, time } from './text.ts';
 
 export function renderLog({ service, connection, entries }: ServiceLog, colours: Colours): string {
   const title = heading(service, connection, colours);
@@ -30,7 +30,7 @@ const HEAD = ['when', 'what', 'migration', 'took', 'by', 'from', ''];
 
 function row({ at, action, name, by, from, durationMs, detail }: LogEntry, colours: Colours): string[] {
   return [
-    at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'),
+    time(at),
     action === 'failed' ? colours.red(action) : action,
     printable(name),
     durationMs === null ? '' : duration(durationMs),

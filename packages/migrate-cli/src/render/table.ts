@@ -10,7 +10,7 @@ import type { RunPart, ServiceResult } from '../run.ts';
 import type { Colours } from './colour.ts';
 import type { ServiceStatus } from './document.ts';
 import { describe } from './story.ts';
-import { duration, heading, plural, printable, printableText } from './text.ts';
+import { duration, heading, plural, printable, printableText, time } from './text.ts';
 
 /** Rules only under the heading: a grid of lines is hard to read, and harder to copy from. */
 const CHARACTERS = {
@@ -166,7 +166,7 @@ export function state({ pending, problems, running }: Status, colours: Colours):
 }
 
 /** One service that could be reached: each migration's state, in source order. */
-export function renderStatus({ service, connection, status, names }: ServiceStatus, colours: Colours): string {
+export function renderStatus({ service, connection, status, names, copied = null }: ServiceStatus, colours: Colours): string {
   const lines = [heading(service, connection, colours)];
   if (status === null) return lines.join('\n');
   const marks = new Map(status.problems.map((problem) => [problem.name, problem.code]));
@@ -177,16 +177,23 @@ export function renderStatus({ service, connection, status, names }: ServiceStat
     const mark = marks.get(name);
     const row = rowOf.get(name);
     if (row !== undefined) {
+      const applied = copied?.names.has(name) === true ? 'applied in template' : 'applied';
       const how =
-        row.state !== 'applied' ? colours.yellow('interrupted') : mark === undefined ? colours.green('applied') : colours.red(`applied, ${MARKS[mark]}`);
+        row.state !== 'applied' ? colours.yellow('interrupted') : mark === undefined ? colours.green(applied) : colours.red(`${applied}, ${MARKS[mark]}`);
       const took = row.state === 'applied' ? duration(row.durationMs) : '';
-      return [[printable(name), how, row.appliedAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'), took, printable(row.appliedBy)]];
+      return [[printable(name), how, time(row.appliedAt), took, printable(row.appliedBy)]];
     }
     return pending.has(name) ? [[printable(name), mark === undefined ? colours.yellow('pending') : colours.red(`pending, ${MARKS[mark]}`), '', '', '']] : [];
   });
   const version = status.current === null ? 'nothing applied' : `version ${printable(status.current.version)}`;
   if (rows.length > 0) lines.push(table(['migration', 'state', 'applied at', 'took', 'by'], rows, colours), '');
   lines.push(`${printable(service)}: ${version}, ${status.applied.length} applied, ${status.pending.length} pending`);
+  if (copied !== null && copied.names.size > 0)
+    lines.push(
+      colours.dim(
+        `  ${copied.names.size} of them came with the template that ${printable(service)} was copied from, at ${time(copied.at)}: when they were applied, how long it took and by whom is told of the template`,
+      ),
+    );
   if (status.problems.length > 0 || status.running !== null) lines.push('', ...renderTroubles(service, status, colours));
   return lines.join('\n');
 }

@@ -7,7 +7,7 @@ import { leftOutLines } from '../../fleet/registry-list.ts';
 import { outputOptions, placeOptions } from '../../options.ts';
 import type { Colours, Paint } from '../../render/colour.ts';
 import { tenantDocument } from '../../render/tenants.ts';
-import { heading, plural, printable, printableText } from '../../render/text.ts';
+import { heading, plural, printable, printableText, time } from '../../render/text.ts';
 
 export const command: CommandModule = {
   help: 'From the registry of the service; where each stands with its migrations is told by migrate tenants status, and whether its tables are still there by migrate tenants verify.',
@@ -59,12 +59,7 @@ function rows(tenants: readonly Tenant[], colours: Colours): string[] {
 }
 
 function since(at: Date | null): string {
-  return at === null
-    ? ''
-    : at
-        .toISOString()
-        .replace('T', ' ')
-        .replace(/\.\d+Z$/, ' UTC');
+  return at === null ? '' : time(at.toISOString());
 }
 
 function summary(tenants: readonly Tenant[]): string {
