@@ -57,7 +57,7 @@ interface OptionDefinition {
   readonly description: string;
   /** What the text becomes; left out for text that stays as it is, and for switches. */
   readonly parse?: (text: string) => unknown;
-  /** Given more than once: all of them, as if with commas between. Left out: the last one counts. */
+  /** Given more than once: all of them, with `BETWEEN` between. Left out: the last one counts. */
   readonly repeated?: 'joined';
 }
 
@@ -87,8 +87,8 @@ export const optionDefinitions: { readonly [Name in OptionName]: OptionDefinitio
   tenantDatabases: { flags: '--tenant-databases <query>', description: 'act on every database of the server that this query returns' },
   tenant: {
     flags: '--tenant <ids>',
-    description: 'of the tenants only these, separated by commas',
-    parse: (text) => listOf('--tenant', text),
+    description: String.raw`of the tenants only these, separated by commas; a comma of an id is written \,`,
+    parse: (text) => idsOf('--tenant', text),
     repeated: 'joined',
   },
   source: {
@@ -174,13 +174,31 @@ export const tenantOptions: readonly OptionName[] = ['tenantSchemas', 'tenantDat
 export const rolloutOptions: readonly OptionName[] = ['concurrency', 'canary', 'maxFailures'];
 export const outputOptions: readonly OptionName[] = ['json', 'color', 'verbose', 'showData'];
 
+/** Between the texts of an option that was given more than once: no argument of a process can hold it. */
+export const BETWEEN = '\0';
+
 export function listOf(flag: string, text: string): string[] {
-  const names = text
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
-  if (names.length === 0) throw bad(flag, text, 'names, separated by commas');
-  return [...new Set(names)];
+  return distinct(flag, text, text.split(/[,\0]/));
+}
+
+/** Of anybody's ids: `\,` is a comma that belongs to one, and `\\` a backslash. Any other backslash stands for itself. */
+function idsOf(flag: string, text: string): string[] {
+  const ids = text.split(BETWEEN).flatMap((part) => {
+    const words = part.match(/(?:\\[\\,]|[^,])+/g) ?? [];
+    return words.map((word) => word.replaceAll(/\\([\\,])/g, '$1'));
+  });
+  return distinct(flag, text, ids);
+}
+
+/** How an id is written among those of `--tenant`. */
+export function escapedId(id: string): string {
+  return id.replaceAll(/\\(?=[\\,]|$)|,/g, String.raw`\$&`);
+}
+
+function distinct(flag: string, text: string, names: readonly string[]): string[] {
+  const given = names.map((name) => name.trim()).filter((name) => name !== '');
+  if (given.length === 0) throw bad(flag, text.replaceAll(BETWEEN, ' '), 'names, separated by commas');
+  return [...new Set(given)];
 }
 
 function count(flag: string, text: string): number {

@@ -4,7 +4,7 @@
  */
 
 import type { CommandModule } from './commands.ts';
-import { optionDefinitions, type OptionName, type Options } from './options.ts';
+import { BETWEEN, optionDefinitions, type OptionName, type Options } from './options.ts';
 
 export interface CommandLine {
   readonly options: Options;
@@ -57,7 +57,7 @@ export function optionsOf(texts: ReadonlyMap<OptionName, string | boolean>): Opt
 
 /** A list may be given in parts, `--service a --service b`; of anything else the last one counts. */
 export function joinTexts(name: OptionName, before: string | undefined, text: string): string {
-  return before !== undefined && optionDefinitions[name].repeated === 'joined' ? `${before},${text}` : text;
+  return before !== undefined && optionDefinitions[name].repeated === 'joined' ? `${before}${BETWEEN}${text}` : text;
 }
 
 /** `-s, --service <names>` → `-s`, `--service`. */

@@ -12,7 +12,7 @@ test.each([
   ['migrate repair --mark-applied 3 (or --mark-undone 3)', ['a'], '', 'migrate repair --tenant a --mark-applied 3 (or --mark-undone 3)'],
   ['run `migrate up` again', ['a', 'b', 'c', 'd'], '', 'run `migrate up --source tenant` again'],
   ['run `migrate up` again', ['a', 'b', 'c', 'd'], query, `run \`migrate up${query}\` again`],
-  ['look with: migrate status', ['a,b'], '', 'look with: migrate status --source tenant'],
+  ['look with: migrate status', ['a,b', 'c'], '', String.raw`look with: migrate status --tenant 'a\,b,c'`],
   ['look with: migrate status', ["o'clinic; x"], '', `look with: migrate status --tenant "o'clinic; x"`],
   ['Migrate users first: migrate up --service users', ['a'], query, 'Migrate users first: migrate up --service users'],
   ['migrate adopt, migrate tenants list', ['a'], '', 'migrate adopt, migrate tenants list'],

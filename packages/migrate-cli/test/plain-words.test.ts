@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 
 import { parseCommand } from '../src/command-line.ts';
 import { commands } from '../src/commands.ts';
+import { escapedId } from '../src/options.ts';
 import { readPlainWords } from '../src/plain-words.ts';
 
 const lines = [
@@ -42,3 +43,43 @@ test.each(['--help', '--stepz 3', '--to', '--to -1', 'word', '--json=yes', '-sus
   if (command === undefined) throw new Error('there is no up');
   expect(readPlainWords(command, line.split(' '))).toBeNull();
 });
+
+test.each([
+  [
+    ['--tenant', 'a,b'],
+    ['a', 'b'],
+  ],
+  [
+    ['--tenant', String.raw`a\,b, c`],
+    ['a,b', 'c'],
+  ],
+  [
+    ['--tenant', 'a', String.raw`--tenant=b\,c`, '--tenant', 'd,e'],
+    ['a', 'b,c', 'd', 'e'],
+  ],
+  // A backslash belongs to what it stands before, and not to what another --tenant begins with.
+  [
+    ['--tenant', 'a\\', '--tenant', 'b'],
+    ['a\\', 'b'],
+  ],
+  [
+    ['--tenant', String.raw`a\\,b`],
+    ['a\\', 'b'],
+  ],
+  [['--tenant', String.raw`a\b`], [String.raw`a\b`]],
+])('%j names the tenants %j', async (words, ids) => {
+  const entry = commands.find((one) => one.name === 'up');
+  if (entry === undefined) throw new Error('there is no up');
+  const { command } = await entry.load();
+  expect(readPlainWords(command, words)?.options.tenant).toEqual(ids);
+  expect((await parseCommand(entry, command, words))?.options.tenant).toEqual(ids);
+});
+
+test.each(['a', 'a,b', ',', 'a\\', String.raw`a\,b`, String.raw`\\x`, String.raw`\\`, String.raw`a\\,\b`])(
+  '%j as --tenant takes it is that id again',
+  async (id) => {
+    const { command } = (await commands.find((one) => one.name === 'up')?.load()) ?? {};
+    if (command === undefined) throw new Error('there is no up');
+    expect(readPlainWords(command, ['--tenant', `x,${escapedId(id)},y`])?.options.tenant).toEqual(['x', id, 'y']);
+  },
+);

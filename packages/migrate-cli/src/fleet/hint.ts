@@ -1,6 +1,6 @@
 /** Commands that a message names, made into such as are about one tenant. Pure. */
 
-import type { Options } from '../options.ts';
+import { escapedId, type Options } from '../options.ts';
 
 /** More names than these make no line that anybody types; and what is right for one is left alone by a command for all of them. */
 const MOST_NAMED = 3;
@@ -11,9 +11,8 @@ const MOST_NAMED = 3;
  * @param flags A query that names them; empty for tenants that the service keeps itself.
  */
 export function aboutTenants(text: string, tenants: readonly string[], flags: string): string {
-  // With a comma in it a name could not be told from two.
-  const named = tenants.length > 0 && tenants.length <= MOST_NAMED && tenants.every((one) => !one.includes(','));
-  const who = named ? ` --tenant ${inQuotes(tenants.join(','))}` : flags === '' ? ' --source tenant' : '';
+  const named = tenants.length > 0 && tenants.length <= MOST_NAMED;
+  const who = named ? ` --tenant ${tenantsInQuotes(tenants)}` : flags === '' ? ' --source tenant' : '';
   return text.replaceAll(/\bmigrate (up|down|redo|status|plan|log|repair)\b(?! --service)/g, (_, command: string) => `migrate ${command}${who}${flags}`);
 }
 
@@ -37,6 +36,17 @@ function withoutPassword(text: string): string | undefined {
   // A parameter may hold one as well.
   for (const name of ['password', 'sslpassword']) url.searchParams.delete(name);
   return url.href;
+}
+
+/** The value of `--tenant` that names these, as one word for a shell. */
+export function tenantsInQuotes(ids: readonly string[]): string {
+  return inQuotes(ids.map(escapedId).join(','));
+}
+
+/** For ids that were typed without a tenant of that name: one with a comma, which was read as several; `null` where none is like that. */
+export function commaHint(typed: readonly string[], ids: readonly string[]): string | null {
+  const whole = ids.find((id) => id.includes(',') && id.split(',').every((part) => part.trim() === '' || typed.includes(part.trim())));
+  return whole === undefined ? null : `a comma that belongs to an id has a backslash before it: --tenant ${tenantsInQuotes([whole])}`;
 }
 
 /** As one word for a shell; double quotes where that is enough. */

@@ -6,7 +6,7 @@ import type { Invocation } from '../invocation.ts';
 import { nearestWord } from '../nearest-word.ts';
 import type { Colours } from '../render/colour.ts';
 import type { Service } from '../service.ts';
-import { inQuotes } from './hint.ts';
+import { commaHint, inQuotes } from './hint.ts';
 import type { Asked, TenantOrigin } from './service-fleet.ts';
 
 /** The active tenants, narrowed by `--tenant`; none where there is no registry yet. Throws `invalidOptions` for an id that is not active. */
@@ -49,8 +49,11 @@ export function leftOutLines(leftOut: TenantsLeftOut | null, colours: Colours): 
   return leftOut === null ? [] : [`${colours.yellow('!')} ${leftOut.message}`, `  ${colours.cyan('→')} ${leftOut.hint}`];
 }
 
-/** @param all Of any status. */
-export function unknownTenant(id: string, all: readonly Tenant[], service: Service): MigrationError {
+/**
+ * @param all Of any status.
+ * @param hint What to do about it, where that is known.
+ */
+export function unknownTenant(id: string, all: readonly Tenant[], service: Service, hint: string | null = null): MigrationError {
   const near = nearestWord(
     id,
     all.map((one) => one.id),
@@ -58,7 +61,7 @@ export function unknownTenant(id: string, all: readonly Tenant[], service: Servi
   return new MigrationError({
     code: 'invalidOptions',
     message: `${service.name} has no tenant ${JSON.stringify(shortened(id))}.${near === null ? '' : ` Did you mean ${JSON.stringify(near)}?`}`,
-    hint: near === null ? 'migrate tenants list shows them' : undefined,
+    hint: hint ?? (near === null ? 'migrate tenants list shows them' : undefined),
   });
 }
 
@@ -66,7 +69,7 @@ function refuseOthers(wanted: readonly string[], all: readonly Tenant[], service
   const known = new Map(all.map((one) => [one.id, one]));
   for (const id of wanted) {
     const tenant = known.get(id);
-    if (tenant === undefined) throw unknownTenant(id, all, service);
+    if (tenant === undefined) throw unknownTenant(id, all, service, commaHint(wanted, [...known.keys()]));
     if (tenant.status === 'active') continue;
     const go = `${tenant.status === 'archived' ? 'bring it back with: migrate tenants restore' : 'go on with: migrate tenants create'} ${inQuotes(id)}`;
     throw new MigrationError({

@@ -7,7 +7,7 @@ import { nearestWord } from '../nearest-word.ts';
 import type { Options } from '../options.ts';
 import { onlyService, type Selection } from '../selection.ts';
 import type { Service } from '../service.ts';
-import { inQuotes, placeFlags } from './hint.ts';
+import { commaHint, inQuotes, placeFlags } from './hint.ts';
 import type { TenantOrigin } from './service-fleet.ts';
 
 export type TenantKind = 'schema' | 'database';
@@ -147,6 +147,6 @@ function refuseUnknown(wanted: readonly string[], names: readonly string[], { fl
   throw new MigrationError({
     code: 'invalidOptions',
     message: `There is no tenant ${unknown.map((id) => JSON.stringify(id)).join(', ')} among the ${names.length} that the query of ${flag} returns.${near === null ? '' : ` Did you mean ${JSON.stringify(near)}?`}`,
-    hint: near === null ? 'migrate status --verbose, with the same query, lists them' : undefined,
+    hint: commaHint(wanted, names) ?? (near === null ? 'migrate status --verbose, with the same query, lists them' : undefined),
   });
 }

@@ -1,6 +1,6 @@
 import type { CommandModule } from '../../commands.ts';
 import { exit } from '../../exit.ts';
-import { inQuotes } from '../../fleet/hint.ts';
+import { inQuotes, tenantsInQuotes } from '../../fleet/hint.ts';
 import { findKeeper } from '../../fleet/keeper.ts';
 import { unknownTenant } from '../../fleet/registry-list.ts';
 import { outputOptions, placeOptions } from '../../options.ts';
@@ -30,7 +30,10 @@ export const command: CommandModule = {
     const mark = outcome === 'restored' ? colours.green('✓') : colours.dim('-');
     const what = `${outcome === 'restored' ? 'back as' : 'is there as'} ${printable(restored.place)}`;
     if (restored.status === 'failed') output.line(`  ${mark} ${printable(id)}  ${what}, and not whole: go on with: migrate tenants create ${typed}`);
-    else output.line(`  ${mark} ${printable(id)}  ${what}${outcome === 'restored' ? `; what it lacks comes with: migrate up --tenant ${typed}` : ''}`);
+    else
+      output.line(
+        `  ${mark} ${printable(id)}  ${what}${outcome === 'restored' ? `; what it lacks comes with: migrate up --tenant ${printable(tenantsInQuotes([id]))}` : ''}`,
+      );
     return exit.done;
   },
 };
