@@ -17,6 +17,12 @@ test('a connection that single variables chose names them, and the way back to t
   expect(hintFor({ DB_HOST: 'localhost', DB_PORT: '5432' })).toContain('unset DB_HOST DB_PORT');
 });
 
+test('an address is named as the variable that gave it, and so is the name that would count without it', () => {
+  expect(hintFor({ PGHOSTADDR: '127.0.0.1' })).toContain('PGHOSTADDR in the environment chose this server: without it (unset PGHOSTADDR)');
+  const both = hintFor({ PGHOST: 'elsewhere', PGHOSTADDR: '127.0.0.1', PGPORT: '1' });
+  expect(both).toContain('unset PGHOST PGHOSTADDR PGPORT');
+});
+
 test('a connection of a URL needs no such words', () => {
   expect(hintFor({ DATABASE_URL: 'postgres://me@localhost:1/x' })).not.toContain('unset');
 });

@@ -161,8 +161,10 @@ function fromPostgres(request: ConnectionRequest): ChosenConnection | null {
       hint: 'set PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE, or give --url',
     });
   }
-  const address = environment['PGHOSTADDR'];
-  return fromParts(address ? { ...request, environment: { ...environment, PGHOST: address } } : request, PG_PARTS);
+  if (!environment['PGHOSTADDR']) return fromParts(request, PG_PARTS);
+  const chosen = fromParts(request, { ...PG_PARTS, names: { ...PG_PARTS.names, host: 'PGHOSTADDR' } });
+  // Without the address the name beside it would count.
+  return chosen === null || !environment['PGHOST'] ? chosen : { ...chosen, variables: ['PGHOST', ...(chosen.variables ?? [])] };
 }
 
 function partial(source: string, values: Readonly<Record<string, string | undefined>>): PartialSettings {
