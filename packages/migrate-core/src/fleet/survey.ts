@@ -23,7 +23,7 @@ export interface SurveyOptions {
   readonly concurrency: number;
   /** Does the work on a connection to this database. */
   readonly use: <T>(database: string | null, work: (client: DatabaseClient) => Promise<T>) => Promise<T>;
-  /** What became of one whose schema is not there. */
+  /** What became of one whose own schema is not there. */
   readonly lost?: FleetOptions['lost'];
 }
 
@@ -67,15 +67,20 @@ export class Survey {
       const state = target.schema === undefined ? null : states.get(target.database ?? null)?.get(target.schema);
       return { target, state: state ?? null };
     });
-    return this.#lost === undefined || found.every((one) => one.state?.kind !== 'noSchema') ? found : this.#limit.map(found, (one) => this.#trace(one));
+    return this.#lost === undefined || !found.some(isDoubtful) ? found : this.#limit.map(found, (one) => this.#trace(one));
   }
 
   /** An error of this kind is that of the tenant: what cannot be asked just now is left as it was seen. */
   async #trace(surveyed: Surveyed): Promise<Surveyed> {
-    if (surveyed.state?.kind !== 'noSchema') return surveyed;
-    const lost = await this.#lost?.(surveyed.target).catch(() => null);
-    return { ...surveyed, state: { kind: 'noSchema', lost: lost ?? null } };
+    if (!isDoubtful(surveyed)) return surveyed;
+    const lost = (await this.#lost?.(surveyed.target).catch(() => null)) ?? null;
+    return lost === null && surveyed.state?.kind === 'unused' ? surveyed : { ...surveyed, state: { kind: 'noSchema', lost } };
   }
+}
+
+/** A schema that was never migrated may be another one, under the name of the tenant's own. */
+function isDoubtful({ state }: Surveyed): boolean {
+  return state?.kind === 'noSchema' || state?.kind === 'unused';
 }
 
 /** The targets, so many at a time. */

@@ -71,6 +71,9 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
       expect(error.hint).toContain(`${aside}; ${back}`);
     }
     expect(await tenancy.lost('north')).toMatchObject({ kind: mode, place: tenant.place, foundAs: lost, instead: 'another' });
+    // Databases are not looked at before they are migrated.
+    for (const failures of mode === 'schema' ? [(await tenancy.fleet().status()).failures, (await tenancy.fleet().up()).failures] : [])
+      expect(failures).toMatchObject([{ tenant: 'north', failed: { hint: expect.stringContaining(back) as string } }]);
     for (const text of [aside, back]) await client.query(text);
     expect(await tenancy.lost('north')).toBeNull();
     expect((await tenancy.create('north')).outcome).toBe('present');
