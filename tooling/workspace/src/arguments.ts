@@ -63,6 +63,11 @@ export function withAbsoluteFiles(up: readonly string[], folder: string): string
   });
 }
 
+/** What `--env-file` names. */
+export function environmentFiles(up: readonly string[]): string[] {
+  return up.flatMap((arg, index) => (up[index - 1] === '--env-file' ? [arg] : (/^--env-file=(.+)$/s.exec(arg)?.slice(1) ?? [])));
+}
+
 export function names(args: readonly string[], flag: string): boolean {
   return args.some((arg) => arg === flag || arg.startsWith(`${flag}=`));
 }

@@ -1,6 +1,8 @@
 /** `pnpm migrate`: the services' migrations in dependency order, and one table of where they then stand. */
 
-import { names, placeArguments, readArguments, withAbsoluteFiles } from './arguments.ts';
+import { existsSync } from 'node:fs';
+
+import { environmentFiles, names, placeArguments, readArguments, withAbsoluteFiles } from './arguments.ts';
 import { runProgram } from './process.ts';
 import { findServices, runTasks } from './turbo.ts';
 
@@ -16,6 +18,12 @@ Everything else goes to \`migrate up\`, for example --url postgres://… or --wa
 
 async function main(args: readonly string[]): Promise<number> {
   const command = readArguments(args);
+  // Node.js reads the option as well, of whatever it is started with, and ends with a line of its own where the file is not there: see package.json's `--`.
+  const missing = environmentFiles(args).find((file) => !existsSync(file));
+  if (missing !== undefined && command.kind !== 'help') {
+    process.stderr.write(`--env-file names ${missing}, which is not there.\n`);
+    return 2;
+  }
   switch (command.kind) {
     case 'help':
       process.stdout.write(usage);

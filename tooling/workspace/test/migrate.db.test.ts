@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { freshClone } from './support/fresh-clone.ts';
@@ -46,6 +47,22 @@ describe('pnpm migrate', () => {
     const { code, stderr } = await migrate(['--filter', 'patient', '--to', '9999'], await freshClone());
     expect(code).toBe(2);
     expect(stderr).toMatch(/user failed, so that patient did not begin\./);
+  });
+
+  test('a file of variables is looked for where the command was typed, and one that is not there is said so', async () => {
+    const root = join(import.meta.dirname, '../../..');
+    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: { migrate: string } };
+    const typed = async (line: string): Promise<{ code: number | null; stderr: string }> => {
+      const env = { PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}`, INIT_CWD: join(root, 'services/patient') };
+      const child = spawn('sh', ['-c', `${scripts.migrate} ${line}`], { cwd: root, env, stdio: ['ignore', 'ignore', 'pipe'] });
+      let stderr = '';
+      child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+      return await new Promise((resolve) => child.once('close', (code) => resolve({ code, stderr })));
+    };
+    for (const line of ['--env-file nowhere.env', '--env-file=nowhere.env'])
+      expect(await typed(line)).toEqual({ code: 2, stderr: `--env-file names ${join(root, 'services/patient/nowhere.env')}, which is not there.\n` });
+    // Found there: what is complained of is the next thing.
+    expect(await typed('--env-file package.json --filter nobody')).toEqual({ code: 2, stderr: expect.stringMatching(/nobody/) as string });
   });
 
   test('a filter that finds nothing is a mistake of whoever typed it', async () => {
