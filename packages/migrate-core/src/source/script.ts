@@ -25,11 +25,13 @@ const LARGEST_PARSED = 2_000_000;
 /** Of a text that is not parsed as a whole, statements up to this length are, one by one. */
 const LARGEST_STATEMENT = 64_000;
 
-interface Piece extends Span {
+interface Tree {
   readonly kind: string;
   /** `null` when the parser was not used or could not be. */
   readonly node: Node | null;
 }
+
+const UNPARSED: Tree = { kind: 'Unparsed', node: null };
 
 /**
  * Compiles one direction of a migration.
@@ -43,13 +45,13 @@ export async function compileSql(sql: string, options: CompileOptions): Promise<
   };
   // On its way to the server the text would end there.
   if (sql.includes('\0')) refuse(sql.indexOf('\0'), 'a NUL character, which PostgreSQL cannot take');
-  const { pieces, syntaxError } = await piecesOf(sql, options.parse ?? 'on', refuse);
+  const { pieces, treeOf, syntaxError } = await piecesOf(sql, options.parse ?? 'on', refuse);
   const own = new OwnTransactions();
   const classifier = new Classifier(options.transaction);
   const settings: Setting[] = [];
   const statements: Statement[] = [];
   let addsEnumValue = false;
-  for (const piece of pieces) {
+  for (const [index, piece] of pieces.entries()) {
     const text = sql.slice(piece.start, piece.end);
     const word = transactionWord(text);
     if (word !== null) {
@@ -64,13 +66,14 @@ export async function compileSql(sql: string, options: CompileOptions): Promise<
       if (again !== -1) settings.splice(again, 1);
       settings.push(rewritten.setting);
     }
-    addsEnumValue ||= piece.kind === 'AlterEnumStmt';
+    const { kind, node } = await treeOf(index);
+    addsEnumValue ||= kind === 'AlterEnumStmt';
     statements.push({
       text: rewritten?.text ?? text,
       start: piece.start,
-      kind: piece.kind,
+      kind,
       summary: summarize(text),
-      ...(piece.node === null ? classifier.unparsed(text) : classifier.parsed(piece.kind, piece.node, text)),
+      ...(node === null ? classifier.unparsed(text) : classifier.parsed(kind, node, text)),
       ...(own.pair === null ? {} : { group: own.pair }),
       ...(inForce.length === 0 ? {} : { settings: inForce }),
     });
@@ -98,32 +101,35 @@ function withoutGroup({ group: _, ...statement }: Statement): Statement {
 
 type Refuse = (start: number, message: string) => never;
 
-async function piecesOf(
-  sql: string,
-  mode: 'on' | 'off',
-  refuse: Refuse,
-): Promise<{ readonly pieces: readonly Piece[]; readonly syntaxError: NonNullable<Script['syntaxError']> | null }> {
+interface Pieces {
+  readonly pieces: readonly Span[];
+  /** One after the other: the trees of a large text would be many times its size. */
+  readonly treeOf: (index: number) => Promise<Tree>;
+  readonly syntaxError: NonNullable<Script['syntaxError']> | null;
+}
+
+async function piecesOf(sql: string, mode: 'on' | 'off', refuse: Refuse): Promise<Pieces> {
   const answer = mode === 'on' && sql.length <= LARGEST_PARSED ? await parse(sql) : ({ kind: 'notParsed' } as const);
   if (answer.kind === 'parsed') {
     for (const piece of answer.statements) refuseCopyData(sql, piece, refuse);
-    return { pieces: answer.statements, syntaxError: null };
+    return { pieces: answer.statements, treeOf: async (index) => answer.statements[index] ?? UNPARSED, syntaxError: null };
   }
-  const pieces: Piece[] = [];
-  for (const span of split(sql).spans) {
-    refuseCopyData(sql, span, refuse);
-    pieces.push(mode === 'on' ? await parsedAlone(sql, span) : { ...span, kind: 'Unparsed', node: null });
-  }
+  const pieces = split(sql).spans;
+  for (const span of pieces) refuseCopyData(sql, span, refuse);
   refusePsql(sql, refuse);
-  return { pieces, syntaxError: answer.kind === 'syntaxError' ? { message: answer.message, start: answer.start } : null };
+  return {
+    pieces,
+    treeOf: async (index) => (mode === 'on' ? parsedAlone(sql, pieces[index]) : UNPARSED),
+    syntaxError: answer.kind === 'syntaxError' ? { message: answer.message, start: answer.start } : null,
+  };
 }
 
 /** Of a text that the parser did not take as a whole. What it does not take here either stays without a tree. */
-async function parsedAlone(sql: string, span: Span): Promise<Piece> {
-  const unparsed = { ...span, kind: 'Unparsed', node: null };
-  if (span.end - span.start > LARGEST_STATEMENT) return unparsed;
+async function parsedAlone(sql: string, span: Span | undefined): Promise<Tree> {
+  if (span === undefined || span.end - span.start > LARGEST_STATEMENT) return UNPARSED;
   const answer = await parse(sql.slice(span.start, span.end));
   const [statement] = answer.kind === 'parsed' ? answer.statements : [];
-  return statement === undefined ? unparsed : { ...unparsed, kind: statement.kind, node: statement.node };
+  return statement ?? UNPARSED;
 }
 
 /** A backslash outside of quotes is no SQL: it is psql's, and psql is not here. */
