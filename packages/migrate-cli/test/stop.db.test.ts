@@ -68,3 +68,38 @@ test('status shows what runs, and whom it waits for; a second run gives up waiti
   await reader.query('COMMIT');
   expect(await running.finished).toMatchObject({ code: 0 });
 });
+
+test('status names the migration that waits among those that were sent together, its statements without literals, and each wait once', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({
+    'm/0001_a.sql': 'CREATE TABLE a (id int);',
+    'm/0002_b.sql': 'CREATE TABLE b (id int);',
+    'm/0003_c.sql': "CREATE TABLE c (id int);\nINSERT INTO b VALUES (1234567);\nALTER TABLE a ADD COLUMN note text DEFAULT 'secret';",
+  });
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  expect(await migrate(['up', '--dir', 'm', '--to', '1'], at)).toMatchObject({ code: 0 });
+  const reader = await db.connect();
+  await reader.query('BEGIN');
+  await reader.query('SELECT * FROM a');
+  // Each attempt waits anew.
+  const running = start(['up', '--dir', 'm', '--lock-timeout', '1s'], at);
+  const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '/*migrate%' AND datname = current_database()";
+  // The first attempt, with 0002_b in one transaction, is the shortest.
+  await until(db, "SELECT 1 FROM schema_migrations WHERE name = '0002_b'");
+  let status = await migrate(['status', '--dir', 'm'], at);
+  for (let attempt = 0; attempt < 20 && !status.stdout.includes('wants AccessExclusiveLock'); attempt++) {
+    await until(db, waiting);
+    status = await migrate(['status', '--dir', 'm'], at);
+  }
+  expect(status.stdout).toMatch(
+    /▶ m: 0003_c runs now in pid \d+ \([^)]*, wants AccessExclusiveLock on a\): CREATE TABLE c; INSERT INTO b VALUES; ALTER TABLE a ADD COLUMN note text/,
+  );
+  expect(status.stdout.match(/it waits for/g)).toHaveLength(1);
+  expect(status.stdout).not.toMatch(/secret|1234567|BEGIN/);
+  await sleep(2_500);
+  await reader.query('COMMIT');
+  const { code, stdout, stderr } = await running.finished;
+  expect(code).toBe(0);
+  expect(`${stdout}${stderr}`).toMatch(/0003_c lost against other sessions/);
+  expect(`${stdout}${stderr}`.match(/waits for a lock .*/g)).toEqual([expect.stringMatching(/^waits for a lock on a held by pid \d+/)]);
+});

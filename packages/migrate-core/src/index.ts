@@ -7,7 +7,7 @@ export type { DetailedPlan, DownRequest, Migrator, MigratorOptions, UpRequest } 
 export type { Status } from './status.ts';
 export type { PlannedStep } from './engine/planned-step.ts';
 export type { AppliedMigration, OrderPolicy, Plan, PlanRequest, Problem, ProblemCode, Step } from './plan.ts';
-export type { Blocker, EventListener, Failure, LogEntry, MigrationEvent, Outcome, Report, StepReport, TargetName } from './report.ts';
+export type { Blocker, EventListener, Failure, LogEntry, MigrationEvent, Outcome, Report, StepReport, TargetName, WantedLock } from './report.ts';
 export type { Dependant } from './requires.ts';
 export { findVersion } from './migration.ts';
 export type { Migration, MigrationSource, Requirement, SourceListing } from './migration.ts';

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 
-import { readBlockers, readLockHolder, readRunning } from './activity.ts';
+import { readUnderWay } from './activity.ts';
 import { MigrationError } from './errors.ts';
 import { historyTables, readBrief, readHistory, readLog, type BriefHistory, type HistorySnapshot, type HistoryTables } from './history.ts';
 import type { MigrationSource, SourceListing } from './migration.ts';
@@ -153,7 +153,7 @@ class TargetMigrator implements Migrator {
     return this.#withSource(async (session) => {
       const { listing, available } = await this.#discover();
       const snapshot = await readHistory(session, this.#tables);
-      const running = await this.#running(session);
+      const running = await readUnderWay(session, this.#tables, snapshot, listing.migrations);
       return statusOf({ target: this.#target(snapshot.database), listing, available, rows: snapshot.applied, order: this.#options.order, running });
     });
   }
@@ -320,15 +320,6 @@ class TargetMigrator implements Migrator {
       ({ Preparation: Prepare }) => new Prepare(this.#options.source, listing.migrations),
     );
     return this.#shared.compiled.preparation;
-  }
-
-  async #running(session: Session): Promise<Status['running']> {
-    const holder = await readLockHolder(session, this.#tables);
-    if (holder === null) return null;
-    // The lock's holder may be the idle guardian of a run whose statement is elsewhere.
-    const found = holder.runId === null ? null : await readRunning(session, holder.runId);
-    if (found !== null) return found;
-    return { name: holder.migration ?? '', process: holder, blockers: await readBlockers(session, holder.pid) };
   }
 
   #target(database: string): TargetName {

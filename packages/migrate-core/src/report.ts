@@ -54,7 +54,16 @@ export interface Blocker {
   readonly state: string | null;
   /** Milliseconds since its transaction began. */
   readonly ageMs: number | null;
+  /** Of another migration run: its migrations and their statements, as far as the server shows them. */
   readonly query: string;
+}
+
+/** A lock that is waited for. */
+export interface WantedLock {
+  /** `AccessExclusiveLock`, as PostgreSQL calls it. */
+  readonly mode: string;
+  /** The table or another relation, with its schema unless that is `public`; `a row of patient`. */
+  readonly on: string;
 }
 
 /** What a run tells while it goes. `at` is left to the listener. */
@@ -89,8 +98,14 @@ export type MigrationEvent =
     }
   /** Somebody else migrates this target; we look again from time to time. */
   | { readonly type: 'waitingForLock'; readonly target: TargetName; readonly holder: Blocker | null; readonly waitedMs: number }
-  /** A migration waits for a table's lock. */
-  | { readonly type: 'blocked'; readonly target: TargetName; readonly name: string; readonly blockers: readonly Blocker[] }
+  /** A migration waits for others. `lock`: `null` where it waits for the end of a transaction. */
+  | {
+      readonly type: 'blocked';
+      readonly target: TargetName;
+      readonly name: string;
+      readonly lock: WantedLock | null;
+      readonly blockers: readonly Blocker[];
+    }
   /** It will be tried again as a whole. */
   | {
       readonly type: 'retrying';

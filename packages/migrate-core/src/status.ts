@@ -2,7 +2,7 @@
 
 import type { SourceListing } from './migration.ts';
 import { plan, type AppliedMigration, type AvailableMigration, type OrderPolicy, type Problem } from './plan.ts';
-import type { Blocker, TargetName } from './report.ts';
+import type { Blocker, TargetName, WantedLock } from './report.ts';
 
 export interface Status {
   readonly target: TargetName;
@@ -17,7 +17,15 @@ export interface Status {
   readonly problems: readonly Problem[];
   readonly ignored: readonly { readonly path: string; readonly reason: string }[];
   /** A migration that runs right now on this target, with what it waits for. */
-  readonly running: { readonly name: string; readonly process: Blocker; readonly blockers: readonly Blocker[] } | null;
+  readonly running: {
+    /** Empty where the server does not show it. */
+    readonly name: string;
+    /** `query`: the statements of that migration, as far as the server shows them. */
+    readonly process: Blocker;
+    /** As of the event `blocked`. */
+    readonly lock: WantedLock | null;
+    readonly blockers: readonly Blocker[];
+  } | null;
 }
 
 export interface Look {

@@ -5,7 +5,7 @@ import type { ChosenConnection, FleetEvent, FleetReport, MigrationEvent, Outcome
 import type { Invocation } from '../invocation.ts';
 import { Heartbeat, type FleetProgress } from '../render/heartbeat.ts';
 import { Progress } from '../render/progress.ts';
-import { describe } from '../render/story.ts';
+import { describe, describeWait } from '../render/story.ts';
 import { duration, heading, plural, printable, printableText } from '../render/text.ts';
 import { renderFailures } from './failures.ts';
 
@@ -112,10 +112,7 @@ export class FleetStory {
       case 'waitingForLock':
         return told(`waiting for another migration run: ${event.holder === null ? 'who it is, is not known' : describe(event.holder)}`, tenant);
       case 'blocked':
-        return told(
-          `${printable(event.name)} waits for a lock held by ${event.blockers.map(describe).join('; ') || 'another session'}`,
-          `${tenant} ${event.name}`,
-        );
+        return told(describeWait(event), `${tenant} ${event.name}`);
       case 'notice':
         if (this.#invocation.options.verbose === true) this.#say(`  ${colours.cyan('i')} ${printable(tenant)}: ${printableText(event.message)}`);
         return;

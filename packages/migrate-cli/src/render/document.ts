@@ -120,7 +120,9 @@ export function statusTarget({ connection, schema, status, error, copied }: Serv
     pending: status.pending.map(({ version, name }) => ({ version, name })),
     problems: status.problems.map(({ code, version, message }) => ({ code, version, message })),
     ...(copied === undefined ? {} : { template: copied === null ? null : templateKeys(status, copied) }),
-    ...(status.running === null ? {} : { running: { name: status.running.name, ...status.running.process, blockers: status.running.blockers } }),
+    ...(status.running === null
+      ? {}
+      : { running: { name: status.running.name, ...status.running.process, waitsFor: status.running.lock, blockers: status.running.blockers } }),
   };
 }
 

@@ -1,6 +1,6 @@
 /** The story of one service's run, told while it happens. */
 
-import type { Blocker, ChosenConnection, EventListener, MigrationEvent, Report, SourceListing } from '@org/migrate-core';
+import type { Blocker, ChosenConnection, EventListener, MigrationEvent, Report, SourceListing, WantedLock } from '@org/migrate-core';
 
 import type { Invocation } from '../invocation.ts';
 import type { Service } from '../service.ts';
@@ -63,9 +63,7 @@ export class Story {
         break;
       }
       case 'blocked':
-        this.#once(
-          `  ${colours.yellow('…')} ${printable(event.name)} waits for a lock held by ${event.blockers.map(describe).join('; ') || 'another session'}`,
-        );
+        this.#once(`  ${colours.yellow('…')} ${describeWait(event)}`, `${event.name} ${event.blockers.map(({ pid }) => pid).join()}`);
         break;
       case 'retrying':
         this.#say(
@@ -139,9 +137,9 @@ export class Story {
     this.#say(`  ${done.join(', ')}; ${current === null ? 'nothing is applied' : `now at ${printable(current)}`}.`);
   }
 
-  #once(text: string): void {
-    if (this.#told.has(text)) return;
-    this.#told.add(text);
+  #once(text: string, key: string): void {
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
     this.#say(text);
   }
 
@@ -155,10 +153,19 @@ function range(names: readonly string[]): string {
   return names.length <= 3 ? names.join(', ') : `${names[0]} … ${names.at(-1)} (${names.length})`;
 }
 
-/** One session, for people. Its query comes without literals. */
-export function describe(one: Blocker): string {
-  const parts = [one.user, one.application === '' ? null : one.application, one.state, one.ageMs === null ? null : `for ${duration(one.ageMs)}`].filter(
-    (part) => part !== null,
-  );
+/** What a migration waits for, and whom. */
+export function describeWait({ name, lock, blockers }: Extract<MigrationEvent, { type: 'blocked' }>): string {
+  return `${printable(name)} waits for a lock ${lock === null ? '' : `on ${printable(lock.on)} `}held by ${blockers.map((one) => describe(one)).join('; ') || 'another session'}`;
+}
+
+/** One session, for people, with the lock that it waits for. Its query comes without literals. */
+export function describe(one: Blocker, wants: WantedLock | null = null): string {
+  const parts = [
+    one.user,
+    one.application === '' ? null : one.application,
+    one.state,
+    one.ageMs === null ? null : `for ${duration(one.ageMs)}`,
+    wants === null ? null : `wants ${wants.mode} on ${wants.on}`,
+  ].filter((part) => part !== null);
   return printable(`pid ${one.pid} (${parts.join(', ')})${one.query === '' ? '' : `: ${fit(one.query, 100)}`}`);
 }

@@ -219,8 +219,10 @@ export function renderTroubles(service: string, { problems, running }: Status, c
     return [`${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${printable(service)}: ${first}`, ...more.map((line) => `  ${line}`)];
   });
   if (running !== null) {
-    lines.push(`${colours.cyan('▶')} ${printable(service)}: ${printable(running.name) || 'a migration'} runs now in ${describe(running.process)}`);
-    for (const blocker of running.blockers) lines.push(`  ${colours.yellow('…')} it waits for ${describe(blocker)}`);
+    const { name, process, lock, blockers } = running;
+    lines.push(`${colours.cyan('▶')} ${printable(service)}: ${printable(name) || 'a migration'} runs now in ${describe(process, lock)}`);
+    // A lock that several hold is one wait.
+    if (blockers.length > 0) lines.push(`  ${colours.yellow('…')} it waits for ${blockers.map((one) => describe(one)).join('; ')}`);
   }
   return lines;
 }

@@ -1,14 +1,16 @@
 /** Runs transactional steps: guard, statements and record in one transaction, which is one message unless a step is live. */
 
 import { describeFailure, isRetryable, needsNoTransaction, wasCreatedMeanwhile, type StepFailure } from './failure.ts';
+import type { Wait } from '../activity.ts';
 import { guardAnswer, tag } from '../guard.ts';
+import { readHistory } from '../history.ts';
+import { writeAgenda } from './agenda.ts';
 import { Message } from './message.ts';
 import type { LiveDatabase, LiveScript, Script } from '../migration.ts';
 import { FIRST_LOOK_MS } from './monitor.ts';
-import type { Blocker } from '../report.ts';
 import { pauseBeforeRetry } from './retry.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
-import type { Kept, MessageResult, ServerError } from '../session.ts';
+import type { Kept, MessageResult, ServerError, Session } from '../session.ts';
 import { compileSql } from '../source/script.ts';
 import { addStatements, messages, type MessageOptions, type Part, type Transaction } from './transaction-message.ts';
 
@@ -90,7 +92,7 @@ async function attempt(state: RunState, transactions: readonly Transaction[], op
     }
     const [first] = part.owners;
     const send = (): Promise<MessageResult> => (last ? state.main.run(part.message.text, part.durations) : state.main.runInside(part.message.text));
-    const result = await attend(state, first?.step.name ?? '', send);
+    const result = await attend(state, transactions.flat(), send);
     if (result.kind === 'lost') return nothing({ kind: 'lost', error: result.error });
     if (result.kind === 'failed') {
       if (!last) await state.main.run('ROLLBACK');
@@ -153,11 +155,22 @@ function classify(state: RunState, step: ReadyStep, error: ServerError, message:
   return { kind: 'failed', name: step.name, failure, extent: 'nothing' };
 }
 
-/** Sends a message under the monitor's eyes. */
-export function attend(state: RunState, name: string, send: () => Promise<MessageResult>, blockedLimitMs: number | null = null): Promise<MessageResult> {
+/** Sends a message of these steps under the monitor's eyes. */
+export function attend(
+  state: RunState,
+  steps: readonly ReadyStep[],
+  send: () => Promise<MessageResult>,
+  blockedLimitMs: number | null = null,
+): Promise<MessageResult> {
   // Whoever is in the way has to be seen before the statement gives up: afterwards nobody knows.
   const firstLookMs = state.lockTimeoutMs > 0 ? Math.min(FIRST_LOOK_MS, state.lockTimeoutMs / 2) : FIRST_LOOK_MS;
-  const onBlocked = (blockers: readonly Blocker[]): void => state.emit({ type: 'blocked', target: state.target, name, blockers });
+  const before = state.generation;
+  const onBlocked = async ({ blockers, lock }: Wait, session: Session): Promise<void> => {
+    // Of several, those whose records can be seen are done.
+    const done = steps.length < 2 ? 0 : (await readHistory(session, state.tables)).generation - before;
+    const name = (steps[done] ?? steps.at(-1))?.name ?? '';
+    state.emit({ type: 'blocked', target: state.target, name, lock, blockers });
+  };
   return state.monitor.attend(state.main, send, { firstLookMs, onBlocked, blockedLimitMs }, state.signal);
 }
 
@@ -176,9 +189,9 @@ async function runLive(state: RunState, step: ReadyStep, live: LiveScript): Prom
   } catch (error) {
     return { error: error as ServerError, message: null, completed: 0 };
   }
-  const message = new Message().add('settings', `${tag(state.run, step.name)}SELECT 1`);
+  const message = new Message().add('settings', `${tag(state.run, step.name)}${writeAgenda(state.generation + 1, [[{ name: step.name, script }]])}SELECT 1`);
   addStatements(message, script, step.lockTimeoutMs ?? state.lockTimeoutMs);
-  const result = await attend(state, step.name, () => state.main.runInside(message.text));
+  const result = await attend(state, [step], () => state.main.runInside(message.text));
   if (result.kind === 'done') return null;
   return { error: result.error as ServerError, message, completed: result.completed };
 }

@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { cancelRun, readRunning } from '../activity.ts';
+import { cancelRun, readRunning, type Wait } from '../activity.ts';
 import type { Blocker } from '../report.ts';
 import { Session, type Connect, type MessageResult } from '../session.ts';
 
@@ -25,7 +25,8 @@ const ENDED = 'ended';
 
 export interface Watch {
   readonly firstLookMs: number;
-  readonly onBlocked: (blockers: readonly Blocker[]) => void;
+  /** @param session The second connection. */
+  readonly onBlocked: (wait: Wait, session: Session) => Promise<void>;
   /** Cancel a statement that was blocked for so long without a break; `null` where `lock_timeout` does that. */
   readonly blockedLimitMs: number | null;
 }
@@ -102,7 +103,7 @@ export class Monitor {
         }
         this.blockers = running.blockers;
         const key = running.blockers.map((one) => one.pid).join();
-        if (key !== seen) watch.onBlocked(running.blockers);
+        if (key !== seen) await watch.onBlocked(running, session);
         seen = key;
         blockedSince ??= performance.now();
         if (watch.blockedLimitMs !== null && performance.now() - blockedSince > watch.blockedLimitMs) await cancelRun(session, this.#runId);

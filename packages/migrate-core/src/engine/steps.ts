@@ -11,6 +11,7 @@ import * as records from '../record.ts';
 import type { ServerError, Session } from '../session.ts';
 import { compileSql } from '../source/script.ts';
 import { doBlock, literal } from '../sql.ts';
+import { writeAgenda } from './agenda.ts';
 import { attend, liveDatabase } from './execute.ts';
 import { describeFailure, isRetryable, needsNoTransaction, type StepFailure } from './failure.ts';
 import { withGuardian } from './guardian.ts';
@@ -163,8 +164,10 @@ class Steps {
     const lockTimeoutMs = this.#step.lockTimeoutMs ?? this.#state.lockTimeoutMs;
     const settings = transactionSettings(snapshot, { lockTimeoutMs, statementTimeoutMs: this.#step.statementTimeoutMs, searchPath, durability: 'flush' });
     const set = Object.entries(settings).map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`);
+    const script = { ...this.#script, statements: this.#script.statements.slice(this.#done, end) };
+    const agenda = writeAgenda(this.#state.generation + 1, [[{ name: this.#step.name, script }]]);
     const message = new Message()
-      .add('begin', `${tag(run, this.#step.name)}${begin(this.#script.isolation)}`)
+      .add('begin', `${tag(run, this.#step.name)}${agenda}${begin(this.#script.isolation)}`)
       .add('settings', doBlock(`BEGIN PERFORM ${set.join(', ')}; END`));
     // What the file set for itself ended with the COMMIT before.
     for (const setting of this.#script.statements[this.#done]?.settings ?? []) message.add('settings', setting.local);
@@ -177,7 +180,7 @@ class Steps {
 
     const until = performance.now() + this.#state.retryLimitMs;
     for (let attempt = 1; ; attempt++) {
-      const result = await attend(this.#state, this.#step.name, () => this.#state.main.run(message.text));
+      const result = await attend(this.#state, [this.#step], () => this.#state.main.run(message.text));
       if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
       if (result.kind === 'done') break;
       const piece = message.pieceAfter(result.completed);
@@ -221,7 +224,7 @@ class Steps {
     for (let attempt = 1; ; attempt++) {
       await this.#apply(settings.set);
       // One statement and nothing behind it: with company, even an empty one, the server would open a transaction block.
-      const result = await attend(this.#state, this.#step.name, () => main.run(message.pieces[0]?.sql ?? ''), waitLimitMs);
+      const result = await attend(this.#state, [this.#step], () => main.run(message.pieces[0]?.sql ?? ''), waitLimitMs);
       if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
       await this.#apply(settings.reset);
       if (result.kind === 'done') break;

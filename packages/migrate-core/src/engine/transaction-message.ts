@@ -1,5 +1,6 @@
 /** Puts transactions together into messages, and remembers whose each piece is. Pure. */
 
+import { writeAgenda } from './agenda.ts';
 import { addGuard, begin, tag, transactionSettings } from '../guard.ts';
 import type { HistorySnapshot } from '../history.ts';
 import { Message } from './message.ts';
@@ -72,7 +73,8 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
           searchPath: state.searchPath,
           durability: last ? durability : 'later',
         });
-        message.add('begin', `${tag(state.run, step.name)}${begin()}`);
+        const agenda = message.text === '' ? writeAgenda(seq + 1, transactions.slice(transaction)) : '';
+        message.add('begin', `${tag(state.run, step.name)}${agenda}${begin()}`);
         addGuard(message, { tables: state.tables, snapshot, generation: seq, lock: 'take' }, settings);
       } else {
         addStepSettings(
@@ -87,7 +89,8 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
       if (step.script.kind === 'live') {
         endPart();
         parts.push({ kind: 'live', step, script: step.script });
-        message.add('settings', `${tag(state.run, step.name)}SELECT 1`);
+        const agenda = writeAgenda(seq + 1, [steps.slice(index), ...transactions.slice(transaction + 1)]);
+        message.add('settings', `${tag(state.run, step.name)}${agenda}SELECT 1`);
       } else {
         // A shared transaction has no patience anyway, and its locks are on what nobody else sees.
         const budgetMs = sharedLockLimitMs !== null && steps.length > 1 ? 0 : lockTimeout(step, steps);
