@@ -109,6 +109,8 @@ export interface Statement {
   readonly leftover: Leftover | null;
   /** Left out for a statement whose migration must have a transaction of its own. */
   readonly sharing?: Sharing;
+  /** CREATE INDEX IF NOT EXISTS in a transaction does nothing where an index of that name is, also an INVALID one: which, in the table's schema. */
+  readonly passesOver?: { readonly index: string; readonly table: ObjectName };
   /**
    * Set where the file's own BEGIN and COMMIT decide: neighbours with the same number share a transaction (also under
    * `transaction=none`), and between different ones a COMMIT is needed, since a new enum value can be used only after it.

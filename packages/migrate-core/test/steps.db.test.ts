@@ -55,6 +55,62 @@ test('an INVALID index which somebody left does not pass for done under IF NOT E
   expect(await invalidIndexes(db)).toEqual([]);
 });
 
+test('in a transaction, IF NOT EXISTS does not pass over an INVALID index which somebody left, and what to type is told', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    ...base,
+    '0002_index.sql': 'ALTER TABLE t ADD COLUMN a int;\n\nCREATE UNIQUE INDEX IF NOT EXISTS t_unique ON t (email);\nCOMMENT ON TABLE t IS $$x$$;\n',
+  });
+  await migratorOn(db, files.path).migrator.up({ to: '0001' });
+  const client = await db.connect();
+  await client.query(`INSERT INTO t VALUES (1001, '1000')`);
+  await client.query('CREATE UNIQUE INDEX CONCURRENTLY t_unique ON t (email)').catch(() => undefined);
+  expect(await invalidIndexes(db)).toEqual(['t_unique']);
+  const error = await failureOf(migratorOn(db, files.path).migrator.up());
+  expect(error).toMatchObject({ code: 'migrationFailed', migration: '0002_index', sqlState: null, position: { line: 3, column: 1 } });
+  expect(error.message).toContain('the index "t_unique" is there already and INVALID, and IF NOT EXISTS passes over it');
+  expect(error.hint).toBe('build it with: REINDEX INDEX "t_unique", or take it away with: DROP INDEX "t_unique"; then run again');
+  expect(error.statement).toBe('CREATE UNIQUE INDEX IF NOT EXISTS t_unique ON t (email)');
+  expect(await rows(db, `SELECT 1 FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'`)).toEqual([]);
+  await client.query('DELETE FROM t WHERE id = 1001');
+  await client.query('REINDEX INDEX "t_unique"');
+  expect((await migratorOn(db, files.path).migrator.up()).outcome).toBe('applied');
+});
+
+test('an index that the migration itself builds again, and one whose partitions are still to come, are not refused', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    ...base,
+    '0002_again.sql': 'CREATE INDEX IF NOT EXISTS t_email ON t (email);\nREINDEX INDEX t_email;\n',
+    '0003_parts.sql':
+      'CREATE TABLE p (id int) PARTITION BY RANGE (id);\nCREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9);\nCREATE INDEX IF NOT EXISTS p_id ON ONLY p (id);\n',
+  });
+  await migratorOn(db, files.path).migrator.up({ to: '0001' });
+  const client = await db.connect();
+  await client.query(`CREATE INDEX t_email ON t (email)`);
+  await client.query(`UPDATE pg_index SET indisvalid = false WHERE indexrelid = 't_email'::regclass`);
+  expect(versions((await migratorOn(db, files.path).migrator.up()).applied)).toEqual(['0002', '0003']);
+  expect(await invalidIndexes(db)).toEqual(['p_id']);
+});
+
+test('of a tenant, the index that is looked at is the tenant’s', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_t.sql': 'CREATE TABLE public.t (id int);\n',
+    '0002_index.sql': 'CREATE INDEX IF NOT EXISTS t_id ON public.t (id);\n',
+  });
+  const client = await db.connect();
+  for (const schema of ['clinic_a', 'clinic_b']) {
+    await client.query(`CREATE SCHEMA ${schema}`);
+    await migratorOn(db, files.path, { schema }).migrator.up({ to: '0001' });
+  }
+  await client.query(`CREATE INDEX t_id ON clinic_a.t (id)`);
+  await client.query(`UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'clinic_a.t_id'::regclass`);
+  const error = await failureOf(migratorOn(db, files.path, { schema: 'clinic_a' }).migrator.up());
+  expect(error.hint).toContain('REINDEX INDEX "clinic_a"."t_id"');
+  expect((await migratorOn(db, files.path, { schema: 'clinic_b' }).migrator.up()).outcome).toBe('applied');
+});
+
 test('a failure half way is resumed behind what is done, with the statement corrected', async () => {
   await using db = await testDatabase();
   await using files = await folder({

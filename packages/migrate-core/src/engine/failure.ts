@@ -1,6 +1,7 @@
 /** From what the server said to an error that a person can act on, without the data that PostgreSQL puts into it. */
 
 import { MigrationError, type ErrorCode } from '../errors.ts';
+import { named } from './leftover.ts';
 import type { Message, Piece } from './message.ts';
 import { positionIn } from '../position.ts';
 import type { Blocker, Failure, Report } from '../report.ts';
@@ -76,6 +77,20 @@ export function describeFailure(error: ServerError, message: Message, piece: Pie
         ? ' while writing the history'
         : '';
   const waiting = error.code === '55P03';
+  const invalid = piece?.role === 'validity' && error.code === '22P02' ? statement?.passesOver : undefined;
+  if (statement !== undefined && origin !== null && invalid !== undefined) {
+    const index = named({ schema: invalid.table.schema, name: invalid.index });
+    return {
+      code: 'migrationFailed',
+      message: `the index ${index} is there already and INVALID, and IF NOT EXISTS passes over it: a CREATE INDEX CONCURRENTLY that failed has left it, no query uses it, and nothing was checked`,
+      hint: `build it with: REINDEX INDEX ${index}, or take it away with: DROP INDEX ${index}; then run again`,
+      position: positionIn(origin.script, statement.start),
+      statement: cut(statement.written ?? statement.text),
+      sqlState: null,
+      data: null,
+      cause: error,
+    };
+  }
   return {
     code: waiting ? 'lockTimeout' : 'migrationFailed',
     message: `${withoutData(error)}${where}${origin?.script.madeBy === undefined ? '' : `, in the SQL that ${origin.script.madeBy} makes`}`,

@@ -3,13 +3,16 @@
 import type { Script } from '../migration.ts';
 import { utf16Offset, writtenOffset } from '../position.ts';
 
-/** What a piece is for. It matters when the piece fails: at `commit` a deferred constraint does, at `lock` somebody else was first. */
-export type PieceRole = 'begin' | 'guard' | 'lock' | 'generation' | 'create' | 'settings' | 'statement' | 'record' | 'commit';
+/**
+ * What a piece is for. It matters when the piece fails: at `commit` a deferred constraint does, at `lock` somebody else was first, and `validity` says that an
+ * index is INVALID.
+ */
+export type PieceRole = 'begin' | 'guard' | 'lock' | 'generation' | 'create' | 'settings' | 'statement' | 'validity' | 'record' | 'commit';
 
 export interface Piece {
   readonly role: PieceRole;
   readonly sql: string;
-  /** For statements of a migration: which one. */
+  /** For statements of a migration, and what is asked about them: which one. */
   readonly origin: { readonly script: Script; readonly index: number } | null;
   /** UTF-16 offset in the message. */
   readonly start: number;

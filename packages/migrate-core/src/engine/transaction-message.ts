@@ -3,6 +3,7 @@
 import { writeAgenda } from './agenda.ts';
 import { addGuard, begin, tag, transactionSettings } from '../guard.ts';
 import type { HistorySnapshot } from '../history.ts';
+import { validityOf } from './leftover.ts';
 import { Message } from './message.ts';
 import type { LiveScript, Script, Statement } from '../migration.ts';
 import { insertScripts, recordApplied, recordAppliedTogether, recordUndone, type Since } from '../record.ts';
@@ -170,6 +171,11 @@ export function addStatements(message: Message, script: Script, lockTimeoutMs: n
       locked = true;
       message.add('settings', `SELECT pg_catalog.set_config('migrate.locked_at', pg_catalog.clock_timestamp()::text, true)`);
     }
+  }
+  // At the end: a later statement may have built it again.
+  for (let index = from; index < to; index++) {
+    const passesOver = script.statements[index]?.passesOver;
+    if (passesOver !== undefined) message.add('validity', validityOf(passesOver), { script, index });
   }
 }
 

@@ -1,6 +1,6 @@
 /** What kind of statement it is: may it be in a transaction, what does it lock, what may it leave behind. Pure. */
 
-import type { Leftover, ObjectName, Sharing } from '../migration.ts';
+import type { Leftover, ObjectName, Sharing, Statement } from '../migration.ts';
 import { tokens } from './lexer.ts';
 import type { Node } from './parser.ts';
 import { child, flag, isOn, list, listedName, option, relationName, text } from './tree.ts';
@@ -10,6 +10,7 @@ export interface Classified {
   readonly strongLock: boolean;
   readonly leftover: Leftover | null;
   readonly sharing?: Sharing;
+  readonly passesOver?: NonNullable<Statement['passesOver']>;
 }
 
 const ALLOWED: Classified = { transaction: 'allowed', strongLock: false, leftover: null };
@@ -39,7 +40,9 @@ export class Classifier {
     this.#remember(kind, node);
     const sharing = sharingOf(kind, node, locked ?? []);
     const strongLock = locked !== null && !locked.every((name) => this.#created.has(name));
-    return { ...ALLOWED, strongLock, ...(sharing === null ? {} : { sharing }) };
+    const index = kind === 'IndexStmt' && flag(node, 'if_not_exists') ? text(node, 'idxname') : null;
+    const passesOver = index === null ? {} : { passesOver: { index, table: relationName(child(node, 'relation')) } };
+    return { ...ALLOWED, strongLock, ...passesOver, ...(sharing === null ? {} : { sharing }) };
   }
 
   #outside(kind: string, node: Node, sql: string): Classified | null {

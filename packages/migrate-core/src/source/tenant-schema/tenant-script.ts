@@ -69,13 +69,14 @@ export class TenantScript {
 
   #statement({ statement, text, bare, settings }: StatementTemplate, tenant: TenantSchema): Statement {
     const rendered = text.render(tenant);
-    const { leftover } = statement;
+    const { leftover, passesOver } = statement;
     return {
       ...statement,
       text: rendered.text,
       written: statement.text,
       moved: rendered.moved,
       leftover: leftover === null ? null : this.#leftover(leftover, tenant, bare === null ? 'keep' : 'qualify'),
+      ...(passesOver === undefined ? {} : { passesOver: { ...passesOver, table: this.#named(passesOver.table, tenant, 'keep') } }),
       ...(settings.length === 0
         ? {}
         : { settings: settings.filter(({ setting }) => bare === null || setting.name !== 'search_path').map((one) => settingFor(one, tenant)) }),
@@ -88,11 +89,13 @@ export class TenantScript {
   }
 
   /** The objects that the catalogue is asked about are those of the tenant. */
+  #named(object: ObjectName, tenant: TenantSchema, bare: 'keep' | 'qualify'): ObjectName {
+    const isOwn = this.#known.has('relation', object.name) && (object.schema === 'public' || (object.schema === null && bare === 'qualify'));
+    return isOwn ? { schema: tenant.schema, name: object.name } : object;
+  }
+
   #leftover(leftover: Leftover, tenant: TenantSchema, bare: 'keep' | 'qualify'): Leftover {
-    const named = (object: ObjectName): ObjectName => {
-      const isOwn = this.#known.has('relation', object.name) && (object.schema === 'public' || (object.schema === null && bare === 'qualify'));
-      return isOwn ? { schema: tenant.schema, name: object.name } : object;
-    };
+    const named = (object: ObjectName): ObjectName => this.#named(object, tenant, bare);
     switch (leftover.kind) {
       case 'createIndex': {
         const table = named(leftover.table);
