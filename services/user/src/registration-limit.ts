@@ -4,12 +4,12 @@ import type { RateLimitPluginOptions } from '@fastify/rate-limit';
 import { HttpProblem, parseCount, SettingsError } from '@org/service-kit';
 
 /** A sign-up page behind one address serves many, and registrations are sent again; a flood is more. */
-const PER_MINUTE = 100;
+const PER_MINUTE = 300;
 
 /**
  * Of each process by itself: three replicas let in three times as many.
  *
- * @param environment REGISTRATIONS_PER_MINUTE: from one address, answered or refused. Default 100. An IPv6 network of 64 bits is one address.
+ * @param environment REGISTRATIONS_PER_MINUTE: from one address, answered or refused. Default 300. An IPv6 network of 64 bits is one address.
  * @throws SettingsError
  */
 export function registrationLimit(environment: NodeJS.ProcessEnv): RateLimitPluginOptions {
