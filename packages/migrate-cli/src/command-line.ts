@@ -56,7 +56,8 @@ function optionOf(name: OptionName): Option {
 function complaint(error: CommanderError, entry: CommandEntry, module: CommandModule): MigrationError {
   const help = `migrate ${entry.name} --help shows what there is`;
   const fail = (message: string, hint = help): MigrationError => new MigrationError({ code: 'invalidOptions', message, hint });
-  const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? '';
+  // Up to its value: a mistyped --password must not be shown with what it is.
+  const quoted = (/'([^']*)'/.exec(error.message)?.[1] ?? '').replace(/^(--[^=\s]+)=[^]*$/, '$1');
   switch (error.code) {
     case 'commander.unknownOption': {
       const near = nearestWord(quoted, module.options.map(longFlag));

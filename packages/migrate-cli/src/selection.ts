@@ -48,6 +48,8 @@ function selectFolder(invocation: Invocation, typed: string): Selection {
   const { options, cwd } = invocation;
   if (options.service !== undefined)
     throw new MigrationError({ code: 'invalidOptions', message: '--dir names a folder and --service a service: give one of them.' });
+  if (typed.includes('://'))
+    throw new MigrationError({ code: 'invalidOptions', message: '--dir names a folder, and this is a URL.', hint: 'a database is named with --url' });
   const folder = resolve(cwd, typed);
   const service = build(invocation, { definition: folderDefinition(folder, typed), folder: cwd, packageName: null, dependencies: [] }, null, null);
   const empty: ServiceDefinition = {

@@ -70,6 +70,32 @@ describe('what is typed wrongly', () => {
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'invalidOptions', message: '--order takes one of: strict, allow, not "sideways".' } });
   });
 
+  const url = 'postgres://me:SECRET@h:1/d';
+  test.each<readonly string[]>([
+    [url],
+    ['tenants', url],
+    ['help', url],
+    ['up', `--urls=${url}`],
+    ['up', '--pasword=SECRET', '--dir', 'm'],
+    ['up', url],
+    ['create', url, '--dir', 'm'],
+    ['up', '--dir', url],
+    ['up', '--dir', 'm', '--host', url],
+    ['up', '--dir', 'm', '--database', url],
+    ['up', '--dir', 'm', '--url', 'postgres://me:p@ss/SECRET@h:1/d'],
+    ['up', '--dir', 'm', '--url', 'postgres://h/d', '--to', url],
+    ['up', '--service', url],
+    ['up', '--steps', 'host=h password=SECRET'],
+    ['status', '--dir', 'm', '--url', 'postgres://me:1/SECRET@h:1/d'],
+  ])('a password that was typed in the wrong place is not shown: %s %s %s %s %s', async (...args) => {
+    for (const end of [[], ['--json'], ['--verbose']]) {
+      const { code, stdout, stderr } = await run([...args, ...end]);
+      expect(code).not.toBe(0);
+      expect(stderr).not.toBe('');
+      expect(stdout + stderr).not.toContain('SECRET');
+    }
+  });
+
   test('in production nothing falls back to a local server', async () => {
     await using other = await folder({
       'migrate.workspace.mjs': `export default { services: ['s'], localDatabase: () => { throw new Error('was asked'); } };`,

@@ -2,6 +2,7 @@
 
 import type { Problem } from './plan.ts';
 import type { Report } from './report.ts';
+import { withoutPasswords } from './secrets.ts';
 
 /** Every way in which the library gives up. A closed union: switch on it. */
 export type ErrorCode =
@@ -57,7 +58,7 @@ export interface MigrationErrorOptions {
   readonly cause?: unknown;
 }
 
-/** Thrown for every broken promise; expected outcomes are values. */
+/** Thrown for every broken promise; expected outcomes are values. Message and hint may repeat what was typed: a password in it is hidden. */
 export class MigrationError extends Error {
   override readonly name = 'MigrationError';
   readonly code: ErrorCode;
@@ -73,9 +74,9 @@ export class MigrationError extends Error {
   readonly problems: readonly Problem[];
 
   constructor(options: MigrationErrorOptions) {
-    super(options.message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(withoutPasswords(options.message), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = options.code;
-    this.hint = options.hint ?? null;
+    this.hint = options.hint === undefined ? null : withoutPasswords(options.hint);
     this.migration = options.migration ?? null;
     this.target = options.target ?? null;
     this.position = options.position ?? null;

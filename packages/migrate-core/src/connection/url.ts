@@ -15,6 +15,7 @@ export interface PartialSettings {
 }
 
 const SCHEME = /^postgres(?:ql)?:\/\//i;
+const ESCAPES = 'in a user or password write / as %2F, ? as %3F, # as %23, @ as %40 and : as %3A';
 const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'];
 
 /** @throws MigrationError `invalidOptions`, naming `source` and what is wrong with it, but none of its text. */
@@ -39,7 +40,10 @@ export function parseConnectionUrl(url: string, source: string): PartialSettings
   const at = authority.lastIndexOf('@');
   const [user, password] = at === -1 ? ['', null] : cut(authority.slice(0, at), ':');
   const where = splitHost(authority.slice(at + 1));
-  if (where === null) fail('its host or port cannot be read', 'in a user or password write / as %2F, ? as %3F, # as %23, @ as %40 and : as %3A');
+  if (where === null) fail('its host or port cannot be read', ESCAPES);
+  // Then a / or a ? of the password has ended the host, and what is left of the password would be shown as a database or a host.
+  if (path?.includes('@') === true) fail('there is an @ behind its first /', `${ESCAPES}; in the name of a database @ as %40, too`);
+  if (query?.split('&').some((pair) => cut(pair, '=')[0].includes('@')) === true) fail('there is an @ behind its ?', ESCAPES);
 
   const parameters: Record<string, string> = {};
   for (const pair of (query ?? '').split('&').filter((one) => one !== '')) {
@@ -112,6 +116,16 @@ export function checked<T extends Named>(settings: T, source: string): T {
     if (value === null || !(key === 'password' ? /\0/ : /[\u0000-\u001f\u007f]/).test(value)) continue;
     throw new MigrationError({ code: 'invalidOptions', message: `${source} names a ${key} with a control character in it` });
   }
+  // A URL in the place of a name would be shown with its password.
+  const url = (['host', 'user', 'database'] as const).find(
+    (key) => settings[key]?.includes('://') === true || (key === 'host' && settings[key]?.includes('@')),
+  );
+  if (url !== undefined)
+    throw new MigrationError({
+      code: 'invalidOptions',
+      message: `${source} names a ${url} that is a URL, or a part of one`,
+      hint: 'a URL is given with --url, or in DATABASE_URL',
+    });
   if (settings.host !== null && !settings.host.startsWith('/') && settings.host.includes(',')) {
     throw new MigrationError({ code: 'invalidOptions', message: `${source} names several hosts; a migration needs the one that can be written to` });
   }
