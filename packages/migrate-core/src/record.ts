@@ -37,6 +37,12 @@ function elapsed(tables: HistoryTables, seq: number, since: Since): string {
   return `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - ${began}) * 1000::numeric)::bigint`;
 }
 
+/** The same for a step of several transactions: since its `started` in the log, which this run has written. */
+function elapsedSinceStart(tables: HistoryTables, run: Run, name: string): string {
+  const began = `(SELECT at FROM ${tables.log} WHERE action = 'started' AND name = ${literal(name)} AND run_id = ${literal(run.id)} ORDER BY seq DESC LIMIT 1)`;
+  return `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - ${began}) * 1000::numeric)::bigint`;
+}
+
 /** The record of an up, but for its script. The last statement answers its duration in milliseconds. */
 export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number, since: Since): readonly string[] {
   return [
@@ -115,8 +121,9 @@ export function insertLog(
 }
 
 /** The record of a down. Fails with MG003 when the row was not there: "undone" is never said of what somebody else undid. */
-export function recordUndone(tables: HistoryTables, run: Run, name: string, seq: number, since: Since): string {
-  return mustHitOneRow(`DELETE FROM ${tables.history} WHERE name = ${literal(name)}`, insertLog(tables, run, seq, 'down', name, elapsed(tables, seq, since)));
+export function recordUndone(tables: HistoryTables, run: Run, name: string, seq: number, since: Since | 'started'): string {
+  const duration = since === 'started' ? elapsedSinceStart(tables, run, name) : elapsed(tables, seq, since);
+  return mustHitOneRow(`DELETE FROM ${tables.history} WHERE name = ${literal(name)}`, insertLog(tables, run, seq, 'down', name, duration));
 }
 
 /** Progress of a non-transactional step. It names the run, and fails with MG003 when another run took the work over. */
@@ -147,11 +154,11 @@ export function recordUndoing(tables: HistoryTables, run: Run, name: string, seq
   );
 }
 
-/** The end of a non-transactional up. `durationMs` is the client's: the work took several transactions. */
-export function recordFinished(tables: HistoryTables, run: Run, name: string, seq: number, durationMs: number): string {
+/** The end of a non-transactional up. The server measures: what runs before this in the same message, too. */
+export function recordFinished(tables: HistoryTables, run: Run, name: string, seq: number): string {
   return mustHitOneRow(
-    `UPDATE ${tables.history} SET state = 'applied', progress = NULL, applied_at = pg_catalog.now(), seq = ${seq}, duration_ms = ${Math.round(durationMs)} WHERE name = ${literal(name)} AND run_id = ${literal(run.id)} AND state = 'started'`,
-    insertLog(tables, run, seq, 'up', name, String(Math.round(durationMs))),
+    `UPDATE ${tables.history} SET state = 'applied', progress = NULL, applied_at = pg_catalog.now(), seq = ${seq}, duration_ms = ${elapsedSinceStart(tables, run, name)} WHERE name = ${literal(name)} AND run_id = ${literal(run.id)} AND state = 'started'`,
+    insertLog(tables, run, seq, 'up', name, `(SELECT duration_ms FROM ${tables.history} WHERE name = ${literal(name)})`),
   );
 }
 

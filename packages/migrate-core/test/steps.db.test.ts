@@ -31,6 +31,19 @@ test('a concurrent index build runs outside a transaction, its neighbours inside
   expect((await migrator.up()).outcome).toBe('upToDate');
 });
 
+test('how long it took holds its last statement, too, for an up and for a down', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_b.sql': '-- migrate: transaction=none\nCREATE TABLE b (id int);\nSELECT pg_sleep(1);\n',
+    '0001_b.down.sql': 'DROP TABLE b;\nSELECT pg_sleep(1);\n',
+  });
+  const { migrator } = migratorOn(db, files.path);
+  await migrator.up();
+  expect((await migrator.status()).applied[0]?.durationMs).toBeGreaterThan(900);
+  await migrator.down();
+  expect((await migrator.log()).filter((entry) => entry.durationMs !== null && entry.durationMs > 900).map((entry) => entry.action)).toEqual(['down', 'up']);
+});
+
 test('a unique build that fails leaves no INVALID index, and the migration is pending again', async () => {
   await using db = await testDatabase();
   await using files = await folder({ ...base, '0002_index.sql': 'CREATE UNIQUE INDEX CONCURRENTLY t_unique ON t ((id % 10));\n' });

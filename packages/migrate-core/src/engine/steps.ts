@@ -40,7 +40,6 @@ class Steps {
   /** Of a live migration: what it collected, once it has run. */
   #script: Script;
   readonly #guardian: Session;
-  readonly #started = performance.now();
   #done = 0;
   /** What the catalogue said before the statement whose end is unknown. */
   #before: Before | null = null;
@@ -320,8 +319,8 @@ class Steps {
   #ending(seq: number): string {
     const { tables, run } = this.#state;
     return this.#step.direction === 'up'
-      ? records.recordFinished(tables, run, this.#step.name, seq, performance.now() - this.#started)
-      : records.recordUndone(tables, run, this.#step.name, seq, 'message');
+      ? records.recordFinished(tables, run, this.#step.name, seq)
+      : records.recordUndone(tables, run, this.#step.name, seq, 'started');
   }
 
   #progress(done: number, before: Before | null): Progress {
