@@ -1,6 +1,6 @@
 /** One `up`, `down` or `redo` over the selected services, one after the other, with a story for people and a document for programs. */
 
-import type { EventListener, MigrationError, Migrator, MigratorOptions, Report } from '@org/migrate-core';
+import { sourceNames, type EventListener, type MigrationError, type Migrator, type MigratorOptions, type Report } from '@org/migrate-core';
 
 import { exit, exitCodeOf, type ExitCode } from './exit.ts';
 import type { FleetWork } from './fleet/run.ts';
@@ -163,9 +163,10 @@ async function versionNow(service: Service, before: readonly string[], report: R
 async function currentVersion(service: Service, before: readonly string[], report: Report): Promise<string | null> {
   const undone = new Set(report.undone.map((step) => step.name));
   const now = new Set([...before.filter((name) => !undone.has(name)), ...report.applied.map((step) => step.name)]);
-  const { migrations } = await service.source.list();
-  const newer = [...now].findLast((name) => migrations.every((one) => one.name !== name));
-  return newer ?? migrations.findLast((one) => now.has(one.name))?.version ?? null;
+  const listing = await service.source.list();
+  const names = sourceNames(listing);
+  const newest = [...now].findLast((name) => !names.includes(name)) ?? names.findLast((name) => now.has(name));
+  return listing.migrations.find((one) => one.name === newest)?.version ?? newest ?? null;
 }
 
 async function versionOf(service: Service, error: MigrationError): Promise<string | null> {

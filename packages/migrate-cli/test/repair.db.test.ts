@@ -1,5 +1,8 @@
 /** What `repair` and `adopt` print, and what they leave: test/golden. */
 
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { testDatabase } from '@org/test-postgres';
 import { describe, expect, test } from 'vitest';
 
@@ -28,6 +31,26 @@ test('repair accepts, marks as undone and marks as applied, and the log says so'
   expect(JSON.parse((await migrate(['status', '--dir', 'm', '--json'], at)).stdout)).toMatchObject({
     services: [{ targets: [{ pending: [], problems: [] }] }],
   });
+});
+
+test('an applied migration saved as UTF-16 keeps its place, and nothing that is told or typed takes it back', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({ ...clinic, 'm/0004_visits.sql': down('', 'CREATE TABLE visits (id bigint);', 'DROP TABLE visits;') });
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up', '--dir', 'm'], at);
+  const name = '0004_visits';
+  const path = join(place.path, 'm', `${name}.sql`);
+  await writeFile(path, `\uFEFF${await readFile(path, 'utf8')}`, 'utf16le');
+  const status = await migrate(['status', '--dir', 'm'], at);
+  expect(status.stdout).toMatch(new RegExp(`${name} +applied, unreadable`));
+  expect(status.stdout.match(/^✗ .*/gm)).toEqual([expect.stringContaining('UTF-16')]);
+  expect(status.stdout).not.toContain('migrate down');
+  for (const command of ['plan', 'up', 'check', 'verify', 'repair 4 --yes', 'redo --yes']) {
+    const { code, stdout, stderr } = await migrate([...command.split(' '), '--dir', 'm'], at);
+    expect({ command, failed: code !== 0, told: (stdout + stderr).includes('UTF-16') }).toEqual({ command, failed: true, told: true });
+    expect(stdout + stderr).not.toMatch(/migrate down|mark-undone/);
+  }
+  expect(JSON.parse((await migrate(['status', '--dir', 'm', '--json'], at)).stdout).services[0].targets[0].applied.at(-1).name).toBe(name);
 });
 
 test('repair follows a renamed file with the line that status names', async () => {

@@ -10,6 +10,7 @@ export type { AppliedMigration, OrderPolicy, Plan, PlanRequest, Problem, Problem
 export type { Blocker, EventListener, Failure, LogEntry, MigrationEvent, Outcome, Report, StepReport, TargetName, WantedLock } from './report.ts';
 export type { Dependant } from './requires.ts';
 export { findVersion } from './migration.ts';
+export { sourceNames } from './available.ts';
 export type { Migration, MigrationSource, Requirement, SourceListing } from './migration.ts';
 export type { Connect, DatabaseClient } from './session.ts';
 export { defineService } from './service.ts';

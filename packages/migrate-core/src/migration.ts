@@ -200,6 +200,8 @@ export interface SourceListing {
   /** Files and folders that are no migration, with the reason; reported, never skipped in silence. */
   readonly ignored: readonly { readonly path: string; readonly reason: string }[];
   readonly problems: readonly SourceProblem[];
+  /** All in their order, those that cannot be read included; left out where `migrations` has them all. */
+  readonly names?: readonly string[];
 }
 
 export interface SourceProblem {

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 
 import { readUnderWay } from './activity.ts';
+import { availableOf } from './available.ts';
 import { MigrationError } from './errors.ts';
 import { historyTables, readBrief, readHistory, readLog, type BriefHistory, type HistorySnapshot, type HistoryTables } from './history.ts';
 import type { MigrationSource, SourceListing } from './migration.ts';
@@ -19,7 +20,7 @@ import { Session, type Connect, type DatabaseClient } from './session.ts';
 import type { Shared } from './sharing.ts';
 import type { TenantSchema } from './source/tenant-schema/template.ts';
 import { identifier } from './sql.ts';
-import { sourceProblems, statusOf, type Status } from './status.ts';
+import { refuseUnreadable, sourceProblems, statusOf, type Status } from './status.ts';
 
 export interface MigratorOptions {
   /** The service's name; goes into the log and into messages. */
@@ -204,7 +205,10 @@ class TargetMigrator implements Migrator {
           available: available.map((one) => one.name),
           waitLimitMs: this.#options.waitLimitMs ?? defaults.waitLimitMs,
           signal: this.#options.signal,
-          record: (name) => preparation.record(name),
+          record: (name) => {
+            refuseUnreadable(listing, name);
+            return preparation.record(name);
+          },
         },
         request,
       );
@@ -374,10 +378,6 @@ async function orAbandon<T>(session: Session, signal: AbortSignal | undefined, w
   } finally {
     ended.abort();
   }
-}
-
-function availableOf({ migrations }: SourceListing): readonly AvailableMigration[] {
-  return migrations.map(({ name, version, checksum, directives }) => ({ name, version, checksum, requires: directives.requires }));
 }
 
 /** Who writes, from now on. */

@@ -6,7 +6,8 @@ import { compareNames, findVersion, type Requirement } from './migration.ts';
 export interface AvailableMigration {
   readonly name: string;
   readonly version: string;
-  readonly checksum: string;
+  /** `null` where it is in the source, but cannot be read: a problem of the source, which is told by whoever read it. */
+  readonly checksum: string | null;
   readonly requires: readonly Requirement[];
 }
 
@@ -164,7 +165,7 @@ class Timeline {
     this.applied = applied.toSorted((a, b) => a.seq - b.seq);
     this.byName = new Map(available.map((migration) => [migration.name, migration]));
     this.history = new Map(applied.map((row) => [row.name, row]));
-    this.pending = available.filter((migration) => !this.history.has(migration.name));
+    this.pending = available.filter((migration) => migration.checksum !== null && !this.history.has(migration.name));
     this.#position = positions(available, this.applied);
     this.newest = this.applied.reduce<AppliedMigration | null>(
       (best, row) => (best === null || this.position(row.name) > this.position(best.name) ? row : best),
@@ -252,7 +253,7 @@ function integrityProblems(timeline: Timeline, direction: 'up' | 'down'): Proble
         row,
         `${row.name} is applied, but this build has no such migration. Bring its file back, undo it with: migrate down --only ${row.name}, or accept its absence with: migrate repair --mark-undone ${row.name}`,
       );
-    } else if (migration.checksum !== row.checksum && row.state === 'applied') {
+    } else if (migration.checksum !== null && migration.checksum !== row.checksum && row.state === 'applied') {
       report(
         'changed',
         weight,
@@ -278,7 +279,7 @@ function planUp(timeline: Timeline, request: Extract<PlanRequest, { direction: '
   const started = timeline.applied.filter((row) => row.state !== 'applied' && timeline.byName.has(row.name));
   const interrupted = new Map(started.map((row) => [row.name, row]));
   let runnable = timeline.available.filter(
-    (migration) => interrupted.has(migration.name) || (!timeline.history.has(migration.name) && !renamedTo.has(migration.name)),
+    ({ name, checksum }) => checksum !== null && (interrupted.has(name) || (!timeline.history.has(name) && !renamedTo.has(name))),
   );
 
   if (request.to !== undefined) {

@@ -1,5 +1,6 @@
 /** What a look at a target tells. Pure. */
 
+import { MigrationError } from './errors.ts';
 import type { SourceListing } from './migration.ts';
 import { plan, type AppliedMigration, type AvailableMigration, type OrderPolicy, type Problem } from './plan.ts';
 import type { Blocker, TargetName, WantedLock } from './report.ts';
@@ -59,6 +60,19 @@ export function statusOf({ target, listing, available, rows, order, running }: L
 
 export function sourceProblems(listing: SourceListing): Problem[] {
   return listing.problems.map(({ code, name, message }) => ({ code, name, version: name, message, severity: 'error' }));
+}
+
+/** Throws `invalidMigration` for one whose problem keeps it from being read. */
+export function refuseUnreadable(listing: SourceListing, name: string): void {
+  if (listing.migrations.some((one) => one.name === name)) return;
+  const problems = sourceProblems(listing).filter((one) => one.name === name);
+  throw new MigrationError({
+    code: 'invalidMigration',
+    message: problems.length === 0 ? `${name} cannot be read` : problems.map((one) => one.message).join('\n'),
+    hint: 'nothing was changed: put the file right first',
+    migration: name,
+    problems,
+  });
 }
 
 function interruptedProblem({ name, version, state }: AppliedMigration): Problem {

@@ -63,7 +63,17 @@ async function refuseBroken(migrator: Migrator, source: MigrationSource | null):
   const { applied } = await migrator.status();
   const last = applied.toSorted((a, b) => b.seq - a.seq)[0];
   if (last === undefined || source === null) return;
-  if (!(await source.list()).migrations.some((one) => one.name === last.name)) return;
+  const { migrations, problems } = await source.list();
+  const [problem] = problems;
+  if (problem !== undefined) {
+    throw new MigrationError({
+      code: 'invalidMigration',
+      message: problems.map((one) => one.message).join('\n'),
+      hint: 'nothing was undone: put that right first, since it could not be applied again',
+      migration: problem.name,
+    });
+  }
+  if (!migrations.some((one) => one.name === last.name)) return;
   // Throws what is wrong with the file. A syntax error that only an older server would take is one here: its author is at work on it.
   const [compiled] = await source.compile([last.name]);
   const error = compiled?.up.kind === 'sql' ? compiled.up.syntaxError : undefined;

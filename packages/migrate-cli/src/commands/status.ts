@@ -1,4 +1,4 @@
-import type { ChosenConnection, MigrationError } from '@org/migrate-core';
+import { sourceNames, type ChosenConnection, type MigrationError } from '@org/migrate-core';
 
 import type { CommandModule } from '../commands.ts';
 import { toMigrationError } from '../connect-error.ts';
@@ -84,7 +84,7 @@ async function read(service: Service): Promise<ServiceStatus> {
   try {
     connection = await service.connection();
     service.connector.begin();
-    names = (await service.source.list()).migrations.map((one) => one.name);
+    names = sourceNames(await service.source.list());
     return { service: service.name, connection, schema, names, status: await service.migrator().status(), error: null };
   } catch (error) {
     return { service: service.name, connection, schema, names, status: null, error: toMigrationError(error) };

@@ -1,6 +1,15 @@
 /** Tenants with the same history have the same plan: it is made once for each group of them. Reads only. */
 
-import { findVersion, MigrationError, type DetailedPlan, type FleetStatus, type FleetTarget, type PlanRequest, type TenantResult } from '@org/migrate-core';
+import {
+  findVersion,
+  MigrationError,
+  sourceNames,
+  type DetailedPlan,
+  type FleetStatus,
+  type FleetTarget,
+  type PlanRequest,
+  type TenantResult,
+} from '@org/migrate-core';
 
 import { toMigrationError } from '../connect-error.ts';
 import type { ServiceFleet } from './service-fleet.ts';
@@ -49,7 +58,7 @@ export async function planFleet(tenants: ServiceFleet, request: PlanRequest, con
 /** Among which a version is looked for, as a fleet does it: a tenant that does not have it has nothing to undo. */
 async function namesWith({ origin }: ServiceFleet, { groups }: FleetStatus, version: string | undefined): Promise<readonly string[] | undefined> {
   if (version === undefined) return undefined;
-  const names = (await origin.source.list()).migrations.map((one) => one.name);
+  const names = sourceNames(await origin.source.list());
   if (findVersion(version, names).kind !== 'none') return names;
   return [...new Set(groups.flatMap(({ status }) => [...status.applied, ...status.interrupted].map((row) => row.name)))];
 }

@@ -1,6 +1,6 @@
 /** The histories of tenants, put right one by one where a repair has something to put right. */
 
-import { findVersion, MigrationError, type FleetTarget, type RepairReport, type Status } from '@org/migrate-core';
+import { findVersion, MigrationError, sourceNames, type FleetTarget, type RepairReport, type Status } from '@org/migrate-core';
 
 import { effects } from '../confirm.ts';
 import { toMigrationError } from '../connect-error.ts';
@@ -33,7 +33,7 @@ export function repairTenants(invocation: Invocation, selection: Selection, scop
   const { options, output } = invocation;
   return withTenants(invocation, selection, scope, 'repair', async (tenants) => {
     const { service, origin, targets } = tenants;
-    const names = (await origin.source.list()).migrations.map((one) => one.name);
+    const names = sourceNames(await origin.source.list());
     const { groups, failures } = await tenants.fleet().status({ concurrency: options.concurrency });
     const requests = groups.map(({ tenants: ids, status }) => ({ ids, request: applicable(wanted, names, status) }));
     const touched = requests.flatMap(({ ids, request }) => (request === null ? [] : ids.map((id) => ({ id, request }))));

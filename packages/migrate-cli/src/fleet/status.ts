@@ -2,6 +2,7 @@
 
 import {
   MigrationError,
+  sourceNames,
   type ChosenConnection,
   type FleetGroup,
   type FleetStatus,
@@ -81,7 +82,7 @@ export function styleOf({ options, output }: Invocation, { origin }: ServiceFlee
 async function showTenants(invocation: Invocation, tenants: ServiceFleet, connection: ChosenConnection): Promise<ExitCode> {
   const { options, output } = invocation;
   const { service, targets } = tenants;
-  const names = (await tenants.origin.source.list()).migrations.map((one) => one.name);
+  const names = sourceNames(await tenants.origin.source.list());
   const known = await tenants.fleet().status({ concurrency: options.concurrency });
   const { failures: last } = await lastFailures(tenants, known);
   const failed = new Map(known.failures.map((one) => [one.tenant, one.failed]));

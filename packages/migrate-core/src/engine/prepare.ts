@@ -145,7 +145,9 @@ export class Preparation {
     if (compiled?.down != null) return this.#ready(step, row, migration, compiled.down, null, 'file');
     const problem = (message: string): Problem => ({ code: 'irreversible', severity: 'error', name: step.name, version: step.version, message });
     if (row?.script == null) {
-      const reason = compiled?.irreversible ?? (migration === null ? 'its file is gone and no down was stored with it' : 'no down was stored with it');
+      const reason =
+        compiled?.irreversible ??
+        (migration === null ? 'there is no file of it that can be read, and no down was stored with it' : 'no down was stored with it');
       return problem(`${step.name} cannot be undone: ${reason}. Write a down, or a new migration that takes it back`);
     }
     const stored = await readScript(session, tables, row.script);

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 
 import type { MigrationError } from '../errors.ts';
-import type { AvailableMigration } from '../plan.ts';
+import type { Migration } from '../migration.ts';
 import type { Session } from '../session.ts';
 import { literal, qualified, textArray } from '../sql.ts';
 
@@ -24,7 +24,7 @@ export type SchemaState =
   /** `lost`: what became of it, where that is known. */
   | { readonly kind: 'noSchema'; readonly lost?: MigrationError | null };
 
-type Applied = Pick<AvailableMigration, 'name' | 'checksum'>;
+type Applied = Pick<Migration, 'name' | 'checksum'>;
 
 function lineOf({ name, checksum }: Applied): string {
   return `${name} ${checksum} applied`;

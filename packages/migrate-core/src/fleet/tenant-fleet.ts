@@ -2,11 +2,11 @@
 
 import pLimit from 'p-limit';
 
+import { sourceNames } from '../available.ts';
 import { MigrationError } from '../errors.ts';
 import { fleetDefaults, type Fleet, type FleetDownRequest, type FleetLimits, type FleetOptions, type FleetStatus, type FleetUpRequest } from '../fleet.ts';
-import { findVersion, type SourceListing } from '../migration.ts';
+import { findVersion, type Migration, type SourceListing } from '../migration.ts';
 import { createSharingMigrator, type Migrator, type MigratorOptions } from '../migrator.ts';
-import type { AvailableMigration } from '../plan.ts';
 import type { MigrationEvent, Report } from '../report.ts';
 import type { DatabaseClient } from '../session.ts';
 import type { Compiled, Shared } from '../sharing.ts';
@@ -151,15 +151,15 @@ export class TenantFleet implements Fleet {
   }
 
   /** Among which a version is looked for: the source's, or what any tenant has where the source does not know it. */
-  async #namesWith(version: string, { migrations }: SourceListing): Promise<readonly string[]> {
-    const names = migrations.map((one) => one.name);
+  async #namesWith(version: string, listing: SourceListing): Promise<readonly string[]> {
+    const names = sourceNames(listing);
     if (findVersion(version, names).kind !== 'none') return names;
     const { groups } = await this.status();
     return [...new Set(groups.flatMap(({ status }) => [...status.applied, ...status.interrupted].map((row) => row.name)))];
   }
 
   /** The source's migrations. Throws `invalidMigration` with every problem. */
-  async available(): Promise<readonly Pick<AvailableMigration, 'name' | 'checksum'>[]> {
+  async available(): Promise<readonly Pick<Migration, 'name' | 'checksum'>[]> {
     return (await this.#list()).migrations;
   }
 

@@ -84,7 +84,10 @@ async function discover(folder: string): Promise<Discovery> {
   // Who wrote the order down has looked at them.
   if (order.by === 'number') problems.push(...sameNumbers(order.names));
   const inOrder = order.names.map((name) => read.get(name)).filter((one) => one !== undefined);
-  return { listing: { migrations: inOrder.map((one) => one.migration), ignored, problems }, units: inOrder };
+  const migrations = inOrder.map((one) => one.migration);
+  // Those that are not readable have their places, so that nobody takes them for deleted.
+  const listing = migrations.length === order.names.length ? { migrations, ignored, problems } : { migrations, ignored, problems, names: order.names };
+  return { listing, units: inOrder };
 }
 
 async function readUnits(folder: string, units: readonly Unit[]): Promise<readonly UnitAnswer[]> {
@@ -118,7 +121,13 @@ async function readEntries(folder: string): Promise<Entry[]> {
             (one) => one.isDirectory(),
             () => false,
           )));
-      return { name: entry.name, inside: isFolder ? await readdir(path).catch(() => []) : null };
+      return { name: entry.name, inside: isFolder ? await readdir(path).catch(insideUnreadable) : null };
     }),
   );
+}
+
+/** Nobody can tell what is in a folder that may not be opened: it counts as a migration, which then cannot be read, so that one which is applied is not taken for deleted. */
+function insideUnreadable(error: unknown): readonly string[] {
+  const { code } = error as { code?: unknown };
+  return code === 'EACCES' || code === 'EPERM' ? ['migration.sql'] : [];
 }

@@ -34,6 +34,7 @@ const KNOWN: readonly (readonly [RegExp, string])[] = [
   [/\.(?:md|txt)$/i, 'documentation'],
   [/^(?:package(?:-lock)?|tsconfig.*)\.json$/i, "the folder's configuration"],
   [/^(?:node_modules|meta|__tests__|__snapshots__)$/i, "another tool's folder"],
+  [/^lost\+found$/, "the file system's"],
 ];
 
 interface Parts {

@@ -59,7 +59,9 @@ class ListSource implements MigrationSource {
 
   async list(): Promise<SourceListing> {
     const { listed, problems } = await this.#discovered();
-    return { migrations: listed.map((one) => one.migration), ignored: [], problems };
+    const listing = { migrations: listed.map((one) => one.migration), ignored: [], problems };
+    const names = [...new Set(this.#list.map(nameOf).filter((name) => name !== null))];
+    return names.length === listed.length ? listing : { ...listing, names };
   }
 
   async compile(names: readonly string[]): Promise<readonly CompiledMigration[]> {

@@ -1,5 +1,6 @@
 /** Verifies target after target of one source. What the applied migrations make is found out once for each distinct history. */
 
+import { availableOf } from '../available.ts';
 import { type Catalog, type CatalogReader, readCatalog } from '../catalog.ts';
 import { type CatalogLine, readLines } from '../catalog/line.ts';
 import type { ConnectTo } from '../check/scratch.ts';
@@ -121,11 +122,10 @@ export class Verifier {
     if (snapshot.tables === 'absent')
       return [problem('notMigrated', 'error', null, `${this.#options.service} was never migrated here: there is no ${tables.history}`, 'migrate up')];
     this.#listing ??= this.#options.source.list();
-    const { migrations, problems: unreadable } = await this.#listing;
-    const available = migrations.map(({ name, version, checksum, directives }) => ({ name, version, checksum, requires: directives.requires }));
-    const { problems } = plan(available, snapshot.applied, { direction: 'up', order: 'allow' });
+    const listing = await this.#listing;
+    const { problems } = plan(availableOf(listing), snapshot.applied, { direction: 'up', order: 'allow' });
     const found = problems.flatMap((one) => (isHistoryProblem(one) ? [problem(one.code, one.severity, `migration ${one.name}`, one.message, null)] : []));
-    found.push(...unreadable.map((one) => problem(one.code, 'error', `migration ${one.name}`, one.message, null)));
+    found.push(...listing.problems.map((one) => problem(one.code, 'error', `migration ${one.name}`, one.message, null)));
     for (const row of snapshot.applied.filter((one) => one.state !== 'applied' && found.every(({ object }) => object !== `migration ${one.name}`))) {
       const message = `${row.name} was interrupted half way ${row.state === 'started' ? 'up' : 'down'}`;
       found.push(problem('interrupted', 'error', `migration ${row.name}`, message, 'migrate up goes on where it stopped'));

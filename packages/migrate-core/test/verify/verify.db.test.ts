@@ -128,6 +128,12 @@ test('only what is applied counts: pending migrations are no drift, and applied 
   ]);
 });
 
+test('an applied migration whose file cannot be read is that, and not one that is gone', async () => {
+  await using on = await subject();
+  await on.write({ '0002_visits.sql': '\0not text' });
+  expect(codes(await on.verify())).toEqual([['invalidMigration', 'migration 0002_visits']]);
+});
+
 test('a stored script that others could have written is not run', async () => {
   await using on = await subject();
   await on.remove('0002_visits.sql');
