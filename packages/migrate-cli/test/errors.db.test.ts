@@ -189,6 +189,34 @@ describe('what is wrong with the migrations', () => {
     expect(verbose.stderr).not.toContain('Amal');
   });
 
+  test('an exception of PL/pgSQL is told in its author’s words, without what is put into them', async () => {
+    await place.write({
+      'raising/0001_a.sql': `CREATE TABLE cared (name text);
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  RAISE EXCEPTION 'not %', NEW.name USING ERRCODE = 'unique_violation', HINT = 'ask ' || NEW.name;
+END $$;
+INSERT INTO cared SELECT 'Am' || 'al';
+`,
+      'raising/0002_b.sql': `DO $$ BEGIN RAISE EXCEPTION 'duplicate patient: %', (SELECT name FROM cared); END $$;\n`,
+    });
+    const args = ['up', '--dir', 'raising', '--url', db.url, '--table', 'h6'];
+    const result = await keep('raised-exception', args);
+    expect(result.stderr).toContain('duplicate patient: …');
+    expect((await run([...args, '--show-data'])).stderr).toContain('duplicate patient: Amal');
+    await place.write({
+      'raising/0002_b.sql': 'CREATE TRIGGER refuse BEFORE INSERT ON cared FOR EACH ROW EXECUTE FUNCTION refuse();\nINSERT INTO cared SELECT name FROM cared;\n',
+    });
+    const elsewhere = await run(args);
+    expect(elsewhere).toMatchObject({ code: 1 });
+    expect(elsewhere.stderr).toContain('an exception that a function or trigger raises; its words are withheld, since they may hold data (SQLSTATE 23505)');
+    const json = await run([...args, '--json', '--verbose']);
+    const log = await run(['log', ...args.slice(1), '--json']);
+    expect(JSON.parse(json.stdout)).toMatchObject({ services: [{ targets: [{ failed: { sqlState: '23505' } }] }] });
+    expect(log.stdout).toContain('duplicate patient: …');
+    for (const { stdout, stderr } of [result, elsewhere, json, log]) expect(stdout + stderr).not.toContain('Amal');
+    expect((await run([...args, '--show-data'])).stderr).toMatch(/not Amal\n[^]*HINT: ask Amal/);
+  });
+
   test('a version is nobody’s, or the beginning of several', async () => {
     expect(await keep('unknown-version', ['up', '--dir', 'm', '--url', db.url, '--table', 'h4', '--to', '12'])).toMatchObject({ code: 2 });
     expect(await keep('ambiguous-version', ['up', '--dir', 'm', '--url', db.url, '--table', 'h4', '--to', '000'])).toMatchObject({ code: 2 });

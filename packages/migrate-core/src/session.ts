@@ -32,6 +32,8 @@ export interface ServerError extends Error {
   readonly position?: string;
   readonly internalPosition?: string;
   readonly internalQuery?: string;
+  /** The function of the server's own code that made it. */
+  readonly routine?: string;
 }
 
 /** How a message ended. `completed` counts the statements that the server finished, whatever became of their transaction. */

@@ -3,6 +3,7 @@
 import { MigrationError, type ErrorCode } from '../errors.ts';
 import { named } from './leftover.ts';
 import type { Message, Piece } from './message.ts';
+import { isRaised, raisedHint, raisedMessage } from './raised.ts';
 import { positionIn } from '../position.ts';
 import type { Blocker, Failure, Report } from '../report.ts';
 import type { ServerError } from '../session.ts';
@@ -46,18 +47,37 @@ export function needsNoTransaction(error: ServerError): boolean {
   return error.code === '25001' || error.code === '2D000';
 }
 
-/** The server's message without values of rows. Class 22 (data exception) quotes the value that did not fit. */
-export function withoutData(error: ServerError): string {
+/** Where an expression may have made the name of a setting that the message quotes. */
+const OF_SETTINGS = /^(?:find_option|GetConfigOption|assignable_custom_variable_name)/;
+
+/**
+ * The server's message without values of rows. Class 22 (data exception) quotes the value that did not fit; what an exception of PL/pgSQL says is its author's.
+ *
+ * @param sql The migration's own text, whose words are no data; empty where there is none.
+ */
+export function withoutData(error: ServerError, sql: string): string {
+  if (isRaised(error)) return raisedMessage(error.message, sql) ?? WITHHELD;
+  if (OF_SETTINGS.test(error.routine ?? '')) return error.message.replace(/"([^]*)"/, (found, name: string) => (sql.includes(name) ? found : '"…"'));
   // From the first quote to the last: the value may hold quotes itself.
   // A query that a function put together may have a value where a name should be.
   const mayQuote = error.code?.startsWith('22') === true || error.internalQuery !== undefined;
   return mayQuote ? error.message.replace(/"[^]*"/, '"…"') : error.message;
 }
 
-function dataOf(error: ServerError): string | undefined {
+const WITHHELD = 'an exception that a function or trigger raises; its words are withheld, since they may hold data';
+
+/** The hint as PostgreSQL, or the migration's own text, words it. */
+function hintOf(error: ServerError, sql: string): string | null {
+  return isRaised(error) ? raisedHint(error.hint, sql) : (error.hint ?? null);
+}
+
+/** What `withoutData` and `hintOf` leave out, and what is nothing but data. */
+function dataOf(error: ServerError, sql: string): string | undefined {
+  const hint = error.hint !== undefined && hintOf(error, sql) === null;
   const parts = [
-    error.code?.startsWith('22') === true ? error.message : undefined,
+    error.code?.startsWith('22') === true || withoutData(error, sql) !== error.message ? error.message : undefined,
     error.detail === undefined ? undefined : `DETAIL: ${error.detail}`,
+    hint ? `HINT: ${error.hint}` : undefined,
     error.where === undefined ? undefined : `CONTEXT: ${error.where}`,
   ];
   const text = parts.filter((part) => part !== undefined).join('\n');
@@ -69,6 +89,7 @@ const LONGEST_STATEMENT = 2_000;
 export function describeFailure(error: ServerError, message: Message, piece: Piece | null, blockers: readonly Blocker[]): StepFailure {
   const offset = piece === null ? null : message.offsetInScript(piece, error.position);
   const origin = piece?.origin ?? null;
+  const sql = origin?.script.sql ?? '';
   const statement = origin?.script.statements[origin.index];
   const where =
     piece?.role === 'commit'
@@ -93,12 +114,12 @@ export function describeFailure(error: ServerError, message: Message, piece: Pie
   }
   return {
     code: waiting ? 'lockTimeout' : 'migrationFailed',
-    message: `${withoutData(error)}${where}${origin?.script.madeBy === undefined ? '' : `, in the SQL that ${origin.script.madeBy} makes`}`,
-    hint: waiting ? lockHint(blockers) : (hintFor(error, piece) ?? error.hint ?? null),
+    message: `${withoutData(error, sql)}${where}${origin?.script.madeBy === undefined ? '' : `, in the SQL that ${origin.script.madeBy} makes`}`,
+    hint: waiting ? lockHint(blockers) : (hintFor(error, piece) ?? hintOf(error, sql)),
     position: origin === null || offset === null ? null : positionIn(origin.script, offset),
     statement: statement === undefined ? null : cut(statement.written ?? statement.text),
     sqlState: error.code ?? null,
-    data: dataOf(error) ?? null,
+    data: dataOf(error, sql) ?? null,
     cause: error,
   };
 }

@@ -44,7 +44,7 @@ export async function connected<T>(
 export function tenantError(id: string, what: string, error: unknown): MigrationError {
   if (error instanceof MigrationError) return error;
   const { severity, message, code } = error as ServerError;
-  const told = severity === undefined ? (code ?? (error as Error).name) : withoutData(error as ServerError);
+  const told = severity === undefined ? (code ?? (error as Error).name) : withoutData(error as ServerError, '');
   return new MigrationError({
     code: severity === undefined && code !== undefined ? 'connection' : 'migrationFailed',
     message: `the tenant ${JSON.stringify(shortened(id))} could not be ${what}: ${told}`,
