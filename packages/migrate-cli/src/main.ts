@@ -13,12 +13,28 @@ import { chooseColours } from './render/colour.ts';
 
 /** Runs one command line, without the program's own name. Never rejects; the exit code is for the caller to set. */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
-  for (const stream of [process.stdout, process.stderr]) {
-    // `migrate log | head`: a reader that goes away is no error.
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-    });
-  }
+  let unwritten: NodeJS.ErrnoException | null = null;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // `migrate log | head`: a reader that goes away is no error. A full disk is one, but none that ends a migration half way: it is told at the end.
+    if (error.code !== 'EPIPE') unwritten ??= error;
+  });
+  // Nobody is left who could be told; the exit code tells how it went.
+  process.stderr.on('error', () => undefined);
+  const code = await runCommand(argv);
+  // A file is written at once, and its error comes after that.
+  await new Promise((resolve) => setImmediate(resolve));
+  return unwritten === null ? code : complainOf(unwritten, code);
+}
+
+function complainOf({ message }: NodeJS.ErrnoException, code: ExitCode): ExitCode {
+  const otherwise = code === exit.done || code === exit.pending;
+  process.stderr.write(
+    `Standard output cannot be written (${message}): what was to be said there is lost${otherwise ? ', and what was to be done is done' : ''}.\n`,
+  );
+  return otherwise ? exit.failed : code;
+}
+
+async function runCommand(argv: readonly string[]): Promise<ExitCode> {
   silenceTypelessPackages();
   const stop = listenForSignals();
   let options: Options = argv.includes('--json') ? { json: true } : {};
@@ -108,7 +124,7 @@ async function helpOrComplaint(argv: readonly string[]): Promise<ExitCode> {
   }
   const words = argv.filter((word, index) => !word.startsWith('-') && !takesValue(argv[index - 1]));
   const [word, ...about] = words;
-  if (word === 'help' && about.length > 0) return main([...about, '--help']);
+  if (word === 'help' && about.length > 0) return runCommand([...about, '--help']);
   if (word !== undefined && word !== 'help') throw unknownCommand(word, null);
   const asked = word === 'help' || argv.includes('--help') || argv.includes('-h');
   if (!asked && argv.length > 0) throw new MigrationError({ code: 'invalidOptions', message: 'No command was given.', hint: 'migrate --help lists them' });

@@ -1,9 +1,12 @@
 /** Each kind of error: one paragraph, the right exit code, no stack trace, no password, no data. Kept in test/golden. */
 
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
 import { testDatabase, testRole, type TestDatabase } from '@org/test-postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { folder, golden, migrate, type Finished, type Folder } from './support/command.ts';
+import { folder, golden, migrate, PROGRAM, type Finished, type Folder } from './support/command.ts';
 import { clinic } from './support/folders.ts';
 
 let db: TestDatabase;
@@ -22,6 +25,15 @@ afterAll(async () => {
 
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
   return migrate(args, { cwd: place.path, env });
+}
+
+function inShell(line: string): Promise<{ readonly code: number; readonly stderr: string }> {
+  const { PATH = '', HOME = '' } = process.env;
+  return new Promise((resolve) => {
+    execFile('/bin/sh', ['-c', line], { cwd: place.path, env: { PATH, HOME } }, (error, _, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stderr });
+    });
+  });
 }
 
 async function keep(name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
@@ -152,6 +164,36 @@ describe('what is wrong with the server', () => {
     expect(result).toMatchObject({ code: 1 });
     expect(result.stderr).toContain('Waiting for it');
     expect(performance.now() - began).toBeGreaterThan(1_000);
+  });
+});
+
+describe.runIf(existsSync('/dev/full'))('what is wrong with the place where output goes', () => {
+  test.each<readonly string[]>([
+    ['--help'],
+    ['--version'],
+    ['help', 'up'],
+    ['status'],
+    ['status', '--json'],
+    ['up', '--table', 'full'],
+    ['up', '--json', '--table', 'full2'],
+  ])('a full disk is told in one line, and ends nothing half way: %s %s', async (...args) => {
+    const at = args.some((word) => /^(?:up|status)$/.test(word)) && args[0] !== 'help' ? ['--dir', 'm', '--url', db.url] : [];
+    const line = [process.execPath, PROGRAM, ...args, ...at].map((word) => `'${word}'`).join(' ');
+    const { code, stderr } = await inShell(`${line} > /dev/full`);
+    expect(code).toBe(1);
+    expect(
+      stderr
+        .trimEnd()
+        .split('\n')
+        .filter((text) => text.includes('Standard output cannot be written')),
+    ).toHaveLength(1);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  test('the run itself is done', async () => {
+    const log = await run(['log', '--dir', 'm', '--url', db.url, '--table', 'full', '--json']);
+    expect(log.stdout).toContain('"action": "up"');
+    expect((await inShell(`'${process.execPath}' '${PROGRAM}' upp 2> /dev/full`)).code).toBe(2);
   });
 });
 

@@ -6,7 +6,7 @@ import { hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = fileURLToPath(new URL('../../bin/migrate.js', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../../bin/migrate.js', import.meta.url));
 
 export interface Finished {
   readonly code: number | null;
