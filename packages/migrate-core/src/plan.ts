@@ -1,5 +1,6 @@
 /** The planner: arrays in, a plan out. Pure: no I/O, no clock. */
 
+import { inHistoryOrder, positions } from './history-order.ts';
 import { compareNames, findVersion, type Requirement } from './migration.ts';
 
 /** What the planner needs to know of a migration in the source, in source order. */
@@ -22,7 +23,7 @@ export interface AppliedMigration {
   readonly appliedBy: string;
   readonly durationMs: number;
   readonly state: HistoryState;
-  /** The log's sequence number of the entry that applied it: history order. */
+  /** History order: the log's sequence number of the entry that applied it, or that of the one before it, where it was marked as applied between others. */
   readonly seq: number;
   readonly runId: string;
   /** What it required of other services when it was applied. */
@@ -89,7 +90,7 @@ export interface Plan {
 }
 
 /**
- * What `request` runs on a target whose history is `applied` (in history order). All problems are reported at once;
+ * What `request` runs on a target whose history is `applied`. All problems are reported at once;
  * a plan with an `error` among them is not to be run.
  */
 export function plan(available: readonly AvailableMigration[], applied: readonly AppliedMigration[], request: PlanRequest): Plan {
@@ -162,7 +163,7 @@ class Timeline {
 
   constructor(available: readonly AvailableMigration[], applied: readonly AppliedMigration[]) {
     this.available = available;
-    this.applied = applied.toSorted((a, b) => a.seq - b.seq);
+    this.applied = inHistoryOrder(available, applied);
     this.byName = new Map(available.map((migration) => [migration.name, migration]));
     this.history = new Map(applied.map((row) => [row.name, row]));
     this.pending = available.filter((migration) => migration.checksum !== null && !this.history.has(migration.name));
@@ -197,29 +198,6 @@ class Timeline {
   isAbove(name: string): boolean {
     return this.position(name) >= this.available.length;
   }
-}
-
-/** Source order counts 0, 1, 2 …; an unknown migration stands between its neighbours. */
-function positions(available: readonly AvailableMigration[], applied: readonly AppliedMigration[]): ReadonlyMap<string, number> {
-  const position = new Map<string, number>(available.map((migration, index) => [migration.name, index]));
-  const unknown = applied.filter((row) => !position.has(row.name));
-  if (unknown.length === 0) return position;
-  // In a folder the names say where an unknown one belongs; in a list only the order of applying does.
-  const sorted = available.every((migration, index) => index === 0 || compareNames(available[index - 1]?.name ?? '', migration.name) < 0);
-  const known = new Map(position);
-  for (const [rank, row] of unknown.entries()) {
-    let before = -1;
-    if (sorted) {
-      before = available.findLastIndex((migration) => compareNames(migration.name, row.name) < 0);
-    } else {
-      for (const other of applied) {
-        if (other.seq < row.seq) before = Math.max(before, known.get(other.name) ?? -1);
-      }
-    }
-    // Several in one gap keep the order of the history among themselves; behind the last known one it is "above".
-    position.set(row.name, before === available.length - 1 ? available.length + rank : before + 1 - 1 / (2 + rank));
-  }
-  return position;
 }
 
 function integrityProblems(timeline: Timeline, direction: 'up' | 'down'): Problem[] {

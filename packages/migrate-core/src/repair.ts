@@ -6,6 +6,7 @@ import { readLockHolder, readRunning } from './activity.ts';
 import { MigrationError } from './errors.ts';
 import { describeBlocker } from './engine/failure.ts';
 import { begin, GUARD, guard, tag } from './guard.ts';
+import { seqOfMarked } from './history-order.ts';
 import { readHistory, refuseStrangers, type HistoryRow, type HistorySnapshot, type HistoryTables } from './history.ts';
 import { findVersion } from './migration.ts';
 import { insertLog, recordAccepted, recordMarkedApplied, recordMarkedUndone, type RecordInput, type Run } from './record.ts';
@@ -15,7 +16,7 @@ import type { Session } from './session.ts';
 export interface RepairRequest {
   /** The file was changed after it was applied, and is right as it is now. */
   readonly accept?: readonly string[] | undefined;
-  /** Its work is in the schema: done by hand, or by an interrupted run. Nothing is run. */
+  /** Its work is in the schema: done by hand, or by an interrupted run. Nothing is run. It takes its place in the source's order among what is applied. */
   readonly markApplied?: readonly string[] | undefined;
   /** Its work is not in the schema any more, or never was. Nothing is run. */
   readonly markUndone?: readonly string[] | undefined;
@@ -101,8 +102,9 @@ async function planChanges(session: Session, options: RepairOptions, snapshot: H
     if (row.checksum === record.checksum) throw invalid(`${name} is as it was applied: there is nothing to accept`, 'look with: migrate status');
     changes.push({ kind: 'accept', name, row, record });
   }
-  for (const version of request.markApplied ?? []) {
-    const name = find(version, options.available, 'the migrations');
+  const toMark = (request.markApplied ?? []).map((version) => find(version, options.available, 'the migrations'));
+  // In whatever order they are typed, each takes its place.
+  for (const name of toMark.toSorted((a, b) => options.available.indexOf(a) - options.available.indexOf(b))) {
     const row = rowOf(name);
     if (row !== null && row.state === 'applied') throw invalid(`${name} is applied already on ${snapshot.database}`, 'look with: migrate status');
     if (row !== null) await refuseRunning(session, row);
@@ -146,7 +148,15 @@ function invalid(message: string, hint: string): MigrationError {
   return new MigrationError({ code: 'invalidOptions', message, hint });
 }
 
-function messageOf({ tables, run }: RepairOptions, snapshot: HistorySnapshot, changes: readonly Change[], takenOverFrom: string | undefined): string {
+function messageOf(
+  { tables, run, available }: RepairOptions,
+  snapshot: HistorySnapshot,
+  changes: readonly Change[],
+  takenOverFrom: string | undefined,
+): string {
+  const source = available.map((name) => ({ name }));
+  // As the history is when the statement before has run.
+  let rows: readonly Pick<HistoryRow, 'name' | 'seq'>[] = snapshot.applied;
   const statements = changes.flatMap((change, index) => {
     const seq = snapshot.generation + 1 + index;
     const log = (detail: string): string => insertLog(tables, run, seq, takenOverFrom === undefined ? 'repair' : 'baseline', change.name, 'NULL', detail);
@@ -157,9 +167,13 @@ function messageOf({ tables, run }: RepairOptions, snapshot: HistorySnapshot, ch
           change.record,
           log(`accepted the file as it is: ${change.record.checksum.slice(0, 8)}, applied as ${change.row?.checksum.slice(0, 8)}`),
         );
-      case 'markApplied':
-        return recordMarkedApplied(tables, run, change.record, seq, log(markedAs(change.row, takenOverFrom)));
+      case 'markApplied': {
+        const row = { name: change.name, seq: seqOfMarked(source, rows, change.name, seq) };
+        rows = [...rows.filter((one) => one.name !== change.name), row];
+        return recordMarkedApplied(tables, run, change.record, row.seq, log(markedAs(change.row, takenOverFrom)));
+      }
       case 'markUndone':
+        rows = rows.filter((one) => one.name !== change.name);
         return recordMarkedUndone(tables, change.name, log(change.row.state === 'applied' ? 'marked as undone' : 'marked as undone after an interruption'));
     }
   });

@@ -1,6 +1,7 @@
 /** What a look at a target tells. Pure. */
 
 import { MigrationError } from './errors.ts';
+import { inHistoryOrder } from './history-order.ts';
 import type { SourceListing } from './migration.ts';
 import { plan, type AppliedMigration, type AvailableMigration, type OrderPolicy, type Problem } from './plan.ts';
 import type { Blocker, TargetName, WantedLock } from './report.ts';
@@ -39,7 +40,8 @@ export interface Look {
   readonly running: Status['running'];
 }
 
-export function statusOf({ target, listing, available, rows, order, running }: Look): Status {
+export function statusOf({ target, listing, available, rows: unordered, order, running }: Look): Status {
+  const rows = inHistoryOrder(available, unordered);
   const applied = rows.filter((row) => row.state === 'applied');
   const interrupted = rows.filter((row) => row.state !== 'applied');
   const planned = plan(available, rows, { direction: 'up', order });

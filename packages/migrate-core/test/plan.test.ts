@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { inHistoryOrder, seqOfMarked } from '../src/history-order.ts';
 import { plan, planAgain, type AppliedMigration, type AvailableMigration, type PlanRequest } from '../src/plan.ts';
 
 function files(...names: string[]): AvailableMigration[] {
@@ -201,6 +202,57 @@ describe('any history', () => {
         const result = plan(available, history, { direction: 'down', steps: Math.max(1, history.length) });
         expect(result.steps.map((step) => step.name)).toEqual(history.toSorted((a, b) => b.seq - a.seq).map((row) => row.name));
         expect(run(history, { direction: 'down', steps: Math.max(1, history.length) })).toEqual([]);
+      }),
+    );
+  });
+
+  const marks = fc.array(fc.tuple(fc.constantFrom('undone' as const, 'applied' as const), fc.integer({ min: 0, max: 7 })), { maxLength: 30 });
+
+  /** Marks them as `repair` does. @param known What the build has that does it. */
+  function repaired(
+    history: readonly AppliedMigration[],
+    all: readonly (readonly ['undone' | 'applied', number])[],
+    known: typeof available,
+  ): AppliedMigration[] {
+    let next = Math.max(0, ...history.map((row) => row.seq));
+    return all.reduce<AppliedMigration[]>(
+      (now, [mark, index]) => {
+        const name = names[index] ?? '';
+        next++;
+        if (mark === 'undone') return now.filter((row) => row.name !== name);
+        if (now.some((row) => row.name === name)) return now;
+        return [{ ...(applied(name)[0] as AppliedMigration), seq: seqOfMarked(known, now, name, next) }, ...now];
+      },
+      [...history],
+    );
+  }
+
+  test('applied in order, and then marked as undone and as applied in whatever order, is undone in the reverse of the source', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 8 }), marks, fc.subarray(names), (count, all, missing) => {
+        const history = repaired(count === 0 ? [] : run([], { ...up, steps: count }), all, available);
+        // Another build may know only some of them: their names tell the rest.
+        for (const known of [available, available.filter((one) => !missing.includes(one.name))]) {
+          const { steps } = plan(known, history, { direction: 'down', steps: Math.max(1, history.length) });
+          expect(steps.map((step) => step.name)).toEqual(
+            history
+              .map((row) => row.name)
+              .toSorted()
+              .toReversed(),
+          );
+        }
+      }),
+    );
+  });
+
+  test('what is marked between others does not change their order among themselves', () => {
+    fc.assert(
+      fc.property(requests, fc.constantFrom(...names), (all, name) => {
+        const history = all.reduce<AppliedMigration[]>((now, request) => run(now, request as PlanRequest), []).filter((row) => row.name !== name);
+        const row = { ...(applied(name)[0] as AppliedMigration), seq: seqOfMarked(available, history, name, 1_000) };
+        const order = inHistoryOrder(available, [row, ...history]).map((one) => one.name);
+        expect(order.filter((one) => one !== name)).toEqual(history.toSorted((a, b) => a.seq - b.seq).map((one) => one.name));
+        expect(order.at(-1) === name).toBe(history.every((one) => one.name < name));
       }),
     );
   });

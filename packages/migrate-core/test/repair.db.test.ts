@@ -52,6 +52,57 @@ test('a renamed migration gets its new name', async () => {
   expect((await migrator.status()).problems).toEqual([]);
 });
 
+const base3 = { ...base, '0003_c.sql': 'CREATE TABLE c (id int);\n-- Down Migration\nDROP TABLE c;\n' };
+
+test('a renamed oldest migration stays the oldest: down undoes the newest', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(base3);
+  await migratorOn(db, files.path).migrator.up();
+  await files.remove('0001_a.sql');
+  await files.write({ '0001_first.sql': base['0001_a.sql'] });
+  const { migrator } = migratorOn(db, files.path);
+  await migrator.repair({ markUndone: ['0001_a'], markApplied: ['0001_first'] });
+  expect((await migrator.status()).applied.map((row) => [row.name, row.seq])).toEqual([
+    ['0001_first', 0],
+    ['0002_b', 2],
+    ['0003_c', 3],
+  ]);
+  expect((await migrator.log(2)).map((one) => [one.seq, one.name])).toEqual([
+    [5, '0001_first'],
+    [4, '0001_a'],
+  ]);
+  expect((await migrator.down({ steps: 2 })).undone.map((step) => step.name)).toEqual(['0003_c', '0002_b']);
+  expect(versions((await migrator.up()).applied)).toEqual(['0002', '0003']);
+});
+
+test('a migration marked undone and then applied is back in its place, in a tie with the one before it', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(base3);
+  const { migrator } = migratorOn(db, files.path);
+  await migrator.up();
+  await migrator.repair({ markUndone: ['2'] });
+  await migrator.repair({ markApplied: ['2'] });
+  expect((await migrator.status()).applied.map((row) => [row.name, row.seq])).toEqual([
+    ['0001_a', 1],
+    ['0002_b', 1],
+    ['0003_c', 3],
+  ]);
+  // A build that has only the newest of them knows the order by the names.
+  await using other = await folder({ '0003_c.sql': base3['0003_c.sql'] });
+  const downs = await migratorOn(db, other.path).migrator.plan({ direction: 'down', steps: 3 });
+  expect(downs.steps.map((step) => step.name)).toEqual(['0003_c', '0002_b', '0001_a']);
+  expect((await migrator.down({ steps: 3 })).undone.map((step) => step.name)).toEqual(['0003_c', '0002_b', '0001_a']);
+});
+
+test('several are marked as applied in the order of the source, however they are typed', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(base3);
+  const { migrator } = migratorOn(db, files.path);
+  const report = await migrator.repair({ markApplied: ['3', '1', '2'] });
+  expect(report.markedApplied).toEqual(['0001_a', '0002_b', '0003_c']);
+  expect((await migrator.plan({ direction: 'down', steps: 3 })).steps.map((step) => step.name)).toEqual(['0003_c', '0002_b', '0001_a']);
+});
+
 test('an interrupted migration is marked as a person found it', async () => {
   await using db = await testDatabase();
   await using files = await folder({ ...base, '0003_c.sql': '-- migrate: transaction=none\nCREATE TABLE c (id int);\nSELECT 1/0;\n' });

@@ -119,12 +119,12 @@ interface Look {
   readonly copied: Copied | null;
 }
 
-/** A copy has the template's history, and in its log who it is a copy of; what is applied to it itself comes behind that. */
+/** A copy has the template's history, and in its log who it is a copy of; what is applied to it itself, or marked as applied between those, is younger. */
 async function look(migrator: Migrator): Promise<Look> {
   const status = await migrator.status();
   const [clone] = await migrator.log(1, 'clone');
   if (clone === undefined) return { status, copied: null };
-  const names = new Set(status.applied.filter((one) => one.seq < clone.seq).map((one) => one.name));
+  const names = new Set(status.applied.filter((one) => one.seq < clone.seq && one.appliedAt <= clone.at).map((one) => one.name));
   return { status, copied: { template: clone.detail?.replace(/^cloned from /, '') ?? null, at: clone.at, names } };
 }
 

@@ -6,6 +6,7 @@ import { type CatalogLine, readLines } from '../catalog/line.ts';
 import type { ConnectTo } from '../check/scratch.ts';
 import type { FleetTarget } from '../fleet/target.ts';
 import { historyTables, readHistory, type HistorySnapshot, type HistoryTables } from '../history.ts';
+import { inHistoryOrder } from '../history-order.ts';
 import type { MigrationSource, SourceListing } from '../migration.ts';
 import { plan, type Problem } from '../plan.ts';
 import type { RowLevelSecurityDefinition } from '../service.ts';
@@ -177,18 +178,20 @@ export class Verifier {
     return { drift: found, made: expected.catalog };
   }
 
-  #replayed(
+  async #replayed(
     session: Session,
     target: Pick<FleetTarget, 'schema' | 'searchPath'>,
     tables: HistoryTables,
     snapshot: HistorySnapshot,
   ): Promise<Replayed | NotReplayed> {
     const { service, source, connect, shared, signal } = this.#options;
-    const key = JSON.stringify(snapshot.applied.map((row) => [row.name, row.checksum]));
+    this.#listing ??= source.list();
+    const applied = inHistoryOrder(availableOf(await this.#listing), snapshot.applied);
+    const key = JSON.stringify(applied.map((row) => [row.name, row.checksum]));
     const known = this.#expected.get(key);
     if (known !== undefined) return known;
     const { schema = 'public', searchPath } = target;
-    const made = replay({ service, source, connect, schema, searchPath, table: tables.table, shared, signal }, snapshot.applied, session, tables);
+    const made = replay({ service, source, connect, schema, searchPath, table: tables.table, shared, signal }, applied, session, tables);
     this.#expected.set(key, made);
     made.catch(() => this.#expected.delete(key));
     for (const oldest of this.#expected.keys()) {
