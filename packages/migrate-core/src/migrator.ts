@@ -227,7 +227,7 @@ class TargetMigrator implements Migrator {
     return this.#withSource(async (session, replace) => {
       const { listing, available } = await this.#discover();
       const broken = sourceProblems(listing);
-      if (broken.length > 0 && request.direction === 'up') {
+      if (broken.length > 0) {
         throw new MigrationError({
           code: 'invalidMigration',
           message: broken.map((one) => one.message).join('\n'),

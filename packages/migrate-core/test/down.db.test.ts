@@ -111,3 +111,20 @@ test('a down on an empty history does nothing', async () => {
   await using files = await folder(files3);
   expect((await migratorOn(db, files.path).migrator.down()).outcome).toBe('upToDate');
 });
+
+test('a problem in the folder stops a down as it stops its plan', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(files3);
+  await migratorOn(db, files.path).migrator.up();
+  await files.write({ '0002_b.down.sql': 'DROP TABLE b;\n' });
+  const twice = migratorOn(db, files.path).migrator;
+  expect((await twice.plan({ direction: 'down' })).plan.problems).toContainEqual(expect.objectContaining({ code: 'duplicate', severity: 'error' }));
+  const error = await failureOf(twice.down());
+  expect(error.code).toBe('invalidMigration');
+  expect(error.problems.map((one) => one.code)).toEqual(['duplicate']);
+  await files.remove('0002_b.down.sql');
+  await files.write({ '0004_d.sql': 'SELECT 1;\0' });
+  expect((await failureOf(migratorOn(db, files.path).migrator.down())).problems.map((one) => one.code)).toEqual(['invalidMigration']);
+  await files.remove('0004_d.sql');
+  expect(versions((await migratorOn(db, files.path).migrator.down()).undone)).toEqual(['0003']);
+});
