@@ -102,6 +102,7 @@ test('whoever waits longer than the limit is told who holds the lock, since when
   const { migrator, events } = migratorOn(db, directory.path, { waitLimitMs: 500 });
   const error = await failureOf(migrator.up());
   expect(error.code).toBe('lockTimeout');
+  expect(error.message).toMatch(/^gave up after waiting \d\.\d s for the migration lock/);
   expect(error.message).toMatch(/held by pid \d+ \(postgres, migrate test, active, for \d/);
   expect(events.some((event) => event.type === 'waitingForLock')).toBe(true);
   const status = await migratorOn(db, directory.path).migrator.status();

@@ -8,7 +8,7 @@ import { writeAgenda } from './agenda.ts';
 import { Message } from './message.ts';
 import type { LiveDatabase, LiveScript, Script } from '../migration.ts';
 import { FIRST_LOOK_MS } from './monitor.ts';
-import { pauseBeforeRetry } from './retry.ts';
+import { Patience } from './retry.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import type { Kept, MessageResult, ServerError, Session } from '../session.ts';
 import { compileSql } from '../source/script.ts';
@@ -52,11 +52,11 @@ export async function executeTransactions(
   atomicity: 'per-migration' | 'whole-plan',
   durability: 'flush' | 'later',
 ): Promise<TransactionsResult> {
-  const until = performance.now() + state.retryLimitMs;
+  const patience = new Patience(state.retryLimitMs);
   const committed: { step: ReadyStep; durationMs: number | null }[] = [];
   let left = transactions;
   for (let tries = 1; ; tries++) {
-    const result = await attempt(state, left, { durability, sharedLockLimitMs: atomicity === 'whole-plan' ? null : SHARED_LOCK_MS });
+    const result = await attempt(state, left, { durability, patience, sharedLockLimitMs: atomicity === 'whole-plan' ? null : SHARED_LOCK_MS });
     committed.push(...result.committed);
     left = left.slice(result.count);
     // Others may be stuck where these went through: each one that is tried again has its own patience.
@@ -72,9 +72,9 @@ export async function executeTransactions(
     }
     if (end.kind !== 'retry') return { committed, end };
     const failed: StepResult = { kind: 'failed', name: end.name, failure: end.failure, extent: 'nothing' };
-    if (performance.now() > until || aborted) return { committed, end: failed };
+    if (patience.isOver || aborted) return { committed, end: failed };
     const aboutMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1));
-    if (!(await pauseBeforeRetry(state, end.name, end.error, tries, aboutMs))) return { committed, end: failed };
+    if (!(await patience.pause(state, end.name, end.error, tries, aboutMs))) return { committed, end: failed };
   }
 }
 
@@ -84,7 +84,7 @@ async function attempt(state: RunState, transactions: readonly Transaction[], op
   for (const [position, part] of parts.entries()) {
     const last = position === parts.length - 1;
     if (part.kind === 'live') {
-      const failure = await runLive(state, part.step, part.script);
+      const failure = await runLive(state, part.step, part.script, options.patience);
       if (failure === null) continue;
       await state.main.run('ROLLBACK');
       if (state.main.lost !== null) return nothing({ kind: 'lost', error: state.main.lost });
@@ -92,7 +92,7 @@ async function attempt(state: RunState, transactions: readonly Transaction[], op
     }
     const [first] = part.owners;
     const send = (): Promise<MessageResult> => (last ? state.main.run(part.message.text, part.durations) : state.main.runInside(part.message.text));
-    const result = await attend(state, transactions.flat(), send);
+    const result = await attend(state, transactions.flat(), send, options.patience);
     if (result.kind === 'lost') return nothing({ kind: 'lost', error: result.error });
     if (result.kind === 'failed') {
       if (!last) await state.main.run('ROLLBACK');
@@ -160,10 +160,12 @@ export function attend(
   state: RunState,
   steps: readonly ReadyStep[],
   send: () => Promise<MessageResult>,
+  patience: Patience,
   blockedLimitMs: number | null = null,
 ): Promise<MessageResult> {
   // Whoever is in the way has to be seen before the statement gives up: afterwards nobody knows.
-  const firstLookMs = state.lockTimeoutMs > 0 ? Math.min(FIRST_LOOK_MS, state.lockTimeoutMs / 2) : FIRST_LOOK_MS;
+  const lockTimeoutMs = patience.lockTimeoutMs(state.lockTimeoutMs);
+  const firstLookMs = lockTimeoutMs > 0 ? Math.min(FIRST_LOOK_MS, lockTimeoutMs / 2) : FIRST_LOOK_MS;
   const before = state.generation;
   const onBlocked = async ({ blockers, lock }: Wait, session: Session): Promise<void> => {
     // Of several, those whose records can be seen are done.
@@ -181,7 +183,7 @@ interface LiveFailure {
 }
 
 /** A module that asks the database what to do: its queries run in the open transaction, then the SQL it collected. */
-async function runLive(state: RunState, step: ReadyStep, live: LiveScript): Promise<LiveFailure | null> {
+async function runLive(state: RunState, step: ReadyStep, live: LiveScript, patience: Patience): Promise<LiveFailure | null> {
   let script: Script;
   try {
     const sql = await state.monitor.during(state.main, () => live.build(liveDatabase(state, step.name, 'inside')), state.signal);
@@ -190,8 +192,9 @@ async function runLive(state: RunState, step: ReadyStep, live: LiveScript): Prom
     return { error: error as ServerError, message: null, completed: 0 };
   }
   const message = new Message().add('settings', `${tag(state.run, step.name)}${writeAgenda(state.generation + 1, [[{ name: step.name, script }]])}SELECT 1`);
-  addStatements(message, script, step.lockTimeoutMs ?? state.lockTimeoutMs);
-  const result = await attend(state, [step], () => state.main.runInside(message.text));
+  const lockTimeoutMs = patience.lockTimeoutMs(step.lockTimeoutMs ?? state.lockTimeoutMs);
+  addStatements(message, script, lockTimeoutMs);
+  const result = await attend(state, [step], () => state.main.runInside(message.text), patience);
   if (result.kind === 'done') return null;
   return { error: result.error as ServerError, message, completed: result.completed };
 }

@@ -39,6 +39,8 @@ export async function waitForLock(
     }
     if (options.signal?.aborted === true) return { kind: 'stopped' };
     if (waitedMs > options.limitMs) return { kind: 'gaveUp', waitedMs, holder };
-    await sleep(delay * (0.5 + Math.random()), undefined, { signal: options.signal }).catch(() => undefined);
+    // At the limit once more, and not long behind it.
+    const pauseMs = Math.min(delay * (0.5 + Math.random()), options.limitMs - waitedMs + 1);
+    await sleep(pauseMs, undefined, { signal: options.signal }).catch(() => undefined);
   }
 }

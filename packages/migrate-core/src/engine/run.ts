@@ -243,7 +243,7 @@ export class TargetRun {
     throw this.#error(
       {
         code: 'lockTimeout',
-        message: `gave up after waiting ${Math.round(this.#waitedMs / 1000)} s for the migration lock of ${tables.history} on ${this.#target.name} (key ${lockKey(tables)}), held by ${describeBlocker(wait.holder)}`,
+        message: `gave up after waiting ${(this.#waitedMs / 1_000).toFixed(1)} s for the migration lock of ${tables.history} on ${this.#target.name} (key ${lockKey(tables)}), held by ${describeBlocker(wait.holder)}`,
         hint: 'wait for that run, or look at it with: migrate status',
       },
       this.#chosen ?? [],

@@ -21,9 +21,9 @@ import { withSchemas } from './names.ts';
 import { waitForOrphan } from './orphan.ts';
 import { prefixOf, readProgress, whyNotResumed } from './progress.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
-import { pauseBeforeRetry } from './retry.ts';
+import { Patience } from './retry.ts';
 import { sessionSettings, type SessionSettings, type Swap } from './session-settings.ts';
-import { failed, Stop } from './stop.ts';
+import { failed, ownFailure, Stop } from './stop.ts';
 import { sweepOf } from './sweep.ts';
 import { addEnd, addStatements, mayChangeRole, withOneAlone } from './transaction-message.ts';
 
@@ -159,8 +159,33 @@ class Steps {
   }
 
   async #transaction(end: number): Promise<void> {
+    const last = end === this.#script.statements.length;
+    const seq = this.#state.generation + 1;
+    const patience = new Patience(this.#state.retryLimitMs);
+    for (let attempt = 1; ; attempt++) {
+      const message = this.#message(end, patience.lockTimeoutMs(this.#wantedLockTimeoutMs));
+      const result = await attend(this.#state, [this.#step], () => this.#state.main.run(message.text), patience);
+      if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
+      if (result.kind === 'done') break;
+      const piece = message.pieceAfter(result.completed);
+      if (needsNoTransaction(result.error) && piece?.origin != null) {
+        this.#script = withOneAlone(this.#state, this.#step.name, this.#script, piece.origin.index);
+        return;
+      }
+      const failure = describeFailure(result.error, message, piece, this.#state.monitor.blockers);
+      if (!isRetryable(result.error) || patience.isOver || this.#state.signal?.aborted === true) await this.#fail(failure);
+      await patience.pause(this.#state, this.#step.name, result.error, attempt, Math.min(5_000, 100 * 2 ** attempt));
+    }
+    this.#done = end;
+    if (last) {
+      this.#finished = true;
+      this.#state.generation = seq;
+    }
+  }
+
+  /** Its statements up to there, in a transaction that records them. */
+  #message(end: number, lockTimeoutMs: number): Message {
     const { tables, run, snapshot, searchPath } = this.#state;
-    const lockTimeoutMs = this.#step.lockTimeoutMs ?? this.#state.lockTimeoutMs;
     const settings = transactionSettings(snapshot, { lockTimeoutMs, statementTimeoutMs: this.#step.statementTimeoutMs, searchPath, durability: 'flush' });
     const set = Object.entries(settings).map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`);
     const script = { ...this.#script, statements: this.#script.statements.slice(this.#done, end) };
@@ -172,30 +197,11 @@ class Steps {
     for (const setting of this.#script.statements[this.#done]?.settings ?? []) message.add('settings', setting.local);
     addStatements(message, this.#script, lockTimeoutMs, this.#done, end);
     if (mayChangeRole(this.#script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(snapshot.role)}, true)`);
-    const last = end === this.#script.statements.length;
     const seq = this.#state.generation + 1;
+    const last = end === this.#script.statements.length;
     message.add('record', last ? this.#ending(seq) : records.recordProgress(tables, run, this.#step.name, this.#progress(end, null)));
     addEnd(message, this.#state, [{ script: this.#script }], 'flush');
-
-    const until = performance.now() + this.#state.retryLimitMs;
-    for (let attempt = 1; ; attempt++) {
-      const result = await attend(this.#state, [this.#step], () => this.#state.main.run(message.text));
-      if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
-      if (result.kind === 'done') break;
-      const piece = message.pieceAfter(result.completed);
-      if (needsNoTransaction(result.error) && piece?.origin != null) {
-        this.#script = withOneAlone(this.#state, this.#step.name, this.#script, piece.origin.index);
-        return;
-      }
-      const failure = describeFailure(result.error, message, piece, this.#state.monitor.blockers);
-      if (!isRetryable(result.error) || performance.now() > until || this.#state.signal?.aborted === true) await this.#fail(failure);
-      await pauseBeforeRetry(this.#state, this.#step.name, result.error, attempt, Math.min(5_000, 100 * 2 ** attempt));
-    }
-    this.#done = end;
-    if (last) {
-      this.#finished = true;
-      this.#state.generation = seq;
-    }
+    return message;
   }
 
   /** One statement by itself, with everything done for it under the search path that it has. */
@@ -219,19 +225,22 @@ class Steps {
     this.#state.emit({ type: 'statement', target, name: this.#step.name, index, count: this.#script.statements.length, summary: statement.summary });
 
     const message = new Message().add('statement', `${tag(this.#state.run, this.#step.name)}${statement.text}`, { script: this.#script, index });
-    const until = performance.now() + this.#state.retryLimitMs;
+    const patience = new Patience(this.#state.retryLimitMs);
     for (let attempt = 1; ; attempt++) {
       await this.#apply(settings.set);
+      // Where the session can have settings, and the file none of its own.
+      if (settings.set.length > 0 && locksStrongly(leftover) && !(statement.settings ?? []).some(({ name }) => name === 'lock_timeout'))
+        await this.#apply([`SET lock_timeout = '${patience.lockTimeoutMs(this.#wantedLockTimeoutMs)}ms'`]);
       // One statement and nothing behind it: with company, even an empty one, the server would open a transaction block.
-      const result = await attend(this.#state, [this.#step], () => main.run(message.pieces[0]?.sql ?? ''), waitLimitMs);
+      const result = await attend(this.#state, [this.#step], () => main.run(message.pieces[0]?.sql ?? ''), patience, waitLimitMs);
       if (result.kind === 'lost') throw new Stop({ kind: 'lost', error: result.error });
       await this.#apply(settings.reset);
       if (result.kind === 'done') break;
       const failure = this.#describeSingle(result.error, statement);
       for (const what of await this.#tryCleanUp(leftover, before)) this.#notice(`after the failure, ${what}`);
       const gaveUp = result.error.code === '55P03' && !locksStrongly(leftover);
-      if (!isRetryable(result.error) || gaveUp || performance.now() > until || this.#state.signal?.aborted === true) await this.#fail(failure);
-      await pauseBeforeRetry(this.#state, this.#step.name, result.error, attempt, 500 * attempt);
+      if (!isRetryable(result.error) || gaveUp || patience.isOver || this.#state.signal?.aborted === true) await this.#fail(failure);
+      await patience.pause(this.#state, this.#step.name, result.error, attempt, 500 * attempt);
     }
     if (!(await isValid(main, leftover))) {
       await this.#failAt(
@@ -273,7 +282,7 @@ class Steps {
         searchPath: needsPath ? searchPath : null,
         statementTimeoutMs: this.#step.statementTimeoutMs,
         // None for CONCURRENTLY, where it also hits the wait for old snapshots, whatever the role has; what locks the table as long as it works needs one.
-        lockTimeoutMs: statement.leftover !== null && locksStrongly(statement.leftover) ? (this.#step.lockTimeoutMs ?? this.#state.lockTimeoutMs) : 0,
+        lockTimeoutMs: statement.leftover !== null && locksStrongly(statement.leftover) ? this.#wantedLockTimeoutMs : 0,
       },
       statement.settings ?? [],
     );
@@ -289,16 +298,7 @@ class Steps {
   /** What is wrong with a statement although the server did not refuse it. */
   #failAt(statement: Statement, message: string, hint: string): Promise<never> {
     const position = positionIn(this.#script, statement.start);
-    return this.#fail({
-      code: 'migrationFailed',
-      message,
-      hint,
-      position,
-      statement: statement.written ?? statement.text,
-      sqlState: null,
-      data: null,
-      cause: undefined,
-    });
+    return this.#fail(ownFailure('migrationFailed', message, { hint, position, statement: statement.written ?? statement.text }));
   }
 
   async #apply(statements: readonly string[]): Promise<void> {
@@ -321,6 +321,10 @@ class Steps {
     return this.#step.direction === 'up'
       ? records.recordFinished(tables, run, this.#step.name, seq)
       : records.recordUndone(tables, run, this.#step.name, seq, 'started');
+  }
+
+  get #wantedLockTimeoutMs(): number {
+    return this.#step.lockTimeoutMs ?? this.#state.lockTimeoutMs;
   }
 
   #progress(done: number, before: Before | null): Progress {
@@ -380,16 +384,7 @@ class Steps {
   }
 
   #stopped(message: string): Stop {
-    const failure: StepFailure = {
-      code: this.#state.signal?.aborted === true ? 'aborted' : 'migrationFailed',
-      message,
-      hint: null,
-      position: null,
-      statement: null,
-      sqlState: null,
-      data: null,
-      cause: undefined,
-    };
+    const failure = ownFailure(this.#state.signal?.aborted === true ? 'aborted' : 'migrationFailed', message);
     return new Stop(failed(this.#step, failure, 'partly'));
   }
 

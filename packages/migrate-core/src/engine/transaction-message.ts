@@ -7,6 +7,7 @@ import { validityOf } from './leftover.ts';
 import { Message } from './message.ts';
 import type { LiveScript, Script, Statement } from '../migration.ts';
 import { insertScripts, recordApplied, recordAppliedTogether, recordUndone, type Since } from '../record.ts';
+import type { Patience } from './retry.ts';
 import type { ReadyStep, RunState } from './run-state.ts';
 import { restoreSettings } from './session-settings.ts';
 import { identifier, literal } from '../sql.ts';
@@ -28,6 +29,7 @@ export type Part =
   | { readonly kind: 'live'; readonly step: ReadyStep; readonly script: LiveScript };
 
 export interface MessageOptions {
+  readonly patience: Patience;
   /** Of the last transaction. */
   readonly durability: 'flush' | 'later';
   /** In a transaction of several steps no statement waits longer than this for a lock. Milliseconds; `null`: as long as its migration allows. */
@@ -35,9 +37,9 @@ export interface MessageOptions {
 }
 
 /** One message, cut only where a live migration has to talk to the server in between. */
-export function messages(state: RunState, transactions: readonly Transaction[], { durability, sharedLockLimitMs }: MessageOptions): Part[] {
+export function messages(state: RunState, transactions: readonly Transaction[], { durability, patience, sharedLockLimitMs }: MessageOptions): Part[] {
   const lockTimeout = (step: ReadyStep, transaction: Transaction): number => {
-    const wanted = step.lockTimeoutMs ?? state.lockTimeoutMs;
+    const wanted = patience.lockTimeoutMs(step.lockTimeoutMs ?? state.lockTimeoutMs);
     if (sharedLockLimitMs === null || transaction.length === 1) return wanted;
     return wanted === 0 ? sharedLockLimitMs : Math.min(wanted, sharedLockLimitMs);
   };

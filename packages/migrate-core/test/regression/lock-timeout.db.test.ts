@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { testDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
-import { folder, migratorOn } from '../support/target.ts';
+import { failureOf, folder, migratorOn } from '../support/target.ts';
 
 test('readers of a locked table do not wait for the rows that later statements wait for', async () => {
   await using db = await testDatabase();
@@ -30,4 +30,25 @@ test('readers of a locked table do not wait for the rows that later statements w
   await run;
   // One second, and the 100 ms that each later statement may have at least.
   expect(heldUpMs).toBeLessThan(1_500);
+});
+
+test.each([
+  ['in one transaction', 'ALTER TABLE hot ADD a int;\n'],
+  ['in steps', 'COMMENT ON TABLE r IS $$x$$;\nCREATE INDEX CONCURRENTLY r_id ON r (id);\nALTER TABLE hot ADD a int;\n'],
+  ['outside of transactions', 'VACUUM FULL hot;\n'],
+])('the limit for all attempts bounds the last of them, and who was in the way is told: %s', async (_, sql) => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_t.sql': 'CREATE TABLE hot (id int);\nCREATE TABLE r (id int);\n', '0002_alter.sql': sql });
+  await migratorOn(db, files.path).migrator.up({ to: '1' });
+  const reader = await db.connect();
+  await reader.query('BEGIN; SELECT * FROM hot');
+  for (const limitMs of [1_000, 4_500]) {
+    const began = performance.now();
+    const error = await failureOf(migratorOn(db, files.path, { lockTimeoutMs: 3_000, retryLimitMs: limitMs }).migrator.up());
+    const tookMs = performance.now() - began;
+    expect(error.code).toBe('lockTimeout');
+    expect(error.hint).toContain('idle in transaction');
+    expect(tookMs).toBeGreaterThan(limitMs - 500);
+    expect(tookMs).toBeLessThan(limitMs + 1_200);
+  }
 });
