@@ -76,17 +76,34 @@ export async function readUnderWay(
   const named = (tagged: string): string => [...applied, ...available].find((one) => inComment(one.name) === tagged)?.name ?? tagged;
   const holder = await readLockHolder(session, tables);
   if (holder === null) return null;
+  // Where the server does not show its name, the history may tell what that run has begun.
+  const begun = applied.find((row) => row.state !== 'applied' && row.runId === holder.runId)?.name ?? '';
   // The lock's holder may be the idle guardian of a run whose statement is elsewhere.
   const found = holder.runId === null ? null : await readRunning(session, holder.runId);
   if (found === null) {
     const { runId: _, migration, ...process } = holder;
     const query = process.query === migration ? '' : process.query;
-    return { name: named(migration ?? ''), process: { ...process, query }, ...(await readWait(session, process.pid)) };
+    return { name: named(migration ?? '') || begun, process: { ...process, query }, ...(await readWait(session, process.pid)) };
   }
   const { process, name, agenda, lock, blockers } = found;
-  if (agenda === null) return { name: named(name), process, lock, blockers };
+  if (agenda === null) return { name: named(name) || begun, process, lock, blockers };
   const steps = underWay(agenda, generation);
   return { name: named(steps[0]?.name ?? ''), process: { ...process, query: cut(inShort(steps, 'unnamed')) }, lock, blockers };
+}
+
+/**
+ * Statements of runs that are gone, by the migration that they were begun for: the server goes on with what a killed client has sent.
+ *
+ * @param running The migration of a run that is there.
+ */
+export async function readLeftBehind(session: Session, { applied }: HistorySnapshot, running: string | null): Promise<ReadonlyMap<string, Blocker>> {
+  const left = new Map<string, Blocker>();
+  for (const { name, state, runId } of applied) {
+    if (state === 'applied' || name === running) continue;
+    const found = await readRunning(session, runId);
+    if (found !== null) left.set(name, found.process);
+  }
+  return left;
 }
 
 /** Whom a backend waits for, and why. Ask while it waits: afterwards nobody knows. */

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 
-import { readUnderWay } from './activity.ts';
+import { readLeftBehind, readUnderWay } from './activity.ts';
 import { availableOf } from './available.ts';
 import { MigrationError } from './errors.ts';
 import { historyTables, readBrief, readHistory, readLog, type BriefHistory, type HistorySnapshot, type HistoryTables } from './history.ts';
@@ -155,7 +155,9 @@ class TargetMigrator implements Migrator {
       const { listing, available } = await this.#discover();
       const snapshot = await readHistory(session, this.#tables);
       const running = await readUnderWay(session, this.#tables, snapshot, listing.migrations);
-      return statusOf({ target: this.#target(snapshot.database), listing, available, rows: snapshot.applied, order: this.#options.order, running });
+      const leftBehind = await readLeftBehind(session, snapshot, running?.name ?? null);
+      const { database, applied: rows } = snapshot;
+      return statusOf({ target: this.#target(database), listing, available, rows, order: this.#options.order, running, leftBehind });
     });
   }
 

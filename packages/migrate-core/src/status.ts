@@ -12,7 +12,7 @@ export interface Status {
   readonly current: { readonly name: string; readonly version: string } | null;
   /** Those that are whole, in history order. */
   readonly applied: readonly AppliedMigration[];
-  /** Begun and not ended, up or down; whoever runs next goes on with them. */
+  /** Begun and not ended, up or down; whoever runs next goes on with them, unless it is what `running` names. */
   readonly interrupted: readonly AppliedMigration[];
   /** What `up` would apply or finish, in source order. */
   readonly pending: readonly { readonly name: string; readonly version: string; readonly description: string }[];
@@ -38,9 +38,11 @@ export interface Look {
   readonly rows: readonly AppliedMigration[];
   readonly order: OrderPolicy | undefined;
   readonly running: Status['running'];
+  /** Statements of interrupted migrations that the server still works on, by the migration's name. */
+  readonly leftBehind: ReadonlyMap<string, Blocker>;
 }
 
-export function statusOf({ target, listing, available, rows: unordered, order, running }: Look): Status {
+export function statusOf({ target, listing, available, rows: unordered, order, running, leftBehind }: Look): Status {
   const rows = inHistoryOrder(available, unordered);
   const applied = rows.filter((row) => row.state === 'applied');
   const interrupted = rows.filter((row) => row.state !== 'applied');
@@ -48,13 +50,21 @@ export function statusOf({ target, listing, available, rows: unordered, order, r
   const { current } = interrupted.length === 0 ? planned : plan(available, applied, { direction: 'up' });
   const newest = applied.find((row) => row.name === current);
   const unfinished = new Set([...planned.pending, ...interrupted.map((row) => row.name)]);
+  const checksums = new Map(available.map((one) => [one.name, one.checksum]));
+  // What this build does not have at all the plan tells.
+  const stopped = interrupted.filter((row) => row.name !== running?.name && checksums.has(row.name));
+  const problems = planned.problems.filter((one) => one.code !== 'interrupted' || one.name !== running?.name);
   return {
     target,
     current: newest === undefined ? null : { name: newest.name, version: newest.version },
     applied,
     interrupted,
     pending: listing.migrations.filter((one) => unfinished.has(one.name)).map(({ name, version, description }) => ({ name, version, description })),
-    problems: [...sourceProblems(listing), ...interrupted.map(interruptedProblem), ...planned.problems],
+    problems: [
+      ...sourceProblems(listing),
+      ...stopped.map((row) => interruptedProblem(row, checksums.get(row.name) ?? null, leftBehind.get(row.name))),
+      ...problems,
+    ],
     ignored: listing.ignored,
     running,
   };
@@ -77,7 +87,21 @@ export function refuseUnreadable(listing: SourceListing, name: string): void {
   });
 }
 
-function interruptedProblem({ name, version, state }: AppliedMigration): Problem {
-  const message = `${name} was interrupted half way ${state === 'started' ? 'up' : 'down'}; the next \`migrate up\` goes on where it stopped`;
+/** @param checksum Of its file as it is now; `null` where that cannot be read. */
+function interruptedProblem({ name, version, state, checksum: begunAs }: AppliedMigration, checksum: string | null, left: Blocker | undefined): Problem {
+  const stillRunning = left === undefined ? '' : `, and the server still works on its statement (${inShort(left)}): the next \`migrate up\` waits for that`;
+  const message = `${name} was interrupted half way ${state === 'started' ? 'up' : 'down'}${stillRunning}; ${nextOf(state, begunAs, checksum)}`;
   return { code: 'interrupted', severity: 'warning', name, version, message };
+}
+
+/** Whether it can go on only its compiled statements tell, which are not read here: promised is what does not depend on them. */
+function nextOf(state: AppliedMigration['state'], begunAs: string, checksum: string | null): string {
+  if (checksum === null) return 'the next `migrate up` can go on when its file can be read again';
+  if (checksum !== begunAs) return 'its file was changed since: `migrate plan` tells whether the next `migrate up` can go on';
+  const goesOn = 'the next `migrate up` goes on where it stopped';
+  return state === 'started' ? goesOn : `${goesOn}, unless its down was changed since (\`migrate plan\` tells)`;
+}
+
+function inShort({ pid, ageMs, query }: Blocker): string {
+  return `pid ${pid}${ageMs === null ? '' : `, for ${(ageMs / 1000).toFixed(1)} s`}: ${query}`;
 }

@@ -222,8 +222,21 @@ test('the client of a concurrent build is killed: the next run waits for the orp
     await sleep(50);
   }
   // As SIGKILL would: the sockets vanish, the server goes on.
+  const during = await migratorOn(db, files.path).migrator.status();
+  expect(during).toMatchObject({ problems: [], running: { name: '0002_index' } });
   for (const client of clients) (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
   const next = migratorOn(db, files.path);
+  let left = await next.migrator.status();
+  // The server has to see that the client is gone.
+  for (; left.running !== null; left = await next.migrator.status()) await sleep(50);
+  const pid = during.running?.process.pid;
+  expect(left.problems.map((one) => one.message)).toEqual([
+    expect.stringMatching(
+      new RegExp(
+        `^0002_index was interrupted half way up, and the server still works on its statement \\(pid ${pid}, for [\\d.]+ s: CREATE INDEX CONCURRENTLY`,
+      ),
+    ),
+  ]);
   const resumed = next.migrator.up();
   await sleep(700);
   await reader.query('COMMIT');
@@ -250,6 +263,22 @@ test('an abort during a concurrent build cancels it, cleans up, and the next run
   await reader.query('COMMIT');
   expect((await migratorOn(db, files.path).migrator.up()).outcome).toBe('applied');
   expect(await invalidIndexes(db)).toEqual([]);
+});
+
+test('an interrupted migration whose file was changed is promised nothing that the plan refuses', async () => {
+  await using db = await testDatabase();
+  const broken = '-- migrate: transaction=none\nCREATE TABLE x (id int);\nSELECT 1/0;\n';
+  await using files = await folder({ ...base, '0002_x.sql': broken });
+  await failureOf(migratorOn(db, files.path).migrator.up());
+  const told = async (): Promise<string> => (await migratorOn(db, files.path).migrator.status()).problems.map((one) => one.message).join('\n');
+  expect(await told()).toBe('0002_x was interrupted half way up; the next `migrate up` goes on where it stopped');
+  await files.write({ '0002_x.sql': broken.replace('id int', 'id bigint') });
+  expect(await told()).toBe('0002_x was interrupted half way up; its file was changed since: `migrate plan` tells whether the next `migrate up` can go on');
+  expect((await migratorOn(db, files.path).migrator.plan({ direction: 'up' })).plan.problems.map((one) => one.severity)).toEqual(['error']);
+  await files.write({ '0002_x.sql': '\0' });
+  expect(await told()).toContain('the next `migrate up` can go on when its file can be read again');
+  await files.remove('0002_x.sql');
+  expect(await told()).not.toContain('the next `migrate up`');
 });
 
 test('a non-transactional down is undone step by step', async () => {

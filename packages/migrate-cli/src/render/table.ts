@@ -179,7 +179,13 @@ export function renderStatus({ service, connection, status, names, copied = null
     if (row !== undefined) {
       const applied = copied?.names.has(name) === true ? 'applied in template' : 'applied';
       const how =
-        row.state !== 'applied' ? colours.yellow('interrupted') : mark === undefined ? colours.green(applied) : colours.red(`${applied}, ${MARKS[mark]}`);
+        row.state !== 'applied'
+          ? status.running?.name === name
+            ? colours.cyan('running now')
+            : colours.yellow('interrupted')
+          : mark === undefined
+            ? colours.green(applied)
+            : colours.red(`${applied}, ${MARKS[mark]}`);
       const took = row.state === 'applied' ? duration(row.durationMs) : '';
       return [[printable(name), how, time(row.appliedAt), took, printable(row.appliedBy)]];
     }
