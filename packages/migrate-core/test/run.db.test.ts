@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { testDatabase, testRole } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
@@ -314,4 +316,33 @@ test('a migration without a statement is told before it is recorded', async () =
   const { migrator, events } = migratorOn(db, files.path);
   expect(versions((await migrator.up()).applied)).toEqual(['0001']);
   expect(events.filter((event) => event.type === 'notice')).toMatchObject([{ name: '0001_a', message: expect.stringContaining('has no statement') }]);
+});
+
+test.each([
+  ['in a transaction', ''],
+  ['statement by statement', '-- migrate: transaction=none\n'],
+])('a migration that somebody cancels in the server, %s, is told as that, and runs again', async (_, directive) => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_slow.sql': `${directive}SELECT 1;\nSELECT pg_sleep(20);\n` });
+  const run = failureOf(migratorOn(db, files.path).migrator.up());
+  const client = await db.connect();
+  for (;;) {
+    const { rowCount } = await client.query(
+      `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND wait_event = 'PgSleep'`,
+    );
+    if (rowCount === 1) break;
+    await sleep(50);
+  }
+  const error = await run;
+  expect(error.sqlState).toBe('57014');
+  expect(error.hint).toBe('somebody cancelled it in the server, and nothing is wrong with the file: `migrate up` runs it again');
+  await files.write({ '0001_slow.sql': `${directive}SELECT 1;\nSELECT 2;\n` });
+  expect((await migratorOn(db, files.path).migrator.up()).outcome).toBe('applied');
+});
+
+test('a statement_timeout is not told as somebody who cancelled it', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_slow.sql': "SET statement_timeout = '100ms';\nSELECT pg_sleep(20);\n" });
+  const error = await failureOf(migratorOn(db, files.path).migrator.up());
+  expect(error).toMatchObject({ sqlState: '57014', hint: null });
 });

@@ -131,6 +131,16 @@ export function describeBlocker(one: Blocker): string {
   return `pid ${one.pid} (${who}${who === '' ? '' : ', '}${one.state ?? 'unknown'}${age}): ${one.query}`;
 }
 
+/** What to do about a statement that was cancelled in the server: nothing is wrong with its file. Others stay as they are. @param by Where it was not a person: we, after waiting. */
+export function withCancelHint(failure: StepFailure, direction: 'up' | 'down', by: 'others' | { readonly blockers: readonly Blocker[] }): StepFailure {
+  if (failure.sqlState !== '57014') return failure;
+  if (by !== 'others') return { ...failure, hint: lockHint(by.blockers) };
+  if (failure.message.includes('statement timeout')) return failure;
+  // In another language of the server's the two cannot be told apart.
+  const who = failure.message.includes('user request') ? 'somebody cancelled it in the server' : 'somebody, or a statement_timeout, cancelled it in the server';
+  return { ...failure, hint: `${who}, and nothing is wrong with the file: \`migrate ${direction}\` runs it again` };
+}
+
 function lockHint(blockers: readonly Blocker[]): string {
   if (blockers.length === 0) return 'somebody held a lock on the table all the time; look with: migrate status, then run again';
   return `held by ${blockers.map(describeBlocker).join('; ')}. End that session or wait for it, then run again`;

@@ -37,6 +37,8 @@ export class Monitor {
   #session: Promise<Session> | null = null;
   /** Who was in the way of the last statement that was blocked. */
   blockers: readonly Blocker[] = [];
+  /** Whether a statement was cancelled by us, because it was blocked for too long. */
+  gaveUp = false;
 
   constructor(connect: Connect, runId: string) {
     this.#connect = connect;
@@ -106,7 +108,10 @@ export class Monitor {
         if (key !== seen) await watch.onBlocked(running, session);
         seen = key;
         blockedSince ??= performance.now();
-        if (watch.blockedLimitMs !== null && performance.now() - blockedSince > watch.blockedLimitMs) await cancelRun(session, this.#runId);
+        if (watch.blockedLimitMs !== null && performance.now() - blockedSince > watch.blockedLimitMs) {
+          this.gaveUp = true;
+          await cancelRun(session, this.#runId);
+        }
       } catch {
         // Not being able to look is no reason to stop; the statement itself will say what is wrong.
       }

@@ -9,7 +9,7 @@ import type { Session } from '../session.ts';
 import { executeBatch, LARGEST_BATCH, misfits, nextBatch, QUICK_MS } from './batch.ts';
 import { Done } from './done.ts';
 import { writeFailure } from './failure-log.ts';
-import { describeBlocker, failureError, failureOf, type StepFailure } from './failure.ts';
+import { describeBlocker, failureError, failureOf, withCancelHint, type StepFailure } from './failure.ts';
 import { waitForLock } from './lock-wait.ts';
 import { Monitor } from './monitor.ts';
 import { emptyNotices, type PreparedStep } from './prepare.ts';
@@ -310,7 +310,7 @@ export class TargetRun {
             message: 'stopped on request; the statement was cancelled and rolled back',
             hint: result.extent === 'partly' ? 'the next `migrate up` goes on where it stopped' : 'run `migrate up` again to apply it',
           }
-        : result.failure;
+        : withCancelHint(result.failure, step.direction, state.monitor.gaveUp ? state.monitor : 'others');
     if (await writeFailure(state, step.name, failure)) {
       state.durability = 'flushed';
       this.#tell();
