@@ -3,7 +3,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { directorySource } from '@org/migrate-core';
+import { directorySource, inQuotes } from '@org/migrate-core';
 
 import type { Invocation } from './invocation.ts';
 import { printable } from './render/text.ts';
@@ -15,7 +15,7 @@ const SHOWN = 5;
 /** A sentence or two. @param folder `null` for a source that is none. */
 export async function emptyFolder(folder: string | null, { options, cwd }: Pick<Invocation, 'options' | 'cwd'>): Promise<string> {
   const inside = folder === null ? [] : await foldersOfMigrations(folder);
-  const at = options.dir === undefined ? '' : ` --dir ${printable(options.dir)}`;
+  const at = options.dir === undefined ? '' : ` --dir ${inQuotes(options.dir)}`;
   const [first] = inside;
   if (first === undefined) return `There is no migration in this folder yet. Make the first one with: migrate create NAME${at}`;
   const names = inside.slice(0, SHOWN).map((one) => printable(shown(one, cwd)));

@@ -1,8 +1,9 @@
 /** Commands in messages about tenants. */
 
+import { inQuotes } from '@org/migrate-core';
 import { expect, test } from 'vitest';
 
-import { aboutTenants, inQuotes, placeFlags } from '../src/fleet/hint.ts';
+import { aboutTenants, placeFlags } from '../src/fleet/hint.ts';
 
 const query = ' --tenant-schemas "SELECT schema_name FROM tenants"';
 
@@ -27,6 +28,9 @@ test.each([
   ['$(touch x)', `'$(touch x)'`],
   [`it's $HOME`, `'it'\\''s $HOME'`],
   ['', '""'],
+  ['0003_it $(touch pwned) x', `'0003_it $(touch pwned) x'`],
+  [`two\nlines; it's`, String.raw`$'two\nlines; it\'s'`],
+  ['\u001b[2J', String.raw`$'\u001b[2J'`],
 ])('%j is %s for a shell', (text, expected) => {
   expect(inQuotes(text)).toBe(expected);
 });

@@ -9,6 +9,7 @@ import type { AppliedMigration, HistoryState } from './plan.ts';
 import type { LogAction, LogEntry } from './report.ts';
 import type { Row, ServerError, Session } from './session.ts';
 import { literal, qualified } from './sql.ts';
+import { inQuotes } from './shell.ts';
 
 /** Where one service's history on one target is kept. */
 export interface HistoryTables {
@@ -261,7 +262,7 @@ async function foreignHistory(session: Session, tables: HistoryTables, cause: un
   return new MigrationError({
     code: 'foreignHistory',
     message: `${tables.history} exists, but it is another tool's table (its columns: ${found}); it was not touched`,
-    hint: `take its history over with: migrate adopt --from ${tables.table} --table schema_history, or keep ours elsewhere with: --table schema_history (history.table in migrate.config.ts)`,
+    hint: `take its history over with: migrate adopt --from ${inQuotes(tables.table)} --table schema_history, or keep ours elsewhere with: --table schema_history (history.table in migrate.config.ts)`,
     cause,
   });
 }

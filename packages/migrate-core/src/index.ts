@@ -1,6 +1,7 @@
 /** The public names of the library, by hand. */
 
 export { MigrationError } from './errors.ts';
+export { inQuotes } from './shell.ts';
 export type { ErrorCode, SourcePosition } from './errors.ts';
 export { createMigrator, defaults } from './migrator.ts';
 export type { DetailedPlan, DownRequest, Migrator, MigratorOptions, UpRequest } from './migrator.ts';

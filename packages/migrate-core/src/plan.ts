@@ -2,6 +2,8 @@
 
 import { inHistoryOrder, positions } from './history-order.ts';
 import { compareNames, findVersion, type Requirement } from './migration.ts';
+import { withoutPasswords } from './secrets.ts';
+import { inQuotes } from './shell.ts';
 
 /** What the planner needs to know of a migration in the source, in source order. */
 export interface AvailableMigration {
@@ -215,28 +217,28 @@ function integrityProblems(timeline: Timeline, direction: 'up' | 'down'): Proble
         'renamed',
         weight,
         row,
-        `${row.name} was applied and is now called ${now}: the content is the same. Give it its old name back, or type: migrate repair --mark-undone ${row.name} --mark-applied ${now}`,
+        `${row.name} was applied and is now called ${now}: the content is the same. Give it its old name back, or type: migrate repair --mark-undone ${inQuotes(row.name)} --mark-applied ${inQuotes(now)}`,
       );
     } else if (migration === undefined && timeline.isAbove(row.name)) {
       report(
         'unknownApplied',
         'warning',
         row,
-        `${row.name} was applied by a newer build; this one does not know it. Where its file was deleted instead, undo it with: migrate down --only ${row.name}`,
+        `${row.name} was applied by a newer build; this one does not know it. Where its file was deleted instead, undo it with: migrate down --only ${inQuotes(row.name)}`,
       );
     } else if (migration === undefined) {
       report(
         'unknownApplied',
         weight,
         row,
-        `${row.name} is applied, but this build has no such migration. Bring its file back, undo it with: migrate down --only ${row.name}, or accept its absence with: migrate repair --mark-undone ${row.name}`,
+        `${row.name} is applied, but this build has no such migration. Bring its file back, undo it with: migrate down --only ${inQuotes(row.name)}, or accept its absence with: migrate repair --mark-undone ${inQuotes(row.name)}`,
       );
     } else if (migration.checksum !== null && migration.checksum !== row.checksum && row.state === 'applied') {
       report(
         'changed',
         weight,
         row,
-        `${row.name} was changed after it was applied (${short(row.checksum)} then, ${short(migration.checksum)} now). Restore the file and write a new migration, or accept the change with: migrate repair ${row.name}`,
+        `${row.name} was changed after it was applied (${short(row.checksum)} then, ${short(migration.checksum)} now). Restore the file and write a new migration, or accept the change with: migrate repair ${inQuotes(row.name)}`,
       );
     }
     if (migration === undefined && row.state !== 'applied') {
@@ -244,7 +246,7 @@ function integrityProblems(timeline: Timeline, direction: 'up' | 'down'): Proble
         'interrupted',
         'error',
         row,
-        `${row.name} was interrupted half way, and this build has no such migration to finish it with. Run a build that has it, or look at the schema and type: migrate repair --mark-applied ${row.name} or --mark-undone ${row.name}`,
+        `${row.name} was interrupted half way, and this build has no such migration to finish it with. Run a build that has it, or look at the schema and type: migrate repair --mark-applied ${inQuotes(row.name)} or --mark-undone ${inQuotes(row.name)}`,
       );
     }
   }
@@ -265,7 +267,7 @@ function planUp(timeline: Timeline, request: Extract<PlanRequest, { direction: '
       request.to,
       timeline.available.map((one) => one.name),
       problems,
-      'has no migration',
+      (version) => `There is no migration of version ${version}`,
     );
     runnable = limit === null ? [] : runnable.filter((one) => timeline.position(one.name) <= timeline.position(limit));
   }
@@ -310,12 +312,12 @@ function planDown(timeline: Timeline, request: Extract<PlanRequest, { direction:
   let chosen: readonly AppliedMigration[];
   if (request.only !== undefined) {
     const absent = absentHere(request.only, names, request.elsewhere) !== null;
-    const name = absent ? null : resolve(request.only, names, problems, 'is not applied here: no migration');
+    const name = absent ? null : resolve(request.only, names, problems, notApplied);
     chosen = newestFirst.filter((row) => row.name === name);
   } else if (request.to !== undefined) {
     const absent = absentHere(request.to, names, request.elsewhere);
     const below = absent !== null && timeline.applied.every((row) => timeline.isBelow(row.name, absent));
-    const floor = below ? null : resolve(request.to, names, problems, 'is not applied here: no migration');
+    const floor = below ? null : resolve(request.to, names, problems, notApplied);
     chosen = floor === null ? [] : newestFirst.filter((row) => timeline.position(row.name) > timeline.position(floor));
   } else {
     chosen = newestFirst.slice(0, request.steps ?? 1);
@@ -327,7 +329,7 @@ function planDown(timeline: Timeline, request: Extract<PlanRequest, { direction:
       severity: 'error',
       name: row.name,
       version: row.version,
-      message: `${row.name} was interrupted half way: its down undoes the whole of it. Finish it first with: migrate up --to ${row.version}`,
+      message: `${row.name} was interrupted half way: its down undoes the whole of it. Finish it first with: migrate up --to ${inQuotes(row.version)}`,
     });
   }
   const steps = chosen.map((row): Step => ({ name: row.name, version: row.version, direction: 'down', mode: row.state === 'undoing' ? 'resume' : 'whole' }));
@@ -341,13 +343,19 @@ function absentHere(query: string, names: readonly string[], elsewhere: readonly
   return answer.kind === 'found' ? answer.name : null;
 }
 
-function resolve(query: string, names: readonly string[], problems: Problem[], absence: string): string | null {
-  const answer = findVersion(query, names);
+function notApplied(version: string): string {
+  return `No migration of version ${version} is applied here`;
+}
+
+/** @param absence Says that there is none. */
+function resolve(typed: string, names: readonly string[], problems: Problem[], absence: (version: string) => string): string | null {
+  const answer = findVersion(typed, names);
   if (answer.kind === 'found') return answer.name;
+  const query = withoutPasswords(typed);
   const message =
     answer.kind === 'ambiguous'
       ? `"${query}" is the beginning of several versions: ${answer.candidates.join(', ')}. Type more of the name`
-      : `"${query}" ${absence} of that version${answer.suggestions.length > 0 ? `. Did you mean ${answer.suggestions.join(' or ')}?` : ''}`;
+      : `${absence(query)}${answer.suggestions.length > 0 ? `. Did you mean ${answer.suggestions.join(' or ')}?` : ''}`;
   problems.push({ code: 'unknownVersion', severity: 'error', name: query, version: query, message });
   return null;
 }

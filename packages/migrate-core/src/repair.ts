@@ -11,6 +11,7 @@ import { readHistory, refuseStrangers, type HistoryRow, type HistorySnapshot, ty
 import { findVersion } from './migration.ts';
 import { insertLog, recordAccepted, recordMarkedApplied, recordMarkedUndone, type RecordInput, type Run } from './record.ts';
 import type { Session } from './session.ts';
+import { inQuotes } from './shell.ts';
 
 /** Versions as people type them: a number, a name or a beginning of it. At least one. */
 export interface RepairRequest {
@@ -97,7 +98,7 @@ async function planChanges(session: Session, options: RepairOptions, snapshot: H
     if (row.state !== 'applied')
       throw invalid(
         `${name} was interrupted, and a repair cannot tell what is there: look at the schema`,
-        `then type: migrate repair --mark-applied ${name} (or --mark-undone ${name})`,
+        `then type: migrate repair --mark-applied ${inQuotes(name)} (or --mark-undone ${inQuotes(name)})`,
       );
     if (row.checksum === record.checksum) throw invalid(`${name} is as it was applied: there is nothing to accept`, 'look with: migrate status');
     changes.push({ kind: 'accept', name, row, record });
@@ -121,7 +122,7 @@ function refuseGone(version: string, available: readonly string[], inHistory: re
   if (findVersion(version, available).kind !== 'none' || applied.kind !== 'found') return;
   throw invalid(
     `${applied.name} is applied, and no migration here has that name: there is no file whose checksum could be accepted`,
-    `undo it with: migrate down --only ${applied.name}, or let the history forget it with: migrate repair --mark-undone ${applied.name}`,
+    `undo it with: migrate down --only ${inQuotes(applied.name)}, or let the history forget it with: migrate repair --mark-undone ${inQuotes(applied.name)}`,
   );
 }
 

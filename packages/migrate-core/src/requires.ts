@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { findVersion, type Requirement } from './migration.ts';
 import type { AvailableMigration, Problem, Step } from './plan.ts';
+import { inQuotes } from './shell.ts';
 
 /** One service's applied migration that needs something of another service. */
 export interface Dependant {
@@ -42,7 +43,7 @@ export async function unmetRequirements(input: {
         severity: 'error',
         name: migration.name,
         version: migration.version,
-        message: `${migration.name} requires ${service}@${version}, but ${state}. Migrate ${service} first: migrate up --service ${service}`,
+        message: `${migration.name} requires ${service}@${version}, but ${state}. Migrate ${service} first: migrate up --service ${inQuotes(service)}`,
       });
     }
     if (problems.length === 0 || performance.now() >= until || input.signal?.aborted === true) return problems;
@@ -71,7 +72,7 @@ export async function brokenRequirements(input: {
         severity: 'error',
         name: step.name,
         version: step.version,
-        message: `${step.name} cannot be undone: ${dependant.service} ${dependant.name}${where(dependant)} → requires ${service}@${version} → ${service} ${step.name}. Undo that first: migrate down --service ${dependant.service}${dependant.tenants === undefined ? '' : ' --source tenant'} --only ${dependant.name}`,
+        message: `${step.name} cannot be undone: ${dependant.service} ${dependant.name}${where(dependant)} → requires ${service}@${version} → ${service} ${step.name}. Undo that first: migrate down --service ${inQuotes(dependant.service)}${dependant.tenants === undefined ? '' : ' --source tenant'} --only ${inQuotes(dependant.name)}`,
       });
     }
   }

@@ -1,5 +1,7 @@
 /** Commands that a message names, made into such as are about one tenant. Pure. */
 
+import { inQuotes } from '@org/migrate-core';
+
 import { escapedId, type Options } from '../options.ts';
 
 /** More names than these make no line that anybody types; and what is right for one is left alone by a command for all of them. */
@@ -47,10 +49,4 @@ export function tenantsInQuotes(ids: readonly string[]): string {
 export function commaHint(typed: readonly string[], ids: readonly string[]): string | null {
   const whole = ids.find((id) => id.includes(',') && id.split(',').every((part) => part.trim() === '' || typed.includes(part.trim())));
   return whole === undefined ? null : `a comma that belongs to an id has a backslash before it: --tenant ${tenantsInQuotes([whole])}`;
-}
-
-/** As one word for a shell; double quotes where that is enough. */
-export function inQuotes(text: string): string {
-  if (/^[\w.,@%+:/-]+$/.test(text)) return text;
-  return /["$`\\!]/.test(text) ? `'${text.replaceAll(`'`, `'\\''`)}'` : `"${text}"`;
 }

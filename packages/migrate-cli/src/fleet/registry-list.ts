@@ -1,12 +1,12 @@
 /** Which tenants a service keeps itself: those of its registry, looked at before anything is touched. */
 
-import { MigrationError, type Tenancy, type TenancyOptions, type Tenant, type TenantsLeftOut } from '@org/migrate-core';
+import { MigrationError, type Tenancy, type TenancyOptions, type Tenant, type TenantsLeftOut, inQuotes } from '@org/migrate-core';
 
 import type { Invocation } from '../invocation.ts';
 import { nearestWord } from '../nearest-word.ts';
 import type { Colours } from '../render/colour.ts';
 import type { Service } from '../service.ts';
-import { commaHint, inQuotes } from './hint.ts';
+import { commaHint } from './hint.ts';
 import type { Asked, TenantOrigin } from './service-fleet.ts';
 
 /** The active tenants, narrowed by `--tenant`; none where there is no registry yet. Throws `invalidOptions` for an id that is not active. */

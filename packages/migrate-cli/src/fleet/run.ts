@@ -1,6 +1,6 @@
 /** One `up` or `down` over the tenants of a service. */
 
-import { MigrationError, type Fleet, type FleetEvent, type FleetReport } from '@org/migrate-core';
+import { MigrationError, type Fleet, type FleetEvent, type FleetReport, inQuotes } from '@org/migrate-core';
 
 import { toMigrationError } from '../connect-error.ts';
 import { exit, exitCodeOf, type ExitCode } from '../exit.ts';
@@ -9,7 +9,6 @@ import { errorKeys } from '../render/document.ts';
 import { renderError } from '../render/error.ts';
 import { plural, printable } from '../render/text.ts';
 import { resultTarget, ServicesDocument } from './document.ts';
-import { inQuotes } from './hint.ts';
 import { leftOutLines } from './registry-list.ts';
 import type { ServiceFleet } from './service-fleet.ts';
 import { registryKeys } from './status.ts';

@@ -1,12 +1,13 @@
 /** Thousands of tenants in a few lines. */
 
+import { inQuotes } from '@org/migrate-core';
 import type { FleetGroup, FleetStatus, LogEntry, Status, TenantStrays } from '@org/migrate-core';
 
 import type { Colours } from '../render/colour.ts';
 import { renderTroubles, state, table } from '../render/table.ts';
 import { heading, plural, printable, printableText, time } from '../render/text.ts';
 import { renderFailures, tenantNames, type FailureStyle } from './failures.ts';
-import { aboutTenants, inQuotes } from './hint.ts';
+import { aboutTenants } from './hint.ts';
 import { leftOutLines } from './registry-list.ts';
 import type { TenantRegistry } from './service-fleet.ts';
 import { countOf, unfinished } from './standing.ts';

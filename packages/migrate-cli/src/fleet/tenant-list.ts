@@ -1,13 +1,13 @@
 /** Which tenants a command is about: what a query returns, looked at before anything is touched. */
 
-import { MigrationError, whyNotTenant, type DatabaseClient, type FleetTarget } from '@org/migrate-core';
+import { MigrationError, whyNotTenant, type DatabaseClient, type FleetTarget, inQuotes } from '@org/migrate-core';
 
 import type { Invocation } from '../invocation.ts';
 import { nearestWord } from '../nearest-word.ts';
 import type { Options } from '../options.ts';
 import { onlyService, type Selection } from '../selection.ts';
 import type { Service } from '../service.ts';
-import { commaHint, inQuotes, placeFlags } from './hint.ts';
+import { commaHint, placeFlags } from './hint.ts';
 import type { TenantOrigin } from './service-fleet.ts';
 
 export type TenantKind = 'schema' | 'database';

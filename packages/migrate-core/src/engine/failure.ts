@@ -128,7 +128,7 @@ export function describeFailure(error: ServerError, message: Message, piece: Pie
 export function describeBlocker(one: Blocker): string {
   const age = one.ageMs === null ? '' : `, for ${(one.ageMs / 1000).toFixed(1)} s`;
   const who = [one.user, one.application].filter((part) => part !== null && part !== '').join(', ');
-  return `pid ${one.pid} (${who}${who === '' ? '' : ', '}${one.state ?? 'unknown'}${age}): ${one.query}`;
+  return `pid ${one.pid} (${who}${who === '' ? '' : ', '}${one.state ?? 'unknown'}${age}): ${one.query.replace(/[\s;]+$/, '')}`;
 }
 
 /** What to do about a statement that was cancelled in the server: nothing is wrong with its file. Others stay as they are. @param by Where it was not a person: we, after waiting. */

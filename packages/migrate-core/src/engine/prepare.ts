@@ -15,6 +15,7 @@ import type { Session } from '../session.ts';
 import { compileSql } from '../source/script.ts';
 import type { TenantSchema } from '../source/tenant-schema/template.ts';
 import type { TenantScripts } from './tenant-scripts.ts';
+import { inQuotes } from '../shell.ts';
 
 /** A ready step and where its SQL comes from. */
 export interface PreparedStep extends ReadyStep {
@@ -162,7 +163,7 @@ export class Preparation {
     }
     if (sha256(stored.down) !== stored.downChecksum) {
       return problem(
-        `the stored down of ${step.name} was changed after it was stored (its checksum differs); it was not used. Undo it by hand, then type: migrate repair --mark-undone ${step.name}`,
+        `the stored down of ${step.name} was changed after it was stored (its checksum differs); it was not used. Undo it by hand, then type: migrate repair --mark-undone ${inQuotes(step.name)}`,
       );
     }
     const script = await this.#storedDown(stored, stored.down);

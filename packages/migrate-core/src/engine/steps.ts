@@ -26,6 +26,7 @@ import { sessionSettings, type SessionSettings, type Swap } from './session-sett
 import { failed, ownFailure, Stop } from './stop.ts';
 import { sweepOf } from './sweep.ts';
 import { addEnd, addStatements, mayChangeRole, withOneAlone } from './transaction-message.ts';
+import { inQuotes } from '../shell.ts';
 
 const NOTHING: Script = { kind: 'sql', sql: '', statements: [], isolation: 'read committed', origin: null, transaction: 'none' };
 
@@ -102,7 +103,7 @@ class Steps {
     const { name, mode } = this.#step;
     if (mode === 'resume') {
       throw this.#stopped(
-        `it was interrupted, and it asks the database itself what to do: how far it came cannot be told. Look at the schema, then type: migrate repair --mark-applied ${name} (or --mark-undone ${name})`,
+        `it was interrupted, and it asks the database itself what to do: how far it came cannot be told. Look at the schema, then type: migrate repair --mark-applied ${inQuotes(name)} (or --mark-undone ${inQuotes(name)})`,
       );
     }
     try {
@@ -139,7 +140,7 @@ class Steps {
     await this.#apply(path.reset);
     if (verdict.kind === 'undecidable') {
       throw this.#stopped(
-        `it was interrupted in statement ${this.#done + 1} (${statement.summary}), and ${verdict.reason}. Look at the schema, then type: migrate repair --mark-applied ${this.#step.name} or --mark-undone ${this.#step.name}`,
+        `it was interrupted in statement ${this.#done + 1} (${statement.summary}), and ${verdict.reason}. Look at the schema, then type: migrate repair --mark-applied ${inQuotes(this.#step.name)} or --mark-undone ${inQuotes(this.#step.name)}`,
       );
     }
     if (verdict.kind === 'done') {

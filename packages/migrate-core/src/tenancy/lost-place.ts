@@ -8,6 +8,7 @@ import { markOf } from './database-place.ts';
 import { invalidTenant, nameWith } from './place.ts';
 import type { RegisteredTenant } from './registry.ts';
 import { isTemplateName } from './template.ts';
+import { inQuotes } from '../shell.ts';
 
 /** `null` where its place is there. Another one under its name is told from its own where that is still there. */
 export async function lostTenant(context: Pick<TenancyContext, 'layout' | 'registry'>, session: Session, tenant: RegisteredTenant): Promise<LostTenant | null> {
@@ -50,8 +51,7 @@ async function ownMark({ layout }: Pick<TenancyContext, 'layout'>, session: Sess
 function describe({ id, place, status }: RegisteredTenant, kind: 'schema' | 'database', foundAs: string | null, instead: LostTenant['instead']): LostTenant {
   const its = `its ${kind} ${JSON.stringify(place)} is not on the server`;
   if (foundAs === null) {
-    const typed = /^[\w.-]+$/.test(id) ? id : 'ID';
-    const hint = `get the ${kind} back from a backup; or, if the tenant is to be forgotten: migrate tenants drop ${typed} --delete`;
+    const hint = `get the ${kind} back from a backup; or, if the tenant is to be forgotten: migrate tenants drop ${inQuotes(id)} --delete`;
     return { id, place, kind, foundAs, instead, error: invalidTenant(id, `${its}, also not under another name`, hint) };
   }
   const rename = (from: string, to: string): string => `ALTER ${kind.toUpperCase()} ${identifier(from)} RENAME TO ${identifier(to)}`;

@@ -1,8 +1,8 @@
+import { inQuotes } from '@org/migrate-core';
 import type { Tenant, TenantBackfill } from '@org/migrate-core';
 
 import type { CommandModule } from '../../commands.ts';
 import { exit } from '../../exit.ts';
-import { inQuotes } from '../../fleet/hint.ts';
 import { findKeeper, someTenants, withWords } from '../../fleet/keeper.ts';
 import { unknownTenant } from '../../fleet/registry-list.ts';
 import type { Invocation } from '../../invocation.ts';

@@ -1,9 +1,9 @@
+import { inQuotes } from '@org/migrate-core';
 import type { MigrationError, TenantCreation } from '@org/migrate-core';
 
 import type { CommandModule } from '../../commands.ts';
 import { toMigrationError } from '../../connect-error.ts';
 import { exitCodeOfSeveral } from '../../exit.ts';
-import { inQuotes } from '../../fleet/hint.ts';
 import { findKeeper, type Keeper } from '../../fleet/keeper.ts';
 import { tellError } from '../../fleet/run.ts';
 import type { Invocation } from '../../invocation.ts';

@@ -1,10 +1,10 @@
+import { inQuotes } from '@org/migrate-core';
 import type { LostTenant, MigrationError, Tenant } from '@org/migrate-core';
 
 import type { CommandModule } from '../../commands.ts';
 import { confirm } from '../../confirm.ts';
 import { toMigrationError } from '../../connect-error.ts';
 import { exitCodeOfSeveral } from '../../exit.ts';
-import { inQuotes } from '../../fleet/hint.ts';
 import { findKeeper, type Keeper } from '../../fleet/keeper.ts';
 import { unknownTenant } from '../../fleet/registry-list.ts';
 import { tellError } from '../../fleet/run.ts';

@@ -1,6 +1,7 @@
+import { inQuotes } from '@org/migrate-core';
 import type { CommandModule } from '../../commands.ts';
 import { exit } from '../../exit.ts';
-import { inQuotes, tenantsInQuotes } from '../../fleet/hint.ts';
+import { tenantsInQuotes } from '../../fleet/hint.ts';
 import { findKeeper } from '../../fleet/keeper.ts';
 import { unknownTenant } from '../../fleet/registry-list.ts';
 import { outputOptions, placeOptions } from '../../options.ts';
