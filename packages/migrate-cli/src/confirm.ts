@@ -16,6 +16,8 @@ export type Caution = 'always' | 'unlessLocal';
 export interface Deed {
   /** A clause: `undo the last migration`. */
   readonly what: string;
+  /** The same with names, which the database is asked for where somebody is asked; `null` where it cannot be told. */
+  readonly exactly?: () => Promise<string | null>;
   /** What that does to data, as a clause: one of `effects`; `null` where `what` says it. */
   readonly effect: string | null;
   /** `first`: it is said even where nobody is asked. */
@@ -29,7 +31,7 @@ export const effects = {
 } as const;
 
 /** Throws `invalidOptions` unless it may be done. What will be done is said once: by itself, in the question, or in the refusal. */
-export async function confirm(invocation: Invocation, selection: Selection, caution: Caution, { what, effect, announced }: Deed): Promise<void> {
+export async function confirm(invocation: Invocation, selection: Selection, caution: Caution, { what, exactly, effect, announced }: Deed): Promise<void> {
   const { options } = invocation;
   const names = selection.services.map((one) => one.name).join(', ');
   const tail = effect === null ? '' : `; ${effect}`;
@@ -44,13 +46,14 @@ export async function confirm(invocation: Invocation, selection: Selection, caut
     if (announced === 'first') invocation.output.line(`This will ${what}.`);
     return;
   }
+  const clause = (await exactly?.()) ?? what;
   const where = await Promise.all(selection.services.map(async (service) => `${service.name} (${printable((await service.connection()).display)})`));
-  const answer = await invocation.ask(`This will ${what}, for ${where.join(', ')}${tail}. Go on?`);
+  const answer = await invocation.ask(`This will ${clause}, for ${where.join(', ')}${tail}. Go on?`);
   if (answer === true) return;
   if (answer === false) throw new MigrationError({ code: 'aborted', message: 'Not confirmed: nothing was done.' });
   throw new MigrationError({
     code: 'invalidOptions',
-    message: `This would ${what}, for ${names}${tail}. There is no terminal to ask on, and nothing was done.`,
+    message: `This would ${clause}, for ${names}${tail}. There is no terminal to ask on, and nothing was done.`,
     hint: 'add --yes when it is meant',
   });
 }

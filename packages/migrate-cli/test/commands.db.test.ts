@@ -26,9 +26,10 @@ test('the life of a folder: plan, up, status, log, down, and their documents', a
   await keep('status.txt', 'status', '--dir', 'm', '--exit-code');
   await keep('status.json.txt', 'status', '--dir', 'm', '--json');
   await keep('plan-down.txt', 'plan', '--dir', 'm', '--down', '--to', '1');
+  await keep('redo.txt', 'redo', '--dir', 'm', '--yes');
   await keep('down.txt', 'down', '--dir', 'm');
   await keep('status-pending.txt', 'status', '--dir', 'm', '--exit-code');
-  await keep('redo.txt', 'redo', '--dir', 'm', '--yes');
+  await keep('redo-after-down.txt', 'redo', '--dir', 'm', '--yes');
   await keep('down.json.txt', 'down', '--dir', 'm', '--to', '0001_create_clinics', '--yes', '--json');
   await keep('down-again.json.txt', 'down', '--dir', 'm', '--only', '1', '--json');
   await keep('log.txt', 'log', '--dir', 'm');

@@ -14,7 +14,7 @@ test.each(['db.example.com', '10.0.0.7', 'localhost.example.com', 'postgres'])('
   expect(isThisMachine(host)).toBe(false);
 });
 
-test('a down on another server, of more than one step, or to a version asks before it connects', async () => {
+test('a down on another server, of more than one step, or to a version asks, also where the server cannot be reached to name what it would undo', async () => {
   await using place = await folder(clinic);
   const at = { cwd: place.path };
   for (const args of [

@@ -98,8 +98,8 @@ export interface DetailedPlan {
 export interface Migrator {
   /** Reads; writes nothing, takes no lock. An unused target is an empty history. */
   status(): Promise<Status>;
-  /** What `up` or `down` would run, parsed and compiled. Writes nothing. */
-  plan(request: PlanRequest): Promise<DetailedPlan>;
+  /** What `up` or `down` would run, parsed and compiled. Writes nothing. @param after As if this one, an applied migration's name, had been undone before. */
+  plan(request: PlanRequest, after?: { readonly undone: string }): Promise<DetailedPlan>;
   /** Applies what is pending. Nothing pending: one query, no lock. Throws `MigrationError` with the report on failure. */
   up(request?: UpRequest): Promise<Report>;
   down(request?: DownRequest): Promise<Report>;
@@ -161,10 +161,11 @@ class TargetMigrator implements Migrator {
     });
   }
 
-  plan(request: PlanRequest): Promise<DetailedPlan> {
+  plan(request: PlanRequest, after?: { readonly undone: string }): Promise<DetailedPlan> {
     return this.#withSource(async (session) => {
       const { listing, available } = await this.#discover();
-      const snapshot = await readHistory(session, this.#tables);
+      const now = await readHistory(session, this.#tables);
+      const snapshot = after === undefined ? now : { ...now, applied: now.applied.filter((row) => row.name !== after.undone) };
       const wanted = request.direction === 'up' ? { ...request, order: request.order ?? this.#options.order } : request;
       const current = plan(available, snapshot.applied, wanted);
       const outside = await this.#outside(current, snapshot, 0, undefined);

@@ -6,9 +6,10 @@ import { outputOptions, placeOptions, rolloutOptions, tenantOptions } from '../o
 import { runServices } from '../run.ts';
 import { refuseSeveral, scopeOf } from '../scope.ts';
 import { selectServices } from '../selection.ts';
+import { namesToUndo } from '../undone-names.ts';
 
 export const command: CommandModule = {
-  help: 'Of several services the one that needs the others comes first. What another service still requires is not undone. One step of one service in development, on a server of this machine, is undone without asking; everything else asks, or needs --yes: more steps, --to, several services, tenants, another server, production. A service with tenants has two sources: --source says which is undone, --tenant means the tenants’. Of tenants, what would be undone and in how many is said first.',
+  help: 'Of several services the one that needs the others comes first. What another service still requires is not undone. One step of one service in development, on a server of this machine, is undone without asking; everything else asks, or needs --yes: more steps, --to, several services, tenants, another server, production. A service with tenants has two sources: --source says which is undone, --tenant means the tenants’. The question names the migrations; of tenants, what would be undone and in how many is said first.',
   options: [
     ...placeOptions,
     ...tenantOptions,
@@ -61,7 +62,11 @@ export const command: CommandModule = {
       return planServices(invocation, selection, scope, { direction: 'down', to, steps, only }, 'whole');
     }
     const caution = to === undefined && (steps ?? 1) === 1 ? 'unlessLocal' : 'always';
-    await confirm(invocation, selection, caution, { what, effect: effects.down, announced: 'withQuestion' });
+    const exactly = async (): Promise<string | null> => {
+      const names = await namesToUndo(selection.services, { direction: 'down', to, steps, only });
+      return names === null ? null : `undo ${names}`;
+    };
+    await confirm(invocation, selection, caution, { what, exactly, effect: effects.down, announced: 'withQuestion' });
     const atomicity = atomic === true ? 'whole-plan' : 'per-migration';
     return runServices(invocation, selection, scope, { direction: 'down', shared: (migrator) => migrator.down({ to, steps, only, atomicity }) });
   },

@@ -5,10 +5,11 @@ import type { PlanRequest } from '@org/migrate-core';
 import { confirm, effects } from '../confirm.ts';
 import type { ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
-import { plural, printable } from '../render/text.ts';
+import { plural } from '../render/text.ts';
 import { Requirements } from '../requirements.ts';
 import { limitsOf, onlyTenants, type Scope } from '../scope.ts';
 import type { Selection } from '../selection.ts';
+import { someOf } from '../undone-names.ts';
 import { planFleet, refuseUnknownVersion, type FleetPlan } from './groups.ts';
 import { refuseSlip } from './part.ts';
 import { registryOrigin } from './registry-list.ts';
@@ -25,9 +26,6 @@ export async function upTenants(invocation: Invocation, selection: Selection, sc
     return finishFleet(invocation, tenants, 'up', (fleet) => fleet.up({ to, steps, atomicity, ...limitsOf(invocation.options) }));
   });
 }
-
-/** More than these are counted. */
-const MOST_NAMED = 3;
 
 /** @param what A clause, for when it is not said whose: `undo the last migration`. */
 export async function downTenants(invocation: Invocation, selection: Selection, scope: Scope, what: string): Promise<ExitCode> {
@@ -71,9 +69,7 @@ export function touchedBy({ groups }: FleetPlan): { readonly tenants: number; re
     tenants += group.tenants.length;
     for (const step of steps) if (step.direction === 'down') undone.add(step.name);
   }
-  const names = [...undone];
-  const shown = names.slice(0, MOST_NAMED).map(printable).join(', ');
-  return { tenants, names: names.length < 2 ? shown : `${shown}${names.length > MOST_NAMED ? ', …' : ''} (${names.length} migrations)` };
+  return { tenants, names: someOf([...undone]) };
 }
 
 export function planTenants(invocation: Invocation, selection: Selection, scope: Scope, request: PlanRequest, sql: 'whole' | 'none'): Promise<ExitCode> {
