@@ -93,6 +93,8 @@ export interface DetailedPlan {
   readonly steps: readonly PlannedStep[];
   readonly found: number;
   readonly ignored: readonly { readonly path: string; readonly reason: string }[];
+  /** What a person should know of a step, as `up` tells it. */
+  readonly notices: readonly { readonly name: string; readonly message: string }[];
 }
 
 export interface Migrator {
@@ -157,7 +159,8 @@ class TargetMigrator implements Migrator {
       const running = await readUnderWay(session, this.#tables, snapshot, listing.migrations);
       const leftBehind = await readLeftBehind(session, snapshot, running?.name ?? null);
       const { database, applied: rows } = snapshot;
-      return statusOf({ target: this.#target(database), listing, available, rows, order: this.#options.order, running, leftBehind });
+      const status = statusOf({ target: this.#target(database), listing, available, rows, order: this.#options.order, running, leftBehind });
+      return { ...status, problems: await this.#advised(session, snapshot, status.problems) };
     });
   }
 
@@ -168,16 +171,18 @@ class TargetMigrator implements Migrator {
       const snapshot = after === undefined ? now : { ...now, applied: now.applied.filter((row) => row.name !== after.undone) };
       const wanted = request.direction === 'up' ? { ...request, order: request.order ?? this.#options.order } : request;
       const current = plan(available, snapshot.applied, wanted);
+      const problems = await this.#advised(session, snapshot, current.problems);
       const outside = await this.#outside(current, snapshot, 0, undefined);
       const preparation = await this.#prepare(listing);
-      const { plannedStep } = await import('./engine/planned-step.ts');
+      const { emptyNotices, plannedStep } = await import('./engine/planned-step.ts');
       const prepared = await preparation.prepare(session, this.#tables, snapshot, current.steps, this.#tenantSchema);
       return {
         target: this.#target(snapshot.database),
-        plan: { ...current, problems: [...sourceProblems(listing), ...current.problems, ...outside, ...prepared.problems] },
+        plan: { ...current, problems: [...sourceProblems(listing), ...problems, ...outside, ...prepared.problems] },
         steps: prepared.steps.map(plannedStep),
         found: available.length,
         ignored: listing.ignored,
+        notices: emptyNotices(prepared.steps),
       };
     });
   }
@@ -285,6 +290,13 @@ class TargetMigrator implements Migrator {
     const target = this.#target(history.database);
     this.#options.onEvent?.({ type: 'planned', target, direction: 'up', found, applied: history.rows.map((row) => row.name), steps: [], warnings: [] });
     return { target, outcome: 'upToDate', applied: [], undone: [], failed: null, notRun: [], warnings: [], durationMs: performance.now() - started };
+  }
+
+  /** Loaded where a file was changed. */
+  async #advised(session: Session, snapshot: HistorySnapshot, problems: readonly Problem[]): Promise<readonly Problem[]> {
+    if (problems.every((one) => one.code !== 'changed')) return problems;
+    const { adviseUnfilled } = await import('./unfilled.ts');
+    return adviseUnfilled(session, this.#tables, snapshot, this.#available ?? [], problems);
   }
 
   #outside(current: Plan, snapshot: HistorySnapshot, waitMs: number, signal: AbortSignal | undefined): Promise<readonly Problem[]> {

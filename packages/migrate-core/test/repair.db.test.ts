@@ -1,5 +1,5 @@
 import { testDatabase } from '@org/test-postgres';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { failureOf, folder, migratorOn, rows, versions } from './support/target.ts';
 
@@ -134,4 +134,49 @@ test('of a migration whose file was deleted there is nothing to accept, and two 
   const error = await failureOf(migrator.repair({ accept: ['2'] }));
   expect(error.message).toContain('0002_b is applied, and no migration here has that name');
   expect(error.hint).toContain('migrate repair --mark-undone 0002_b');
+});
+
+describe('a migration that was applied before anything stood in it', () => {
+  const template = '-- Up Migration\n-- Runs in one transaction.\n\n\n-- Down Migration\n-- Takes it back.\n\n';
+  const filled = '-- Up Migration\nCREATE TABLE x (id int);\n\n-- Down Migration\nDROP TABLE x;\n';
+
+  test('is told so by the plan, and afterwards it is redone, not accepted', async () => {
+    await using db = await testDatabase();
+    await using files = await folder({ ...base, '0003_x.sql': template });
+    expect((await migratorOn(db, files.path).migrator.plan({ direction: 'up' })).notices).toMatchObject([
+      { name: '0003_x', message: expect.stringContaining('has no statement') },
+    ]);
+    await migratorOn(db, files.path).migrator.up();
+    await files.write({ '0003_x.sql': filled });
+    const told = '0003_x had no statement when it was applied: what stands in it now has not run here. Apply it with: migrate redo';
+    const { migrator } = migratorOn(db, files.path);
+    expect((await migrator.status()).problems.map((one) => [one.code, one.message])).toEqual([['changed', told]]);
+    expect((await migrator.plan({ direction: 'up' })).plan.problems.map((one) => one.message)).toEqual([told]);
+    expect((await failureOf(migrator.up())).message).toBe(told);
+    await migrator.down();
+    expect(versions((await migrator.up()).applied)).toEqual(['0003']);
+    expect(await rows(db, `SELECT 1 FROM pg_class WHERE relname = 'x'`)).toHaveLength(1);
+    expect((await migrator.status()).problems).toEqual([]);
+  });
+
+  test('becomes a new migration where others were applied behind it', async () => {
+    await using db = await testDatabase();
+    await using files = await folder({ ...base, '0003_x.sql': template, '0004_y.sql': 'CREATE TABLE y (id int);\n' });
+    await migratorOn(db, files.path).migrator.up();
+    await files.write({ '0003_x.sql': filled });
+    const [problem] = (await migratorOn(db, files.path).migrator.status()).problems;
+    expect(problem?.message).toContain('into a new migration: migrate create');
+    expect(problem?.message).not.toContain('repair');
+  });
+
+  test('is forgotten where no down was stored with it', async () => {
+    await using db = await testDatabase();
+    await using files = await folder({ ...base, '0003_x.up.sql': '-- nothing\n' });
+    await migratorOn(db, files.path).migrator.up();
+    await files.write({ '0003_x.up.sql': 'CREATE TABLE x (id int);\n' });
+    const { migrator } = migratorOn(db, files.path);
+    expect((await migrator.status()).problems[0]?.message).toContain('migrate repair --mark-undone 0003_x, then apply it with: migrate up');
+    await migrator.repair({ markUndone: ['0003'] });
+    expect(versions((await migrator.up()).applied)).toEqual(['0003']);
+  });
 });

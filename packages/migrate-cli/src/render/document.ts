@@ -158,6 +158,7 @@ export function planTarget({ direction, connection, plan, error }: ServicePlan, 
     pending: plan?.plan.pending ?? [],
     problems: [...problems, ...broken],
     ignored: plan?.ignored ?? [],
+    ...(plan === null || plan.notices.length === 0 ? {} : { notices: plan.notices }),
   };
 }
 

@@ -21,8 +21,9 @@ export function renderPlan({ service, direction, connection, plan }: ServicePlan
 }
 
 /** The steps, and what is wrong with them. */
-export function renderSteps({ steps, ignored, plan }: DetailedPlan, sql: 'whole' | 'none', colours: Colours): string[] {
+export function renderSteps({ steps, ignored, notices, plan }: DetailedPlan, sql: 'whole' | 'none', colours: Colours): string[] {
   const lines = steps.flatMap((step) => renderStep(step, sql, colours));
+  for (const { name, message } of notices) lines.push(`  ${colours.cyan('i')} ${printableText(`${name}: ${message}`)}`);
   for (const { path, reason } of ignored) lines.push(`  ${colours.yellow('!')} not a migration: ${printable(path)} (${printable(reason)})`);
   for (const { severity, message } of plan.problems)
     lines.push(`  ${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${printableText(message).replaceAll('\n', '\n    ')}`);

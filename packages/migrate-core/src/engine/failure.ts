@@ -131,6 +131,16 @@ export function describeBlocker(one: Blocker): string {
   return `pid ${one.pid} (${who}${who === '' ? '' : ', '}${one.state ?? 'unknown'}${age}): ${one.query.replace(/[\s;]+$/, '')}`;
 }
 
+/** Of a statement that ended because the caller wanted it. @param extent How much of its migration is done. */
+export function stoppedFailure(failure: StepFailure, extent: 'nothing' | 'partly'): StepFailure {
+  return {
+    ...failure,
+    code: 'aborted',
+    message: 'stopped on request; the statement was cancelled and rolled back',
+    hint: extent === 'partly' ? 'the next `migrate up` goes on where it stopped' : 'run `migrate up` again to apply it',
+  };
+}
+
 /** What to do about a statement that was cancelled in the server: nothing is wrong with its file. Others stay as they are. @param by Where it was not a person: we, after waiting. */
 export function withCancelHint(failure: StepFailure, direction: 'up' | 'down', by: 'others' | { readonly blockers: readonly Blocker[] }): StepFailure {
   if (failure.sqlState !== '57014') return failure;

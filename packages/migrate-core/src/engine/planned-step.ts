@@ -2,7 +2,7 @@
 
 import type { Script } from '../migration.ts';
 import { needsSteps } from './batch.ts';
-import type { PreparedStep } from './prepare.ts';
+import type { Prepared, PreparedStep } from './prepare.ts';
 
 /** A planned step with what would be sent: for `plan` and `--dry-run`. */
 export interface PlannedStep {
@@ -21,6 +21,12 @@ export function plannedStep(step: PreparedStep): PlannedStep {
   const { name, version, direction, mode, from, script } = step;
   const transaction = needsSteps(script) ? 'several' : 'one';
   return { name, version, direction, mode, from, transaction, sql: script.kind === 'live' ? null : sqlOf(script) };
+}
+
+/** A template that nobody filled in: once recorded, what is written into it later would never run. */
+export function emptyNotices(steps: readonly PreparedStep[]): Prepared['notices'] {
+  const empty = steps.filter(({ direction, script }) => direction === 'up' && script.kind === 'sql' && script.statements.length === 0);
+  return empty.map(({ name }) => ({ name, message: 'has no statement: it is recorded, and changes nothing' }));
 }
 
 /** As its author wrote it; where a tenant gets something else, what it gets. */

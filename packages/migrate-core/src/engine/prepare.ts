@@ -22,12 +22,6 @@ export interface PreparedStep extends ReadyStep {
   readonly from: 'file' | 'stored';
 }
 
-/** A template that nobody filled in: once recorded, what is written into it later would never run. */
-export function emptyNotices(steps: readonly PreparedStep[]): Prepared['notices'] {
-  const empty = steps.filter(({ direction, script }) => direction === 'up' && script.kind === 'sql' && script.statements.length === 0);
-  return empty.map(({ name }) => ({ name, message: 'has no statement: it is recorded, and changes nothing' }));
-}
-
 export interface Prepared {
   readonly steps: readonly PreparedStep[];
   readonly problems: readonly Problem[];

@@ -9,15 +9,17 @@ import type { Session } from '../session.ts';
 import { executeBatch, LARGEST_BATCH, misfits, nextBatch, QUICK_MS } from './batch.ts';
 import { Done } from './done.ts';
 import { writeFailure } from './failure-log.ts';
-import { describeBlocker, failureError, failureOf, withCancelHint, type StepFailure } from './failure.ts';
+import { describeBlocker, failureError, failureOf, stoppedFailure, withCancelHint, type StepFailure } from './failure.ts';
 import { waitForLock } from './lock-wait.ts';
 import { Monitor } from './monitor.ts';
-import { emptyNotices, type PreparedStep } from './prepare.ts';
+import { emptyNotices } from './planned-step.ts';
+import type { PreparedStep } from './prepare.ts';
 import { reconnect } from './reconnect.ts';
 import type { Known, RunOptions } from './run-options.ts';
 import type { RunState, StepResult } from './run-state.ts';
 import { readOwnSettings } from './session-settings.ts';
 import { mayChangeRole } from './transaction-message.ts';
+import { adviseUnfilled } from '../unfilled.ts';
 
 /** Small migrations share a flush; nothing waits longer than this to be reported. */
 const FLUSH_EVERY_MS = 250;
@@ -97,8 +99,9 @@ export class TargetRun {
     this.#initial = null;
     this.#target = this.#options.target(snapshot);
     const again = this.#chosen !== null;
-    const current =
+    const planned =
       known?.plan ?? (this.#chosen === null ? plan(available, snapshot.applied, request) : planAgain(available, snapshot.applied, request, this.#chosen));
+    const current = { ...planned, problems: await adviseUnfilled(this.#main, tables, snapshot, available, planned.problems) };
     if (!again) this.#announce(current, snapshot);
     this.#refuse(current.problems, current);
     if (current.steps.length === 0) return this.#report(null, []);
@@ -304,12 +307,7 @@ export class TargetRun {
     const step = rest.find((one) => one.name === result.name) ?? (rest[0] as PreparedStep);
     const failure: StepFailure =
       this.#options.signal?.aborted === true
-        ? {
-            ...result.failure,
-            code: 'aborted',
-            message: 'stopped on request; the statement was cancelled and rolled back',
-            hint: result.extent === 'partly' ? 'the next `migrate up` goes on where it stopped' : 'run `migrate up` again to apply it',
-          }
+        ? stoppedFailure(result.failure, result.extent)
         : withCancelHint(result.failure, step.direction, state.monitor.gaveUp ? state.monitor : 'others');
     if (await writeFailure(state, step.name, failure)) {
       state.durability = 'flushed';

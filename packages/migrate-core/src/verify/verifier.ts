@@ -12,6 +12,7 @@ import { plan, type Problem } from '../plan.ts';
 import type { RowLevelSecurityDefinition } from '../service.ts';
 import type { Session } from '../session.ts';
 import { identifier, literal } from '../sql.ts';
+import { adviseUnfilled } from '../unfilled.ts';
 import { readCatalogs } from './catalogs.ts';
 import { comparable, driftFindings, invalidIndexFinding } from './drift.ts';
 import { inOrder, type VerifyFinding } from './finding.ts';
@@ -96,7 +97,7 @@ export class Verifier {
     const catalog = known ?? (await readCatalog(readerOn(session), { schema, exclude: historyNames(table) }));
     if (catalog.text === '') return { ...base, findings: [gone(schema)], probe: null };
     const snapshot = await readHistory(session, tables);
-    const findings: VerifyFinding[] = [...(await this.#historyFindings(snapshot, tables))];
+    const findings: VerifyFinding[] = [...(await this.#historyFindings(session, snapshot, tables))];
     const state = await readState(session, tables);
     findings.push(...state.writers.map((one) => writable(one, tables)));
     const lines = readLines(catalog.text);
@@ -119,12 +120,14 @@ export class Verifier {
     return this.#options.history?.table ?? `schema_migrations_${this.#options.service}`;
   }
 
-  async #historyFindings(snapshot: HistorySnapshot, tables: HistoryTables): Promise<VerifyFinding[]> {
+  async #historyFindings(session: Session, snapshot: HistorySnapshot, tables: HistoryTables): Promise<VerifyFinding[]> {
     if (snapshot.tables === 'absent')
       return [problem('notMigrated', 'error', null, `${this.#options.service} was never migrated here: there is no ${tables.history}`, 'migrate up')];
     this.#listing ??= this.#options.source.list();
     const listing = await this.#listing;
-    const { problems } = plan(availableOf(listing), snapshot.applied, { direction: 'up', order: 'allow' });
+    const available = availableOf(listing);
+    const planned = plan(available, snapshot.applied, { direction: 'up', order: 'allow' });
+    const problems = await adviseUnfilled(session, tables, snapshot, available, planned.problems);
     const found = problems.flatMap((one) => (isHistoryProblem(one) ? [problem(one.code, one.severity, `migration ${one.name}`, one.message, null)] : []));
     found.push(...listing.problems.map((one) => problem(one.code, 'error', `migration ${one.name}`, one.message, null)));
     for (const row of snapshot.applied.filter((one) => one.state !== 'applied' && found.every(({ object }) => object !== `migration ${one.name}`))) {
