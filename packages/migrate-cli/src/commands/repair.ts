@@ -11,7 +11,7 @@ import { onlyService, selectServices } from '../selection.ts';
 
 export const command: CommandModule = {
   argument: { name: 'versions', description: 'of migrations whose files were changed after they were applied, and are right as they are', need: 'optional' },
-  help: 'Changes the history alone, never the schema; every change stands in the log. Lists of versions have commas between. A service with tenants has two sources: --source says whose history it is, --tenant means the tenants’. Asks on a terminal, and needs --yes without one.',
+  help: 'Changes the history alone, never the schema; every change stands in the log. What is marked as applied takes its place in the source’s order: down goes on with the newest. Lists of versions have commas between. A service with tenants has two sources: --source says whose history it is, --tenant means the tenants’. Asks on a terminal, and needs --yes without one.',
   options: [...placeOptions, ...tenantOptions, 'markApplied', 'markUndone', 'lockWait', 'yes', 'allowProduction', ...outputOptions],
   examples: [
     ['migrate repair 0002', 'accept the file of 0002 as it is now'],
