@@ -17,6 +17,8 @@ export interface Output {
   /** A line on standard error. */
   log(text: string): void;
   readonly colours: Colours;
+  /** A text with the commands that it names, for the folder and the server that were typed. */
+  located(text: string): string;
   /** Of the stream that `line` writes to, when it is a terminal whose lines may be redrawn; `null` otherwise. */
   readonly live: NodeJS.WriteStream | null;
 }

@@ -7,6 +7,7 @@ import { MigrationError } from '@org/migrate-core';
 import { commands, groups, type CommandEntry, type CommandGroup } from './commands.ts';
 import { exit, exitCodeOf, type ExitCode, type StopSignal } from './exit.ts';
 import type { Invocation, Output } from './invocation.ts';
+import { located } from './located.ts';
 import { optionDefinitions, type Options } from './options.ts';
 import { readPlainWords } from './plain-words.ts';
 import { chooseColours } from './render/colour.ts';
@@ -66,12 +67,12 @@ async function runCommand(argv: readonly string[]): Promise<ExitCode> {
   } catch (thrown) {
     const { toMigrationError } = await import('./connect-error.ts');
     const error = toMigrationError(thrown);
-    const { renderError } = await import('./render/error.ts');
+    const { renderError, styleOf } = await import('./render/error.ts');
     if (options.json === true) {
       const { errorDocument } = await import('./render/document.ts');
       output.document(errorDocument(error));
     }
-    output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd: process.cwd() }));
+    output.log(renderError(error, styleOf({ output, options, cwd: process.cwd() })));
     return exitCodeOf(error, 'up', stop.by());
   } finally {
     await stop.close();
@@ -172,6 +173,7 @@ async function openOutput(options: Options): Promise<Output> {
     line: (text = '') => void people.write(`${text}\n`),
     log: (text) => void process.stderr.write(`${text}\n`),
     colours,
+    located: (text) => located(text, options),
     live: live ? people : null,
   };
 }

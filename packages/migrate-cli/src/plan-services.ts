@@ -6,9 +6,10 @@ import { MigrationError } from '@org/migrate-core';
 import { toMigrationError } from './connect-error.ts';
 import { exit, exitCodeOf, type ExitCode } from './exit.ts';
 import type { TenantsPlan } from './fleet/plan.ts';
-import type { Invocation } from './invocation.ts';
+import type { Invocation, Output } from './invocation.ts';
+import { locatedProblems } from './located.ts';
 import { errorKeys, type ServicePlan } from './render/document.ts';
-import { renderError } from './render/error.ts';
+import { renderError, styleOf } from './render/error.ts';
 import { renderPlan } from './render/plan.ts';
 import { Requirements } from './requirements.ts';
 import { migratorOptions } from './run.ts';
@@ -91,16 +92,21 @@ async function tell(invocation: Invocation, parts: ReadonlyMap<string, readonly 
     }
   } else {
     for (const part of all) {
-      if (part.kind === 'shared' && part.plan.error === null) output.line(renderPlan(part.plan, sql, output.colours));
+      if (part.kind === 'shared' && part.plan.error === null) output.line(renderPlan(withLocated(part.plan, output), sql, output.colours));
       if (part.kind === 'tenants') await fleets?.tellFleetPlan(invocation, part.plan, sql);
     }
   }
   for (const part of all) {
     const error = part.kind === 'broken' ? part.error : part.kind === 'shared' ? part.plan.error : null;
-    if (error !== null)
-      output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd }));
+    if (error !== null) output.log(renderError(error, styleOf(invocation)));
     if (part.kind === 'tenants') fleets?.tellFleetErrors(invocation, part.plan);
   }
+}
+
+function withLocated(shared: ServicePlan, { located }: Output): ServicePlan {
+  const detailed = shared.plan;
+  if (detailed === null) return shared;
+  return { ...shared, plan: { ...detailed, plan: { ...detailed.plan, problems: locatedProblems(detailed.plan.problems, located) } } };
 }
 
 async function exitCodeOfParts(invocation: Invocation, parts: readonly Part[], direction: 'up' | 'down'): Promise<ExitCode> {

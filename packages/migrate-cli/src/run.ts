@@ -106,7 +106,7 @@ function notBegun(service: Service): ServiceResult {
 }
 
 async function runService(invocation: Invocation, service: Service, requirements: Requirements, work: Work['shared']): Promise<ServiceResult> {
-  const { options, output } = invocation;
+  const { output } = invocation;
   const story = new Story(service, invocation);
   let database: string | null = null;
   try {
@@ -123,14 +123,14 @@ async function runService(invocation: Invocation, service: Service, requirements
     return { service: service.name, database, report, error: null, begun: true, current, failedVersion: null };
   } catch (thrown) {
     story.broken();
-    const [{ toMigrationError }, { renderError }] = await Promise.all([import('./connect-error.ts'), import('./render/error.ts')]);
+    const [{ toMigrationError }, { renderError, styleOf }] = await Promise.all([import('./connect-error.ts'), import('./render/error.ts')]);
     const error = toMigrationError(thrown);
     const { report } = error;
     // A server that has just gone away is not asked again: that could take as long as --wait says.
     const version = error.code === 'connection' ? currentVersion : versionNow;
     const current = report === null ? null : await version(service, story.applied, report);
     if (report !== null) story.reached(report, current);
-    output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd: invocation.cwd }));
+    output.log(renderError(error, styleOf(invocation)));
     return { service: service.name, database, report, error, begun: true, current, failedVersion: await versionOf(service, error) };
   } finally {
     await service.connector.abandon();

@@ -12,7 +12,10 @@ import { noColours } from '../src/render/colour.ts';
 function written(): { readonly output: Output; readonly pieces: string[] } {
   const pieces: string[] = [];
   const none = (): void => undefined;
-  return { pieces, output: { piece: (text) => pieces.push(text), document: none, line: none, log: none, colours: noColours, live: null } };
+  return {
+    pieces,
+    output: { piece: (text) => pieces.push(text), document: none, line: none, log: none, colours: noColours, located: (text: string) => text, live: null },
+  };
 }
 
 function failed(tenant: string, message: string, more: Partial<Failure> = {}): TenantResult {

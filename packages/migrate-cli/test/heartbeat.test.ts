@@ -9,7 +9,10 @@ afterEach(() => void vi.useRealTimers());
 function written(live: Output['live'] = null): { readonly output: Output; readonly lines: string[] } {
   const lines: string[] = [];
   const none = (): void => undefined;
-  return { lines, output: { piece: none, document: none, line: (text = '') => void lines.push(text), log: none, colours: noColours, live } };
+  return {
+    lines,
+    output: { piece: none, document: none, line: (text = '') => void lines.push(text), log: none, colours: noColours, located: (text: string) => text, live },
+  };
 }
 
 test('how far a fleet has come is one line', () => {

@@ -60,9 +60,9 @@ test('repair follows a renamed file with the line that status names', async () =
   await migrate(['up', '--dir', 'm'], at);
   await using renamed = await folder({ 'm/0001_clinics.sql': WIDER });
   const there = { ...at, cwd: renamed.path };
-  const told = /migrate (repair --mark-undone \S+ --mark-applied \S+)/.exec((await migrate(['status', '--dir', 'm'], there)).stdout)?.[1];
+  const told = /migrate (repair --dir m --mark-undone \S+ --mark-applied \S+)/.exec((await migrate(['status', '--dir', 'm'], there)).stdout)?.[1];
   expect(told).toBeDefined();
-  expect(await migrate([...(told ?? '').split(' '), '--dir', 'm', '--yes'], there)).toMatchObject({ code: 0 });
+  expect(await migrate([...(told ?? '').split(' '), '--yes'], there)).toMatchObject({ code: 0 });
   expect(JSON.parse((await migrate(['status', '--dir', 'm', '--json'], there)).stdout)).toMatchObject({
     services: [{ targets: [{ current: '0001', pending: [], problems: [] }] }],
   });
@@ -92,9 +92,9 @@ describe('adopt', () => {
     const client = await db.connect();
     await client.query(`CREATE TABLE schema_migrations (version text PRIMARY KEY, description text, applied_at timestamptz DEFAULT now())`);
     await client.query(`INSERT INTO schema_migrations VALUES ('1', 'clinics'), ('2', 'country')`);
-    const told = /migrate (adopt --from \S+ --table [^\s,]+)/.exec((await migrate(['up', '--dir', 'm'], at)).stderr)?.[1];
-    expect(told).toBe('adopt --from schema_migrations --table schema_history');
-    const line = [...(told ?? '').split(' '), '--dir', 'm'];
+    const told = /migrate (adopt --dir m --from \S+ --table [^\s,]+)/.exec((await migrate(['up', '--dir', 'm'], at)).stderr)?.[1];
+    expect(told).toBe('adopt --dir m --from schema_migrations --table schema_history');
+    const line = (told ?? '').split(' ');
     await keep('dry-run', ...line, '--dry-run');
     await keep('dry-run.json', ...line, '--dry-run', '--json');
     expect((await client.query(`SELECT to_regclass('schema_history') AS ours`)).rows).toEqual([{ ours: null }]);

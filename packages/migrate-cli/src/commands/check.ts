@@ -8,7 +8,7 @@ import { exit, exitCodeOf } from '../exit.ts';
 import { tenantQuery } from '../fleet/tenant-list.ts';
 import type { Invocation } from '../invocation.ts';
 import { outputOptions, placeOptions, type SourceName } from '../options.ts';
-import { renderError } from '../render/error.ts';
+import { renderError, styleOf } from '../render/error.ts';
 import { plural, printable, printableText } from '../render/text.ts';
 import { scopeOf, type Scope } from '../scope.ts';
 import { inOrder, selectServices, type Selection } from '../selection.ts';
@@ -93,7 +93,7 @@ async function requirementProblems(selection: Selection): Promise<readonly Requi
 }
 
 function tellPart(invocation: Invocation, check: CheckedPart): void {
-  const { output, cwd, options } = invocation;
+  const { output, cwd } = invocation;
   const { colours } = output;
   const { service, source, migrations, findings, roundTrip, without, error } = check;
   const { folder, label } =
@@ -114,7 +114,7 @@ function tellPart(invocation: Invocation, check: CheckedPart): void {
     if (roundTrip.notTried.length > 0)
       output.line(`  ${colours.yellow('!')} not tried, since an earlier one does not go up: ${printable(roundTrip.notTried.join(', '))}`);
   } else if (error === null && migrations > 0) output.line(`  ${colours.yellow('!')} no round trip: ${without}`);
-  if (error !== null) output.log(renderError(error, { colours, verbose: options.verbose === true, showData: options.showData === true, cwd }));
+  if (error !== null) output.log(renderError(error, styleOf(invocation)));
 }
 
 function tellFinding({ output, cwd }: Invocation, { severity, message, hint, file, position }: Finding): void {

@@ -67,5 +67,5 @@ function tell(output: Output, { accepted, markedApplied, markedUndone }: RepairR
   for (const name of accepted) output.line(`  ${colours.green('✓')} ${printable(name)}: accepted as its file is now`);
   for (const name of markedUndone) output.line(`  ${colours.yellow('↶')} ${printable(name)}: marked as undone`);
   for (const name of markedApplied) output.line(`  ${colours.green('✓')} ${printable(name)}: marked as applied`);
-  output.line('  Only the history was changed. See where it stands with: migrate status');
+  output.line(output.located('  Only the history was changed. See where it stands with: migrate status'));
 }

@@ -3,7 +3,8 @@ import { sourceNames, type ChosenConnection, type MigrationError } from '@org/mi
 import type { CommandModule } from '../commands.ts';
 import { toMigrationError } from '../connect-error.ts';
 import { exit, exitCodeOf, type ExitCode } from '../exit.ts';
-import type { Invocation } from '../invocation.ts';
+import type { Invocation, Output } from '../invocation.ts';
+import { locatedProblems } from '../located.ts';
 import { outputOptions, placeOptions, tenantOptions } from '../options.ts';
 import type { ServiceStatus } from '../render/document.ts';
 import type { StatusRow } from '../render/table.ts';
@@ -55,11 +56,16 @@ export const command: CommandModule = {
       const [first] = found;
       if (first?.shared != null && found.length === 1) {
         if (first.shared.error !== null) throw first.shared.error;
-        output.line(renderStatus(first.shared, output.colours));
+        output.line(renderStatus(withLocated(first.shared, output), output.colours));
         if (first.tenants?.error != null) throw first.tenants.error;
         overviews?.tellOne(invocation, first);
       } else {
-        output.line(renderStatuses(found, output.colours));
+        output.line(
+          renderStatuses(
+            found.map((one) => ({ ...one, shared: one.shared && withLocated(one.shared, output) })),
+            output.colours,
+          ),
+        );
         overviews?.tellTroubles(invocation, found);
       }
       tellIgnored(invocation, found);
@@ -91,6 +97,10 @@ async function read(service: Service): Promise<ServiceStatus> {
   } finally {
     await service.connector.abandon();
   }
+}
+
+function withLocated(shared: ServiceStatus, { located }: Output): ServiceStatus {
+  return shared.status === null ? shared : { ...shared, status: { ...shared.status, problems: locatedProblems(shared.status.problems, located) } };
 }
 
 function tellIgnored({ output }: Invocation, found: readonly StatusRow[]): void {

@@ -6,7 +6,7 @@ import { toMigrationError } from '../connect-error.ts';
 import { exit, exitCodeOf, type ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { errorKeys } from '../render/document.ts';
-import { renderError } from '../render/error.ts';
+import { renderError, styleOf } from '../render/error.ts';
 import { plural, printable } from '../render/text.ts';
 import { resultTarget, ServicesDocument } from './document.ts';
 import { leftOutLines } from './registry-list.ts';
@@ -76,8 +76,8 @@ export function endOf(report: FleetReport | null, error: MigrationError | null):
   return error === null ? { stopped: report?.stopped ?? null } : { error: errorKeys(error) };
 }
 
-export function tellError({ output, options, cwd }: Invocation, error: MigrationError): void {
-  output.log(renderError(error, { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd }));
+export function tellError(invocation: Invocation, error: MigrationError): void {
+  invocation.output.log(renderError(error, styleOf(invocation)));
 }
 
 export function exitCodeOfFleet({ counts, failures, stopped }: FleetReport, direction: 'up' | 'down', { stoppedBy }: Invocation): ExitCode {

@@ -2,6 +2,7 @@
 
 import type { MigrationError, SourcePosition } from '@org/migrate-core';
 
+import type { Invocation } from '../invocation.ts';
 import { shown } from '../workspace.ts';
 import type { Colours } from './colour.ts';
 import { printable, printableText } from './text.ts';
@@ -13,13 +14,19 @@ export interface ErrorStyle {
   /** Adds DETAIL and the failing row. */
   readonly showData: boolean;
   readonly cwd: string;
+  /** Makes the commands that an error names such as are for the place that was typed. */
+  readonly located: (text: string) => string;
+}
+
+export function styleOf({ output, options, cwd }: Pick<Invocation, 'output' | 'options' | 'cwd'>): ErrorStyle {
+  return { colours: output.colours, verbose: options.verbose === true, showData: options.showData === true, cwd, located: output.located };
 }
 
 const WIDEST_LINE = 140;
 
-export function renderError(error: MigrationError, { colours, verbose, showData, cwd }: ErrorStyle): string {
+export function renderError(error: MigrationError, { colours, verbose, showData, cwd, located }: ErrorStyle): string {
   const state = error.sqlState === null || error.message.includes(error.sqlState) ? '' : colours.dim(` (SQLSTATE ${error.sqlState})`);
-  const [first = '', ...more] = printableText(error.message).split('\n');
+  const [first = '', ...more] = printableText(located(error.message)).split('\n');
   const lines = [`${colours.red('✗')} ${colours.bold(first)}${state}`, ...more.map((line) => `  ${line}`)];
   if (error.position !== null) lines.push(...excerpt(error.position, colours, cwd));
   else if (error.statement !== null) lines.push('', ...firstLines(error.statement).map((line) => `  ${colours.dim('|')} ${line}`), '');
@@ -35,7 +42,7 @@ export function renderError(error: MigrationError, { colours, verbose, showData,
   const next =
     error.hint ??
     (error.code === 'migrationFailed' && error.position?.file != null ? `correct ${shown(error.position.file, cwd)}, then run again: migrate up` : null);
-  if (next !== null) lines.push(`  ${colours.cyan('→')} ${printableText(next)}`);
+  if (next !== null) lines.push(`  ${colours.cyan('→')} ${printableText(located(next))}`);
   if (verbose && error.stack !== undefined) lines.push(colours.dim(printableText(frames(error.stack))));
   return lines.join('\n');
 }

@@ -92,7 +92,7 @@ export class Story {
       if (options.verbose === true) for (const name of applied) this.#say(colours.dim(`  - ${printable(name)}  skipped: applied already`));
       else this.#say(colours.dim(`  - skipped, applied already: ${printable(range(applied))}`));
     }
-    for (const warning of warnings) this.#say(`  ${colours.yellow('!')} ${printableText(warning.message)}`);
+    for (const warning of warnings) this.#say(`  ${colours.yellow('!')} ${printableText(this.#invocation.output.located(warning.message))}`);
   }
 
   /** The last lines, after a run without an error. */
