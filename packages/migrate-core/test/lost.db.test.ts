@@ -22,17 +22,52 @@ async function runningPid(db: TestDatabase): Promise<number> {
   }
 }
 
-test('a backend killed in the middle: the history is read again and the run goes on', async () => {
+test('a session that an administrator ends stops the run, which says so and leaves a line in the log', async () => {
   await using db = await testDatabase();
   await using files = await folder(slow);
   const { migrator, events } = migratorOn(db, files.path);
-  const run = migrator.up();
+  const run = failureOf(migrator.up());
   await rows(db, `SELECT pg_terminate_backend(${await runningPid(db)})`);
-  const report = await run;
-  expect(versions(report.applied)).toEqual(['0001', '0002', '0003']);
-  expect(events.some((event) => event.type === 'notice' && event.message.includes('connection was lost'))).toBe(true);
-  expect((await migrator.log()).map((entry) => entry.name).toReversed()).toEqual(['0001_a', '0002_slow', '0003_c']);
+  const error = await run;
+  expect(error).toMatchObject({ code: 'migrationFailed', sqlState: '57P01', migration: '0002_slow' });
+  expect(error.message).toContain('an administrator ended the session');
+  expect(error.message).toContain('rolled back');
+  expect(error.hint).toContain('migrate up');
+  expect(versions(error.report?.applied ?? [])).toEqual(['0001']);
+  expect(error.report).toMatchObject({ outcome: 'failed', notRun: ['0003_c'] });
+  expect(events.filter((event) => event.type === 'failed')).toHaveLength(1);
+  expect((await migrator.log())[0]).toMatchObject({ action: 'failed', name: '0002_slow', detail: expect.stringContaining('57P01') });
+  expect(versions((await migrator.up()).applied)).toEqual(['0002', '0003']);
 });
+
+test('one of several transactions that an administrator ends is recorded as interrupted', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_a.sql': '-- migrate: transaction=none\nCREATE TABLE a (id int);\nSELECT pg_sleep(1.5);\n' });
+  const { migrator } = migratorOn(db, files.path);
+  const run = failureOf(migrator.up());
+  await rows(db, `SELECT pg_terminate_backend(${await runningPid(db)})`);
+  const error = await run;
+  expect(error.sqlState).toBe('57P01');
+  expect(error.message).toContain('interrupted');
+  expect((await migrator.log())[0]?.action).toBe('failed');
+  expect((await migrator.up()).outcome).toBe('applied');
+});
+
+test('a server that is restarted in the middle: the history is read again and the run goes on', async () => {
+  await using server = await startServer();
+  await runOn(server, 'CREATE DATABASE restarted');
+  await using files = await folder(slow);
+  const { migrator, events } = migratorOn({ url: server.url('restarted') } as TestDatabase, files.path);
+  const run = migrator.up();
+  while (!events.some((event) => event.type === 'started' && event.name === '0002_slow')) await sleep(10);
+  await sleep(300);
+  // The server says 57P01, as it does to a session that is terminated.
+  await server.stop('fast');
+  await server.start();
+  expect(versions((await run).applied)).toEqual(['0001', '0002', '0003']);
+  expect(events.some((event) => event.type === 'notice' && event.message.includes('terminating connection due to administrator command'))).toBe(true);
+  expect((await migrator.log()).map((entry) => entry.name).toReversed()).toEqual(['0001_a', '0002_slow', '0003_c']);
+}, 60_000);
 
 test('the socket vanishes while the server works: nothing is reported before the outcome is known', async () => {
   await using db = await testDatabase();

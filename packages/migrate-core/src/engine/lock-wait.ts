@@ -3,9 +3,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { readLockHolder } from '../activity.ts';
+import type { MigrationErrorOptions } from '../errors.ts';
+import { lockKey } from '../guard.ts';
 import type { HistoryTables } from '../history.ts';
 import type { Blocker } from '../report.ts';
 import type { Session } from '../session.ts';
+import { describeBlocker } from './failure.ts';
 
 const FIRST_POLL_MS = 50;
 const LONGEST_POLL_MS = 1_000;
@@ -43,4 +46,13 @@ export async function waitForLock(
     const pauseMs = Math.min(delay * (0.5 + Math.random()), options.limitMs - waitedMs + 1);
     await sleep(pauseMs, undefined, { signal: options.signal }).catch(() => undefined);
   }
+}
+
+/** @param target Its name. */
+export function gaveUpWaiting(tables: HistoryTables, target: string, holder: Blocker, waitedMs: number): MigrationErrorOptions {
+  return {
+    code: 'lockTimeout',
+    message: `gave up after waiting ${(waitedMs / 1_000).toFixed(1)} s for the migration lock of ${tables.history} on ${target} (key ${lockKey(tables)}), held by ${describeBlocker(holder)}`,
+    hint: 'wait for that run, or look at it with: migrate status',
+  };
 }

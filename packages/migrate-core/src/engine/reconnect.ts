@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { readRunning } from '../activity.ts';
+import type { MigrationErrorOptions } from '../errors.ts';
 import { readHistory, type HistorySnapshot, type HistoryTables } from '../history.ts';
 import { Session, type Connect } from '../session.ts';
 
@@ -42,4 +43,14 @@ export async function reconnect(
       await sleep(delay);
     }
   }
+}
+
+/** @param lost Which connection was lost, in words. */
+export function lostForGood(lost: string, cause: Error, signal: AbortSignal | undefined): MigrationErrorOptions {
+  if (signal?.aborted === true) {
+    const message = `stopped on request; ${lost} as well (${cause.message}): whether the running migration was applied is not known`;
+    return { code: 'aborted', message, hint: 'run again; to look first: migrate status', cause };
+  }
+  const message = `${lost} (${cause.message}) and the server cannot be reached again: whether the running migration was applied is not known`;
+  return { code: 'connection', message, hint: 'when the server is back, run again; to look first: migrate status', cause };
 }

@@ -1,7 +1,7 @@
 /** One run on one target: plan, guard, execute, record, again where the history has moved on, and a true report at the end. */
 
 import { MigrationError, optionsOf, type ErrorCode, type MigrationErrorOptions } from '../errors.ts';
-import { begin, lockKey, tag } from '../guard.ts';
+import { begin, tag } from '../guard.ts';
 import * as history from '../history.ts';
 import { plan, planAgain, type Plan, type Problem } from '../plan.ts';
 import type { Failure, MigrationEvent, Outcome, Report, TargetName } from '../report.ts';
@@ -9,15 +9,16 @@ import type { Session } from '../session.ts';
 import { executeBatch, LARGEST_BATCH, misfits, nextBatch, QUICK_MS } from './batch.ts';
 import { Done } from './done.ts';
 import { writeFailure } from './failure-log.ts';
-import { describeBlocker, failureError, failureOf, stoppedFailure, withCancelHint, type StepFailure } from './failure.ts';
-import { waitForLock } from './lock-wait.ts';
+import { failureError, failureOf, stoppedFailure, withCancelHint, type StepFailure } from './failure.ts';
+import { gaveUpWaiting, waitForLock } from './lock-wait.ts';
 import { Monitor } from './monitor.ts';
 import { emptyNotices } from './planned-step.ts';
 import type { PreparedStep } from './prepare.ts';
-import { reconnect } from './reconnect.ts';
+import { lostForGood, reconnect } from './reconnect.ts';
 import type { Known, RunOptions } from './run-options.ts';
 import type { RunState, StepResult } from './run-state.ts';
 import { readOwnSettings } from './session-settings.ts';
+import { terminatedStep, wasTerminated } from './terminated.ts';
 import { mayChangeRole } from './transaction-message.ts';
 import { adviseUnfilled } from '../unfilled.ts';
 
@@ -30,6 +31,8 @@ export class TargetRun {
   readonly #started = performance.now();
   readonly #monitor: Monitor;
   #main: Session;
+  /** When that was open already, by `performance.now()`. */
+  #mainSince = performance.now();
   #target: TargetName;
   /** The names decided on at first: a lost race never turns "--steps 1" into somebody else's next one. */
   #chosen: readonly string[] | null = null;
@@ -178,7 +181,7 @@ export class TargetRun {
           await this.#flush(state);
           return null;
         case 'lost':
-          await this.#recover(end.error);
+          await this.#recover(end.error, left);
           return null;
         case 'failed':
           return this.#fail(state, end, left);
@@ -243,35 +246,30 @@ export class TargetRun {
     if (wait.kind === 'stopped') throw this.#stopped(this.#chosen ?? []);
     this.#waitedMs += wait.waitedMs;
     if (wait.kind === 'free') return wait.wasHeld;
-    throw this.#error(
-      {
-        code: 'lockTimeout',
-        message: `gave up after waiting ${(this.#waitedMs / 1_000).toFixed(1)} s for the migration lock of ${tables.history} on ${this.#target.name} (key ${lockKey(tables)}), held by ${describeBlocker(wait.holder)}`,
-        hint: 'wait for that run, or look at it with: migrate status',
-      },
-      this.#chosen ?? [],
-    );
+    throw this.#error(gaveUpWaiting(tables, this.#target.name, wait.holder, this.#waitedMs), this.#chosen ?? []);
   }
 
-  /** The connection died in the middle: what is true is in the history. */
-  async #recover(cause: Error): Promise<void> {
+  /**
+   * The connection died in the middle: what is true is in the history.
+   *
+   * @param running The steps that were under way, or behind those; none while it only read.
+   */
+  async #recover(cause: Error, running: readonly PreparedStep[] = []): Promise<void> {
     const { connect, tables, run, request, signal } = this.#options;
     const lost = `the connection to ${this.#target.name} was lost`;
     this.#losses++;
     await this.#main.close();
     const again = await reconnect(connect, tables, run.id, { signal, cancel: () => this.#monitor.cancel() });
-    if (again === null && signal?.aborted === true) {
-      const message = `stopped on request; ${lost} as well (${cause.message}): whether the running migration was applied is not known`;
-      throw this.#error({ code: 'aborted', message, hint: 'run again; to look first: migrate status', cause }, this.#unknown(), 'interrupted');
-    }
-    if (again === null) {
-      const message = `${lost} (${cause.message}) and the server cannot be reached again: whether the running migration was applied is not known`;
-      throw this.#error({ code: 'connection', message, hint: 'when the server is back, run again; to look first: migrate status', cause }, this.#unknown());
-    }
+    if (again === null) throw this.#error(lostForGood(lost, cause, signal), this.#unknown(), signal?.aborted === true ? 'interrupted' : 'notRun');
+    const terminated = signal?.aborted !== true && (await wasTerminated(cause, again.session, this.#mainSince));
     this.#main = again.session;
+    this.#mainSince = performance.now();
     this.#main.tag = tag(run, 'read');
     this.#done.correct(again.snapshot.applied, run.id, request.direction === 'down' ? (this.#chosen ?? []) : []);
-    await this.#flush(this.#state(again.snapshot));
+    const state = this.#state(again.snapshot);
+    await this.#flush(state);
+    const left = running.filter((step) => !this.#done.has(step.name));
+    if (terminated && left[0] !== undefined) await this.#fail(state, terminatedStep(cause, left[0], again.snapshot), left);
     if (this.#losses > MOST_LOSSES) {
       const message = `${lost} ${this.#losses} times (${cause.message})`;
       throw this.#error({ code: 'connection', message, hint: 'look at the server’s log, then run again', cause }, this.#unknown());
