@@ -14,8 +14,8 @@ export interface HealthOptions {
 
 /**
  * - `/health/live`: 200 as long as the process answers, whatever the database does: a restart would not help it.
- * - `/health/ready`: 503 until the schema is current (of tenants with one each, what they share: one that is behind is refused by itself), and again while the service stops. It does not ask the database: one that is away
- *   for a moment would take every replica out at once, and requests answer 503 by themselves.
+ * - `/health/ready`: 503 until the schema was current at this start (of tenants with one each, what they share: one that is behind is refused by itself), and again while the service stops. It does not look again, nor at all
+ *   with MIGRATE_ON_START=off. It does not ask the database: one that is away for a moment would take every replica out at once, and requests answer 503 by themselves.
  * - `/health/db`: the schema's version, what is applied and pending, and how many tenants are current; 503 where it cannot be read.
  */
 export function healthRoutes(app: FastifyInstance, { state, stopping, readSchema, tenants }: HealthOptions): void {
