@@ -8,7 +8,7 @@ import type { Requirement } from './migration.ts';
 import type { AppliedMigration, HistoryState } from './plan.ts';
 import type { LogAction, LogEntry } from './report.ts';
 import type { Row, ServerError, Session } from './session.ts';
-import { literal, qualified } from './sql.ts';
+import { identifier, literal, qualified } from './sql.ts';
 import { inQuotes } from './shell.ts';
 
 /** Where one service's history on one target is kept. */
@@ -70,6 +70,8 @@ export interface HistorySnapshot {
    * which it shares with others are there.
    */
   readonly tables: 'present' | 'absent' | 'partial' | 'unused';
+  /** `absent`: the first record makes it. */
+  readonly schema: 'present' | 'absent';
   readonly database: string;
   /** `180004`. */
   readonly serverVersion: number;
@@ -200,6 +202,7 @@ function snapshot(rows: readonly Row[], tables: HistorySnapshot['tables']): Hist
   return {
     // Without their scripts the tables are not whole: the next guard makes what is gone.
     tables: server['_scripts'] === 'f' ? 'partial' : tables,
+    schema: server['_schema'] === 'f' ? 'absent' : 'present',
     database: server['_database'] ?? '',
     serverVersion: Number(server['_version']),
     platform: server['_linux'] === 't' ? 'linux' : 'other',
@@ -243,7 +246,10 @@ async function readWithoutTables(session: Session, tables: HistoryTables): Promi
  WHERE n.nspname = ${literal(tables.schema)} AND c.relname IN (${[tables.table, `${tables.table}_log`, `${tables.table}_scripts`].map(literal).join(', ')})`,
   );
   const names = new Set(present.map((row) => row['relname']));
-  if (!names.has(tables.table)) return snapshot(await session.read(`SELECT ${SERVER}, 0 AS "_generation", ${strangers(tables)} AS "_strangers"`), 'absent');
+  if (!names.has(tables.table)) {
+    const there = `pg_catalog.to_regnamespace(${literal(identifier(tables.schema))}) IS NOT NULL AS "_schema"`;
+    return snapshot(await session.read(`SELECT ${SERVER}, ${there}, 0 AS "_generation", ${strangers(tables)} AS "_strangers"`), 'absent');
+  }
   try {
     const withoutLog = readStatement(tables).replace(`FROM ${tables.log})`, `FROM ${tables.history})`);
     return snapshot(await session.read(withoutLog), 'partial');

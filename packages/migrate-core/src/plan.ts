@@ -70,7 +70,9 @@ export type ProblemCode =
   | 'unmetRequirement'
   | 'irreversible'
   | 'foreignHistory'
-  | 'unknownVersion';
+  | 'unknownVersion'
+  /** The target's schema was not there, and the run made it: maybe its name was mistyped. */
+  | 'madeSchema';
 
 export interface Problem {
   readonly code: ProblemCode;

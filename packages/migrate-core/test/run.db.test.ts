@@ -346,3 +346,30 @@ test('a statement_timeout is not told as somebody who cancelled it', async () =>
   const error = await failureOf(migratorOn(db, files.path).migrator.up());
   expect(error).toMatchObject({ sqlState: '57014', hint: null });
 });
+
+test('a schema that the run has made is told, once: its name may have been mistyped', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_a.sql': 'CREATE TABLE a (id int);', '0002_b.sql': 'CREATE TABLE b (id int);' });
+  const { migrator, events } = migratorOn(db, files.path, { schema: 'pubilc' });
+  const report = await migrator.up();
+  const told = (): string[] => events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
+  expect(told()).toEqual(['made the schema pubilc, which was not there']);
+  expect(report.warnings).toMatchObject([{ code: 'madeSchema', name: '0001_a', severity: 'warning' }]);
+  await files.write({ '0003_c.sql': 'CREATE TABLE c (id int);' });
+  expect((await migrator.up()).warnings).toEqual([]);
+  expect(told()).toHaveLength(1);
+});
+
+test('a schema that was there, or that a failed run has made for its log', async () => {
+  await using db = await testDatabase();
+  await rows(db, 'CREATE SCHEMA there');
+  await using files = await folder({ '0001_a.sql': 'SELECT 1/0;' });
+  for (const [schema, count] of [
+    ['there', 0],
+    ['made', 1],
+  ] as const) {
+    const { migrator, events } = migratorOn(db, files.path, { schema });
+    await failureOf(migrator.up());
+    expect(events.filter((event) => event.type === 'notice')).toHaveLength(count);
+  }
+});

@@ -217,6 +217,7 @@ const MARKS: Readonly<Record<ProblemCode, string>> = {
   irreversible: 'no down',
   foreignHistory: 'not ours',
   unknownVersion: 'unknown',
+  madeSchema: 'schema made',
 };
 
 export function renderTroubles(service: string, { problems, running }: Status, colours: Colours): string[] {

@@ -9,14 +9,15 @@ import type { Session } from '../session.ts';
 import { executeBatch, LARGEST_BATCH, misfits, nextBatch, QUICK_MS } from './batch.ts';
 import { Done } from './done.ts';
 import { writeFailure } from './failure-log.ts';
-import { failureError, failureOf, stoppedFailure, withCancelHint, type StepFailure } from './failure.ts';
+import { failureError, failureOf, stoppedFailure, withCancelHint } from './failure.ts';
 import { gaveUpWaiting, waitForLock } from './lock-wait.ts';
+import { madeSchema } from './made-schema.ts';
 import { Monitor } from './monitor.ts';
 import { emptyNotices } from './planned-step.ts';
 import type { PreparedStep } from './prepare.ts';
 import { lostForGood, reconnect } from './reconnect.ts';
 import type { Known, RunOptions } from './run-options.ts';
-import type { RunState, StepResult } from './run-state.ts';
+import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { readOwnSettings } from './session-settings.ts';
 import { terminatedStep, wasTerminated } from './terminated.ts';
 import { mayChangeRole } from './transaction-message.ts';
@@ -160,6 +161,7 @@ export class TargetRun {
       for (const { step, durationMs } of done) this.#done.add({ name: step.name, version: step.version, durationMs }, step.direction);
       // Quick ones go together; whoever may take long goes alone, so that what is told of it is exact.
       size = performance.now() - began < count * QUICK_MS ? Math.min(size * 2, LARGEST_BATCH) : 1;
+      if (done[0] !== undefined) this.#tellSchema(snapshot, done[0].step);
       left = left.slice(done.length);
       switch (end.kind) {
         case 'done':
@@ -303,13 +305,14 @@ export class TargetRun {
 
   async #fail(state: RunState, result: Extract<StepResult, { kind: 'failed' }>, rest: readonly PreparedStep[]): Promise<never> {
     const step = rest.find((one) => one.name === result.name) ?? (rest[0] as PreparedStep);
-    const failure: StepFailure =
+    const failure =
       this.#options.signal?.aborted === true
         ? stoppedFailure(result.failure, result.extent)
         : withCancelHint(result.failure, step.direction, state.monitor.gaveUp ? state.monitor : 'others');
     if (await writeFailure(state, step.name, failure)) {
       state.durability = 'flushed';
       this.#tell();
+      this.#tellSchema(state.snapshot, step);
     }
     await this.#flush(state);
     const told = failureOf(step, failure);
@@ -320,6 +323,14 @@ export class TargetRun {
       failure.code === 'aborted' ? 'interrupted' : 'failed',
     );
     throw failureError(failure, { migration: step.name, target: this.#target.name, report });
+  }
+
+  /** A record was committed, and with it the schema that it is kept in. */
+  #tellSchema({ schema }: history.HistorySnapshot, step: ReadyStep): void {
+    if (schema === 'present' || this.#warnings.some((one) => one.code === 'madeSchema')) return;
+    const warning = madeSchema(this.#options.tables.schema, step);
+    this.#warnings = [...this.#warnings, warning];
+    this.#emit({ type: 'notice', target: this.#target, name: null, message: warning.message });
   }
 
   #announce(current: Plan, snapshot: history.HistorySnapshot): void {
