@@ -16,16 +16,16 @@ export function inHistoryOrder<Row extends Placed>(available: readonly Named[], 
 }
 
 /**
- * The `seq` of a migration that is marked as applied. It gets `next` where nothing that is applied stands behind it in the source. Else it shares that of the
- * nearest applied one before it (0 when there is none), so that it is not the newest one, which the next down would undo.
+ * The `seq` of a migration that is marked as applied. It gets `next` where nothing that is applied stands behind it in the source. Else it goes before the
+ * earliest of those, and shares the `seq` of what was applied last before that (0 when there is nothing): it is not the newest one, which the next down would undo.
  */
 export function seqOfMarked(available: readonly Named[], applied: readonly Placed[], name: string, next: number): number {
   const others = applied.filter((row) => row.name !== name);
   const position = positions(available, inHistoryOrder(available, others));
-  const at = (other: string): number => position.get(other) ?? -1;
-  if (others.every((row) => at(row.name) < at(name))) return next;
-  const before = others.filter((row) => at(row.name) < at(name));
-  return before.reduce<Placed | null>((nearest, row) => (nearest === null || at(row.name) > at(nearest.name) ? row : nearest), null)?.seq ?? 0;
+  const isBehind = (row: Placed): boolean => (position.get(row.name) ?? -1) > (position.get(name) ?? -1);
+  const earliest = Math.min(...others.filter(isBehind).map((row) => row.seq));
+  if (earliest === Infinity) return next;
+  return Math.max(0, ...others.filter((row) => !isBehind(row) && row.seq <= earliest).map((row) => row.seq));
 }
 
 /** Source order counts 0, 1, 2 …; an unknown migration stands between its neighbours. @param applied In history order. */

@@ -257,6 +257,14 @@ describe('any history', () => {
     );
   });
 
+  test('what is marked goes before everything behind it in the source, whatever was applied out of order', () => {
+    // 0003 was applied last: right behind it 0004 would be the newest, before 0005 and 0006.
+    const history = [1, 2, 5, 6, 3].map((n, index) => ({ ...(applied(names[n - 1] as string)[0] as AppliedMigration), seq: index + 1 }));
+    const name = names[3] as string;
+    const row = { ...(applied(name)[0] as AppliedMigration), seq: seqOfMarked(available, history, name, 1_000) };
+    expect(inHistoryOrder(available, [...history, row]).map((one) => names.indexOf(one.name) + 1)).toEqual([1, 2, 4, 5, 6, 3]);
+  });
+
   test('planning is a function: the same arrays give the same plan, and nothing is changed', () => {
     fc.assert(
       fc.property(requests, (all) => {
