@@ -13,6 +13,7 @@ const sql = `
     RAISE EXCEPTION 'no clinic is left';
     RAISE EXCEPTION $q$a 'quoted' % here$q$, x;
     RAISE EXCEPTION USING MESSAGE = 'only words', HINT = 'call ' || name;
+    RAISE EXCEPTION USING MESSAGE = format('%s rows, 5%% of %2$-10I', n, t), ERRCODE = 'check_violation';
     ASSERT found, 'must be found';
   END $$;
   DO 'BEGIN RAISE EXCEPTION ''old body: %'', x; END';`;
@@ -24,6 +25,7 @@ test.each([
   ['no clinic is left', 'no clinic is left'],
   [`a 'quoted' Amal here`, `a 'quoted' … here`],
   ['only words', 'only words'],
+  ['3 rows, 5% of Amal      ', '… rows, 5% of …'],
   ['must be found', 'must be found'],
   ['assertion failed', 'assertion failed'],
   ['old body: Amal', 'old body: …'],

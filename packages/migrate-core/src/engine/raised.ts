@@ -5,6 +5,8 @@ import type { ServerError } from '../session.ts';
 /** What `RAISE` formats, in a body within dollars, or within quotes (then each quote is two). */
 const FORMAT = /\braise\s+(?:(?:debug|log|info|notice|warning|exception)\s+)?(?:''((?:[^']|'''')+)''(?!')|'((?:[^']|'')*)'|(\$\w*\$)([^]*?)\3)/gi;
 const MESSAGE = /\bmessage\s*:?=\s*'((?:[^']|'')*)'/gi;
+/** `MESSAGE = format('…', …)`, which is how a message with an SQLSTATE of its own gets values. */
+const FORMATTED = /\bmessage\s*:?=\s*(?:pg_catalog\s*\.\s*)?format\s*\(\s*'((?:[^']|'')*)'/gi;
 const ASSERTED = /\bassert\b[^;]*,\s*'((?:[^']|'')*)'\s*;/gi;
 const HINT = /\bhint\s*:?=\s*'((?:[^']|'')*)'/gi;
 
@@ -23,8 +25,7 @@ export function isRaised({ code, routine }: ServerError): boolean {
 export function raisedMessage(message: string, sql: string): string | null {
   if (message === 'assertion failed' || literals(sql, MESSAGE).includes(message) || literals(sql, ASSERTED).includes(message)) return message;
   let best: readonly string[] = [];
-  for (const format of literals(sql, FORMAT)) {
-    const parts = partsOf(format);
+  for (const parts of [...literals(sql, FORMAT).map((one) => partsOf(one, RAISED)), ...literals(sql, FORMATTED).map((one) => partsOf(one, SPECIFIED))]) {
     if (fits(message, parts) && wordsOf(parts) > wordsOf(best)) best = parts;
   }
   return wordsOf(best) === 0 ? null : best.join('…');
@@ -39,12 +40,17 @@ function literals(sql: string, pattern: RegExp): string[] {
   return [...sql.matchAll(pattern)].map(([, first, second, , dollars]) => (first ?? second ?? dollars ?? '').replaceAll(/'{2,4}/g, `'`));
 }
 
+/** The pieces of what RAISE formats, and of what format() does (manual, 9.4.1). */
+const RAISED = /%%|%|[^%]+/g;
+const SPECIFIED = /%%|%(?:\d+\$)?-?(?:\d+|\*(?:\d+\$)?)?[sIL]|[^%]+/g;
+
 /** What stands between the values. `%%` is a percent sign. */
-function partsOf(format: string): string[] {
+function partsOf(format: string, pieces: RegExp): string[] {
   const parts = [''];
-  for (const [piece] of format.matchAll(/%%|%|[^%]+/g)) {
-    if (piece === '%') parts.push('');
-    else parts[parts.length - 1] += piece === '%%' ? '%' : piece;
+  for (const [piece] of format.matchAll(pieces)) {
+    if (piece === '%%') parts[parts.length - 1] += '%';
+    else if (piece.startsWith('%')) parts.push('');
+    else parts[parts.length - 1] += piece;
   }
   return parts;
 }
