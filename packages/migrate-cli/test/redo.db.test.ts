@@ -26,7 +26,7 @@ test('a redo of the newest whose file is gone, or has another name, undoes nothi
   await without.write({ 'm/0003_see.sql': table('c') });
   const renamed = await migrate(['redo', '--dir', 'm', '--yes'], { ...at, cwd: without.path });
   expect(renamed).toMatchObject({ code: 1 });
-  expect(renamed.stderr).toContain('migrate repair --mark-undone 0003_c --mark-applied 0003_see');
+  expect(renamed.stderr).toContain('migrate repair --dir m --mark-undone 0003_c --mark-applied 0003_see');
   expect(await tables(db)).toEqual(['a', 'b', 'c']);
 });
 
