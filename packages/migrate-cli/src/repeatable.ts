@@ -2,6 +2,9 @@
 
 import { MigrationError, positionIn, sourceNames, type LogEntry, type MigrationSource, type Migrator } from '@org/migrate-core';
 
+/** What the log says of something done: a failure, or a beginning, is not. */
+const OUTCOMES: readonly LogEntry['action'][] = ['up', 'down', 'repair', 'baseline', 'clone'];
+
 /** Throws `planRefused` or `invalidMigration` where a redo could not do the whole of it, or would do it to another migration than the one that is meant. */
 export async function refuseUnrepeatable(migrator: Migrator, source: MigrationSource): Promise<void> {
   await refuseUndone(migrator);
@@ -44,7 +47,7 @@ export async function refuseUnrepeatable(migrator: Migrator, source: MigrationSo
 
 /** A redo that failed has undone what it was about; typed again it would undo the one before that. */
 async function refuseUndone(migrator: Migrator): Promise<void> {
-  const newest = await newestOutcome(migrator);
+  const [newest] = await migrator.log(1, OUTCOMES);
   if (newest?.action !== 'down' || !(await migrator.status()).pending.some((one) => one.name === newest.name)) return;
   throw new MigrationError({
     code: 'planRefused',
@@ -52,16 +55,6 @@ async function refuseUndone(migrator: Migrator): Promise<void> {
     hint: `nothing was undone. Correct ${newest.name} and apply it with: migrate up`,
     migration: newest.name,
   });
-}
-
-/** The log's newest line that tells of something done; `null` for none. Those that tell of a failure, or of a beginning, are passed over. */
-async function newestOutcome(migrator: Migrator): Promise<LogEntry | null> {
-  for (let limit = 20; ; limit *= 10) {
-    const lines = await migrator.log(limit);
-    const found = lines.find((line) => line.action !== 'failed' && line.action !== 'started');
-    if (found !== undefined) return found;
-    if (lines.length < limit) return null;
-  }
 }
 
 /** Throws what is wrong with the file. A syntax error that only an older server would take is one here: its author is at work on it. */

@@ -8,7 +8,7 @@ import type { Requirement } from './migration.ts';
 import type { AppliedMigration, HistoryState } from './plan.ts';
 import type { LogAction, LogEntry } from './report.ts';
 import type { Row, ServerError, Session } from './session.ts';
-import { identifier, literal, qualified } from './sql.ts';
+import { identifier, literal, qualified, textArray } from './sql.ts';
 import { inQuotes } from './shell.ts';
 
 /** Where one service's history on one target is kept. */
@@ -317,8 +317,8 @@ export async function readScript(
 }
 
 /** The newest `limit` entries, newest first; empty on an unused target. @param action Only those of this kind. */
-export async function readLog(session: Session, tables: HistoryTables, limit: number, action?: LogAction): Promise<LogEntry[]> {
-  const which = action === undefined ? '' : ` WHERE action = ${literal(action)}`;
+export async function readLog(session: Session, tables: HistoryTables, limit: number, actions?: readonly LogAction[]): Promise<LogEntry[]> {
+  const which = actions === undefined ? '' : ` WHERE action = ANY (${textArray(actions)})`;
   try {
     const rows = await session.read(
       `SELECT seq, pg_catalog.to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at, action, name, by, "from", run_id, duration_ms, detail FROM ${tables.log}${which} ORDER BY seq DESC LIMIT ${Math.max(0, Math.trunc(limit))}`,

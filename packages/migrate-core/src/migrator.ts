@@ -107,8 +107,8 @@ export interface Migrator {
   down(request?: DownRequest): Promise<Report>;
   /** Puts the history right after a person put the schema right. Runs no migration. */
   repair(request: RepairRequest): Promise<RepairReport>;
-  /** Newest first. Default limit 50. @param action Only entries of this kind. */
-  log(limit?: number, action?: LogAction): Promise<readonly LogEntry[]>;
+  /** Newest first. Default limit 50. @param actions Only entries of these kinds. Default: all. */
+  log(limit?: number, actions?: readonly LogAction[]): Promise<readonly LogEntry[]>;
 }
 
 /** Defaults of `MigratorOptions`, in milliseconds. */
@@ -223,8 +223,8 @@ class TargetMigrator implements Migrator {
     });
   }
 
-  log(limit = 50, action?: LogAction): Promise<readonly LogEntry[]> {
-    return this.#withSession((session) => readLog(session, this.#tables, limit, action));
+  log(limit = 50, actions?: readonly LogAction[]): Promise<readonly LogEntry[]> {
+    return this.#withSession((session) => readLog(session, this.#tables, limit, actions));
   }
 
   #run(request: PlanRequest, { atomicity = 'per-migration', signal }: Pick<UpRequest, 'atomicity' | 'signal'>): Promise<Report> {

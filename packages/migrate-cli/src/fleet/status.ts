@@ -122,7 +122,7 @@ interface Look {
 /** A copy has the template's history, and in its log who it is a copy of; what is applied to it itself, or marked as applied between those, is younger. */
 async function look(migrator: Migrator): Promise<Look> {
   const status = await migrator.status();
-  const [clone] = await migrator.log(1, 'clone');
+  const [clone] = await migrator.log(1, ['clone']);
   if (clone === undefined) return { status, copied: null };
   const names = new Set(status.applied.filter((one) => one.seq < clone.seq && one.appliedAt <= clone.at).map((one) => one.name));
   return { status, copied: { template: clone.detail?.replace(/^cloned from /, '') ?? null, at: clone.at, names } };
