@@ -107,7 +107,7 @@ export async function readLeftBehind(session: Session, { applied }: HistorySnaps
 }
 
 /** Whom a backend waits for, and why. Ask while it waits: afterwards nobody knows. */
-export async function readWait(session: Session, pid: number): Promise<Wait> {
+async function readWait(session: Session, pid: number): Promise<Wait> {
   const rows = await session.read(
     `SELECT ${COLUMNS} FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY (pg_catalog.pg_blocking_pids(${pid})) ORDER BY a.xact_start`,
   );

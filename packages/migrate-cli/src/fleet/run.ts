@@ -80,7 +80,7 @@ export function tellError(invocation: Invocation, error: MigrationError): void {
   invocation.output.log(renderError(error, styleOf(invocation)));
 }
 
-export function exitCodeOfFleet({ counts, failures, stopped }: FleetReport, direction: 'up' | 'down', { stoppedBy }: Invocation): ExitCode {
+function exitCodeOfFleet({ counts, failures, stopped }: FleetReport, direction: 'up' | 'down', { stoppedBy }: Invocation): ExitCode {
   const unfinished = failures.length + counts.notRun;
   if (unfinished === 0) return exit.done;
   const by = stoppedBy();
