@@ -4,6 +4,7 @@ import { inHistoryOrder } from './history-order.ts';
 import type { HistorySnapshot, HistoryTables } from './history.ts';
 import type { AppliedMigration, AvailableMigration, Problem } from './plan.ts';
 import type { Session } from './session.ts';
+import { inQuotes } from './shell.ts';
 import { tokens } from './source/lexer.ts';
 import { textArray } from './sql.ts';
 
@@ -33,7 +34,7 @@ function wayOut({ name, storedDown }: AppliedMigration, place: 'newest' | 'below
   if (place === 'below') return 'Restore the file, and write it into a new migration: migrate create';
   if (storedDown) return 'Apply it with: migrate redo';
   // It changed nothing, so that nothing has to be taken back.
-  return `It changed nothing: let the history forget it with: migrate repair --mark-undone ${name}, then apply it with: migrate up`;
+  return `It changed nothing: let the history forget it with: migrate repair --mark-undone ${inQuotes(name)}, then apply it with: migrate up`;
 }
 
 function hasStatement(sql: string): boolean {
