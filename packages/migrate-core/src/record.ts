@@ -31,16 +31,25 @@ export interface Run {
  */
 export type Since = 'message' | 'previous';
 
-/** Milliseconds until now, as SQL. */
+function begin(tables: HistoryTables, seq: number, since: Since): string {
+  return since === 'message' ? 'pg_catalog.transaction_timestamp()' : `(SELECT at FROM ${tables.log} WHERE seq = ${seq - 1})`;
+}
+
+/** Milliseconds, as SQL. */
+function between(from: string, to: string): string {
+  return `(EXTRACT(epoch FROM ${to} - ${from}) * 1000::numeric)::bigint`;
+}
+
+const NOW = 'pg_catalog.clock_timestamp()';
+
 function elapsed(tables: HistoryTables, seq: number, since: Since): string {
-  const began = since === 'message' ? 'pg_catalog.transaction_timestamp()' : `(SELECT at FROM ${tables.log} WHERE seq = ${seq - 1})`;
-  return `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - ${began}) * 1000::numeric)::bigint`;
+  return between(begin(tables, seq, since), NOW);
 }
 
 /** The same for a step of several transactions: since its `started` in the log, which this run has written. */
 function elapsedSinceStart(tables: HistoryTables, run: Run, name: string): string {
   const began = `(SELECT at FROM ${tables.log} WHERE action = 'started' AND name = ${literal(name)} AND run_id = ${literal(run.id)} ORDER BY seq DESC LIMIT 1)`;
-  return `(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - ${began}) * 1000::numeric)::bigint`;
+  return between(began, NOW);
 }
 
 /** The record of an up, but for its script. The last statement answers its duration in milliseconds. */
@@ -52,25 +61,48 @@ export function recordApplied(tables: HistoryTables, run: Run, input: RecordInpu
   ];
 }
 
+/** Behind each step but the last of a transaction whose records are written together: when it ended, in seconds, behind those before it. */
+export function noteEnd(index: number): string {
+  const before = index === 0 ? '' : `pg_catalog.current_setting('migrate.ended') || ' '::text || `;
+  return `SELECT pg_catalog.set_config('migrate.ended', ${before}EXTRACT(epoch FROM ${NOW})::text, true)`;
+}
+
 /**
- * The records of several ups in one transaction, behind the last of them: two statements instead of two for each, which costs a tenth. How long each
- * took nobody has seen: it is told as its share.
+ * The records of several ups in one transaction, behind the last of them: two statements instead of two for each, which costs a tenth. The
+ * first answers the durations in milliseconds, in their order.
+ *
+ * @param ends Whether `noteEnd` stands behind each but the last; else each is told as an equal share of the whole.
  */
-export function recordAppliedTogether(tables: HistoryTables, run: Run, inputs: readonly RecordInput[], firstSeq: number, since: Since): readonly string[] {
-  const each = `(SELECT ${elapsed(tables, firstSeq, since)} / ${inputs.length} AS duration_ms) e`;
-  const log = inputs.map((input, index) => `(${firstSeq + index}, ${literal(input.name)})`);
+export function recordAppliedTogether(
+  tables: HistoryTables,
+  run: Run,
+  inputs: readonly RecordInput[],
+  firstSeq: number,
+  since: Since,
+  ends: 'noted' | 'unknown',
+): readonly string[] {
+  const began = begin(tables, firstSeq, since);
+  const share = (index: number): string => `${began} + (${NOW} - ${began}) * ${(index + 1) / inputs.length}::float8`;
+  const ended = (index: number): string => (index === inputs.length - 1 ? NOW : ends === 'noted' ? notedEnd(index) : share(index));
+  const log = inputs.map((input, index) => `(${firstSeq + index}, ${literal(input.name)}, ${ended(index)})`);
   const history = inputs.map(
     (input, index) =>
       `(${[firstSeq + index, input.name, input.version, input.description, input.checksum].map(literal).join(', ')}, ${requiresArray(input)}, ${literal(input.script?.key ?? '')}, ${isReversible(input)})`,
   );
+  const before = `pg_catalog.lag(v.at, 1, ${began}) OVER (ORDER BY v.seq)`;
   return [
     ...longRow(tables, inputs),
-    `INSERT INTO ${tables.log} (seq, action, name, "from", run_id, duration_ms)
- SELECT v.seq, 'up', v.name, ${literal(run.from)}, ${literal(run.id)}, e.duration_ms FROM (VALUES ${log.join(', ')}) v (seq, name), ${each}`,
+    `INSERT INTO ${tables.log} (seq, at, action, name, "from", run_id, duration_ms)
+ SELECT v.seq, v.at, 'up', v.name, ${literal(run.from)}, ${literal(run.id)}, ${between(before, 'v.at')}
+ FROM (VALUES ${log.join(',\n')}) v (seq, name, at) ORDER BY v.seq RETURNING duration_ms`,
     `INSERT INTO ${tables.history} (seq, name, version, description, checksum, requires, script, reversible, state, duration_ms, run_id, tool)
- SELECT v.seq, v.name, v.version, v.description, v.checksum, v.requires, NULLIF(v.script, ''), v.reversible, 'applied', e.duration_ms, ${literal(run.id)}, ${literal(run.tool)}
- FROM (VALUES ${history.join(',\n')}) v (seq, name, version, description, checksum, requires, script, reversible), ${each}`,
+ SELECT v.seq, v.name, v.version, v.description, v.checksum, v.requires, NULLIF(v.script, ''), v.reversible, 'applied', l.duration_ms, ${literal(run.id)}, ${literal(run.tool)}
+ FROM (VALUES ${history.join(',\n')}) v (seq, name, version, description, checksum, requires, script, reversible) JOIN ${tables.log} l ON l.seq = v.seq`,
   ];
+}
+
+function notedEnd(index: number): string {
+  return `pg_catalog.to_timestamp(pg_catalog.split_part(pg_catalog.current_setting('migrate.ended'), ' ', ${index + 1})::float8)`;
 }
 
 /** The record of a non-transactional up before its first statement. */

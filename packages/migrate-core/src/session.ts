@@ -43,8 +43,8 @@ export type MessageResult =
   /** The connection is gone: whether the server finished is unknown. */
   | { readonly kind: 'lost'; readonly completed: number; readonly error: Error };
 
-/** The last value that a statement answered, by the statement's place in its message. */
-export type Kept = ReadonlyMap<number, string>;
+/** The last value of each row that a statement answered, by the statement's place in its message. */
+export type Kept = ReadonlyMap<number, readonly string[]>;
 
 const NONE: ReadonlySet<number> = new Set();
 
@@ -119,7 +119,7 @@ export class Session {
   }
 
   /**
-   * One message. Never throws; after a failure the connection is outside any transaction again. Rows are dropped, but for the last value of
+   * One message. Never throws; after a failure the connection is outside any transaction again. Rows are dropped, but for the last values of
    * the statements that `keep` names, by their place in the message.
    */
   async run(text: string, keep: ReadonlySet<number> = NONE): Promise<MessageResult> {
@@ -208,7 +208,7 @@ class Message {
   readonly #text: string;
   readonly #rows: Row[] | null;
   readonly #keep: ReadonlySet<number>;
-  readonly #kept = new Map<number, string>();
+  readonly #kept = new Map<number, string[]>();
   readonly #settle: (result: MessageResult) => void;
   /** Set, so that `pg`'s query timeout has something to call. */
   callback: () => void = () => undefined;
@@ -229,7 +229,7 @@ class Message {
   }
 
   handleDataRow(message: { fields: readonly (string | null)[] }): void {
-    if (this.#keep.has(this.#completed)) this.#kept.set(this.#completed, String(message.fields.at(-1) ?? ''));
+    if (this.#keep.has(this.#completed)) this.#keepValue(String(message.fields.at(-1) ?? ''));
     if (this.#rows === null) return;
     const row: Record<string, string | null> = {};
     this.#fields.forEach((field, index) => {
@@ -237,6 +237,12 @@ class Message {
       row[field.name] = value === null || value === undefined ? null : String(value);
     });
     this.#rows.push(row);
+  }
+
+  #keepValue(value: string): void {
+    const kept = this.#kept.get(this.#completed);
+    if (kept === undefined) this.#kept.set(this.#completed, [value]);
+    else kept.push(value);
   }
 
   handleCommandComplete(): void {

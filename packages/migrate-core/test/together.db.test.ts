@@ -52,6 +52,26 @@ test.each(['per-migration', 'whole-plan'] as const)('a slow one is not part of w
   }
 });
 
+test('in a target that nobody uses yet what changes rows shares a transaction as well, and each is told its own time', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_t.sql': 'CREATE TABLE t (id int PRIMARY KEY);\n',
+    '0002_rows.sql': 'INSERT INTO t SELECT n FROM generate_series(1, 300000) n;\n',
+  });
+  const { migrator } = migratorOn(db, files.path);
+  const { applied } = await migrator.up();
+  const history = await rows<{ xmin: string; name: string; duration_ms: string; log_ms: string }>(
+    db,
+    `SELECT h.xmin, h.name, h.duration_ms, l.duration_ms AS log_ms FROM schema_migrations_test h JOIN schema_migrations_test_log l USING (seq) ORDER BY seq`,
+  );
+  expect(history.map((row) => row.name)).toEqual(['0001_t', '0002_rows']);
+  expect(new Set(history.map((row) => row.xmin)).size).toBe(1);
+  const told = applied.map((one) => one.durationMs);
+  expect(history.map((row) => Number(row.duration_ms))).toEqual(told);
+  expect(history.map((row) => Number(row.log_ms))).toEqual(told);
+  expect(told[1]).toBeGreaterThan(3 * (told[0] ?? 0));
+});
+
 test('when one of several fails, those before it stand and it is named as if it had been alone', async () => {
   await using db = await testDatabase();
   await using files = await folder(many(12, (n) => (n === 9 ? 'CREATE TABLE fine (id int);\nCREATE TABLE t1 (id int);\n' : `CREATE TABLE t${n} (id int);\n`)));

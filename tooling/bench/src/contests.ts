@@ -20,6 +20,9 @@ const require = createRequire(import.meta.url);
 const migrateCommand = fileURLToPath(new URL('../../../packages/migrate-cli/bin/migrate.js', import.meta.url));
 const nodePgMigrate = join(dirname(require.resolve('node-pg-migrate/package.json')), 'bin', 'node-pg-migrate.js');
 
+/** The beginning of a program for `node -e`, as short as it can be. */
+const IMPORT_PG = `import(${JSON.stringify(require.resolve('pg'))}).then(async ({ default: pg }) =>`;
+
 export interface Surroundings {
   readonly server: OwnServer;
   readonly folders: Folders;
@@ -94,6 +97,19 @@ async function pendingCommand({ server, folders, migrations }: Surroundings): Pr
     ),
     reach: 0.75,
   });
+  const floor = `${IMPORT_PG} {
+    const { readFile } = await import('node:fs/promises');
+    const client = new pg.Client({ connectionString: process.argv[1] });
+    await client.connect();
+    await client.query("SET synchronous_commit = off");
+    await client.query(await readFile(process.argv[2], 'utf8'));
+    await client.end();
+  })`;
+  rivals.push({
+    contestant: onFresh(server, 'node, pg, the statements alone', 'command', (url) => runCommand(node, ['-e', floor, url, folders.psql])),
+    reach: null,
+  });
+  notes.push('the statements alone: no folder, no look at what was applied, no parser, no lock, no record, in one message');
   return { id: 'pending-command', work: `${migrations} pending migrations, whole command`, ours, rivals, notes };
 }
 
@@ -147,7 +163,7 @@ async function currentCommand({ server, folders }: Surroundings): Promise<Contes
   const up = ['up', '--dir', folders.ours, '--url', database.url()];
   const ours: Contestant = { name: 'migrate', where: 'command', run: () => runCommand(process.execPath, [migrateCommand, ...up]) };
   await ours.run();
-  const program = `import(${JSON.stringify(require.resolve('pg'))}).then(async ({ default: pg }) => {
+  const program = `${IMPORT_PG} {
     const client = new pg.Client({ connectionString: process.argv[1] });
     await client.connect();
     await client.query('SELECT 1');

@@ -35,11 +35,13 @@ export const QUICK_MS = 30;
 export const LARGEST_BATCH = 32;
 const LARGEST_BATCH_CHARACTERS = 200_000;
 
-/** Of a target that nobody uses yet, what the plan makes is nobody's to wait for, whoever committed it. */
-export type Use = 'unused' | 'used';
-
-/** The first of these, and what may be sent with it, in the transactions that they may share. */
-export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: number, use: Use = 'used'): readonly (readonly Step[])[] {
+/**
+ * The first of these, and what may be sent with it, in the transactions that they may share.
+ *
+ * @param made Of a target that nobody uses yet: what this run has made in it, which is nobody's to wait for, whoever committed it. What these make is
+ * added. `null` for a target in use.
+ */
+export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: number, made: Set<string> | null = null): readonly (readonly Step[])[] {
   const batch: Step[] = [];
   let characters = 0;
   for (const step of steps.slice(0, size)) {
@@ -48,19 +50,19 @@ export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: 
     if (batch.length > 0 && characters > LARGEST_BATCH_CHARACTERS) break;
     batch.push(step);
   }
-  return batch.length === 0 ? [steps.slice(0, 1)] : transactionsOf(batch, use);
+  return batch.length === 0 ? [steps.slice(0, 1)] : transactionsOf(batch, made);
 }
 
 /**
  * Neighbours share a transaction as long as nobody can tell: as none of them holds a lock that others wait for, has changed rows, or
  * left a setting behind. One that does is the last of its transaction.
  */
-function transactionsOf<Step extends ReadyStep>(steps: readonly Step[], use: Use): readonly (readonly Step[])[] {
+function transactionsOf<Step extends ReadyStep>(steps: readonly Step[], made: Set<string> | null): readonly (readonly Step[])[] {
   const transactions: Step[][] = [];
-  let created = new Set<string>();
-  let open = false;
   // What one migration leaves to the end of its transaction, the next could mend.
-  const alone = use === 'used' || steps.some(mayDefer);
+  const alone = made === null || steps.some(mayDefer);
+  let created = alone ? new Set<string>() : made;
+  let open = false;
   for (const step of steps) {
     const effects = effectsOf(step);
     if (!open || effects === null) {

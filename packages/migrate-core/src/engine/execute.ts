@@ -135,9 +135,10 @@ function note(state: RunState, committed: readonly Transaction[], durability: 'f
 
 function committedOf(part: Extract<Part, { kind: 'message' }>, kept: Kept, count: number): TransactionsResult['committed'] {
   const durations = new Map<ReadyStep, number>();
-  for (const [place, value] of kept) {
+  for (const [place, values] of kept) {
     const owner = part.owners[place];
-    if (owner !== undefined) durations.set(owner.step, Number(value));
+    const steps = owner === undefined ? [] : values.length > 1 ? (part.transactions[owner.transaction] ?? []) : [owner.step];
+    for (const [index, step] of steps.entries()) durations.set(step, Number(values[index]));
   }
   return part.transactions
     .slice(0, count)

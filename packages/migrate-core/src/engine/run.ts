@@ -145,13 +145,13 @@ export class TargetRun {
     if (steps.some((step) => mayChangeRole(step.script))) state.ownSettings = memory.ownSettings ??= await readOwnSettings(this.#main);
     let left = steps;
     // A schema without a history: whatever the plan makes in it, nobody works with yet.
-    const use = options.grouping === 'all' && snapshot.applied.length === 0 && snapshot.tables !== 'present' ? 'unused' : 'used';
+    const made = snapshot.applied.length === 0 && snapshot.tables !== 'present' ? new Set<string>() : null;
     for (let size = options.grouping === 'all' ? left.length : 2; left.length > 0;) {
       if (options.signal?.aborted === true) {
         await this.#flush(state);
         throw this.#stopped(left.map((step) => step.name));
       }
-      const batch = options.atomicity === 'whole-plan' ? [this.#atomic(left)] : nextBatch(left, size, use);
+      const batch = options.atomicity === 'whole-plan' ? [this.#atomic(left)] : nextBatch(left, size, made);
       const count = batch.flat().length;
       for (const step of left.slice(0, count)) this.#emit({ type: 'started', target: this.#target, name: step.name, direction: step.direction });
       const last = count === left.length;
@@ -215,7 +215,7 @@ export class TargetRun {
     const { connect, tables, run, searchPath, tenantSchema, lockTimeoutMs, retryLimitMs, waitLimitMs, signal, storedScripts, grouping } = this.#options;
     return {
       storedScripts,
-      records: grouping === 'all' ? 'together' : 'each',
+      ends: grouping === 'all' ? 'unknown' : 'noted',
       main: this.#main,
       monitor: this.#monitor,
       connect,

@@ -6,7 +6,7 @@ import type { HistorySnapshot } from '../history.ts';
 import { validityOf } from './leftover.ts';
 import { Message } from './message.ts';
 import type { LiveScript, Script, Statement } from '../migration.ts';
-import { insertScripts, recordApplied, recordAppliedTogether, recordUndone, type Since } from '../record.ts';
+import { insertScripts, noteEnd, recordApplied, recordAppliedTogether, recordUndone, type Since } from '../record.ts';
 import type { Patience } from './retry.ts';
 import type { ReadyStep, RunState } from './run-state.ts';
 import { restoreSettings } from './session-settings.ts';
@@ -23,7 +23,7 @@ export type Part =
       readonly transactions: readonly Transaction[];
       /** Whose each piece is. */
       readonly owners: readonly { readonly transaction: number; readonly step: ReadyStep }[];
-      /** Places of the statements that answer how long a step took. */
+      /** Places of the statements that answer how long a step took, or all steps of a transaction in their order. */
       readonly durations: ReadonlySet<number>;
     }
   | { readonly kind: 'live'; readonly step: ReadyStep; readonly script: LiveScript };
@@ -63,7 +63,8 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
     durations = new Set();
   };
   for (const [transaction, steps] of transactions.entries()) {
-    const together = state.records === 'together' && sharedLockLimitMs !== null && steps.length > 1;
+    // One by one where there is no second attempt: then a record that fails names its migration.
+    const together = sharedLockLimitMs !== null && steps.length > 1;
     const firstSeq = seq + 1;
     const since = (index: number): Since => (transaction === 0 && index === 0 ? 'message' : 'previous');
     for (const [index, step] of steps.entries()) {
@@ -109,12 +110,14 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
           : [recordUndone(state.tables, state.run, step.name, seq, since(index))]) {
         message.add('record', record);
       }
+      if (together && state.ends === 'noted' && index < steps.length - 1) message.add('settings', noteEnd(index));
       if (step.direction === 'up' && !together) durations.add(message.pieces.length - 1);
       own(transaction, step);
     }
     if (together) {
       const inputs = steps.map((step) => step.record);
-      for (const record of recordAppliedTogether(state.tables, state.run, inputs, firstSeq, since(0))) message.add('record', record);
+      for (const record of recordAppliedTogether(state.tables, state.run, inputs, firstSeq, since(0), state.ends)) message.add('record', record);
+      durations.add(message.pieces.length - 2);
     }
     addEnd(message, state, steps, transaction === transactions.length - 1 ? durability : 'later');
     own(transaction, steps.at(-1) as ReadyStep);

@@ -41,6 +41,8 @@ async function load(): Promise<Grammar | null> {
       // these two while the module lives, so they stay.
       setFlagsFromString('--no-wasm-tier-up');
       setFlagsFromString('--no-wasm-dynamic-tiering');
+      // Of a file that comes with its package, what is used is checked when it is used: half of the loading.
+      setFlagsFromString('--wasm-lazy-validation');
       const library = await import('libpg-query');
       await library.loadModule();
       state = { kind: 'ready', grammar: { parse: library.parseSync as ParseSync, parsePlPgSql: library.parsePlPgSQLSync } };

@@ -122,7 +122,7 @@ async function ask(session: Session, block: string, schema: string): Promise<Ans
     if (code === '55P03') return LOCKED;
     return `the server refused (SQLSTATE ${code})`;
   }
-  const answer = JSON.parse(result.kept.get(parts.length - 2) ?? '{}') as Answer | { readonly reason: string };
+  const answer = JSON.parse(result.kept.get(parts.length - 2)?.[0] ?? '{}') as Answer | { readonly reason: string };
   if ('reason' in answer) return answer.reason;
   return Object.values(answer).some((one) => one.state === '55P03') ? LOCKED : answer;
 }
