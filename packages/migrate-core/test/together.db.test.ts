@@ -72,6 +72,46 @@ test('in a target that nobody uses yet what changes rows shares a transaction as
   expect(told[1]).toBeGreaterThan(3 * (told[0] ?? 0));
 });
 
+test('when one of several fails, rows that stood before it have the numbers that they get without it', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_roles.sql': 'CREATE TABLE roles (id serial PRIMARY KEY, name text);\n',
+    '0002_t.sql': 'CREATE TABLE t (id int);\n',
+    '0003_rows.sql': `INSERT INTO roles (name) VALUES ('nurse'), ('doctor');\n`,
+    '0004_rights.sql': 'CREATE TABLE rights (role int REFERENCES roles);\n',
+    '0005_rows.sql': 'INSERT INTO rights VALUES (1);\n',
+    '0006_fails.sql': 'CREATE TABLE t (id int);\n',
+  });
+  const error = await failureOf(migratorOn(db, files.path).migrator.up());
+  expect(error).toMatchObject({ migration: '0006_fails', sqlState: '42P07' });
+  expect(await rows(db, 'SELECT id, name FROM roles ORDER BY id')).toEqual([
+    { id: 1, name: 'nurse' },
+    { id: 2, name: 'doctor' },
+  ]);
+});
+
+test('a constraint of an earlier message that is checked at COMMIT is checked before the next migration mends it', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    ...many(6, (n) => `CREATE TABLE t${n} (id int PRIMARY KEY, parent int);\n`),
+    '0003_m.sql': 'ALTER TABLE t1 ADD FOREIGN KEY (parent) REFERENCES t1 DEFERRABLE INITIALLY DEFERRED;\n',
+    '0007_breaks.sql': 'INSERT INTO t1 VALUES (1, 2);\n',
+    '0008_mends.sql': 'INSERT INTO t1 VALUES (2, 2);\n',
+  });
+  const error = await failureOf(migratorOn(db, files.path).migrator.up());
+  expect(error).toMatchObject({ migration: '0007_breaks', sqlState: '23503' });
+});
+
+test('what a CREATE TABLE AS sets is not in force for the next migration', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_sets.sql': `CREATE TABLE t AS SELECT set_config('search_path', 'pg_temp', true);\n`,
+    '0002_next.sql': 'CREATE TABLE next (id int);\n',
+  });
+  await migratorOn(db, files.path).migrator.up();
+  expect(await rows(db, `SELECT to_regclass('public.next')::text AS next`)).toEqual([{ next: 'next' }]);
+});
+
 test('when one of several fails, those before it stand and it is named as if it had been alone', async () => {
   await using db = await testDatabase();
   await using files = await folder(many(12, (n) => (n === 9 ? 'CREATE TABLE fine (id int);\nCREATE TABLE t1 (id int);\n' : `CREATE TABLE t${n} (id int);\n`)));

@@ -35,13 +35,21 @@ export const QUICK_MS = 30;
 export const LARGEST_BATCH = 32;
 const LARGEST_BATCH_CHARACTERS = 200_000;
 
-/**
- * The first of these, and what may be sent with it, in the transactions that they may share.
- *
- * @param made Of a target that nobody uses yet: what this run has made in it, which is nobody's to wait for, whoever committed it. What these make is
- * added. `null` for a target in use.
- */
-export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: number, made: Set<string> | null = null): readonly (readonly Step[])[] {
+/** A target that nobody uses yet, as a run goes on in it. */
+export interface Unused {
+  /** What this run has made: nobody's to wait for, whoever committed it. `nextBatch` adds what its steps make. */
+  readonly made: Set<string>;
+  /** Whether rows of what a transaction has made itself may be changed before its last migration. */
+  readonly rows: 'shared' | 'last';
+}
+
+/** @param steps All that the run will do there: what one of them makes may act in any later one, as a trigger or a default. */
+export function unused(steps: readonly ReadyStep[]): Unused {
+  return { made: new Set(), rows: steps.some(tellsTransactions) ? 'last' : 'shared' };
+}
+
+/** The first of these, and what may be sent with it, in the transactions that they may share. `null`: the target is in use. What is made is added to `target`. */
+export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: number, target: Unused | null = null): readonly (readonly Step[])[] {
   const batch: Step[] = [];
   let characters = 0;
   for (const step of steps.slice(0, size)) {
@@ -50,38 +58,46 @@ export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: 
     if (batch.length > 0 && characters > LARGEST_BATCH_CHARACTERS) break;
     batch.push(step);
   }
-  return batch.length === 0 ? [steps.slice(0, 1)] : transactionsOf(batch, made);
+  return batch.length === 0 ? [steps.slice(0, 1)] : transactionsOf(batch, target);
 }
 
 /**
  * Neighbours share a transaction as long as nobody can tell: as none of them holds a lock that others wait for, has changed rows, or
  * left a setting behind. One that does is the last of its transaction.
  */
-function transactionsOf<Step extends ReadyStep>(steps: readonly Step[], made: Set<string> | null): readonly (readonly Step[])[] {
+function transactionsOf<Step extends ReadyStep>(steps: readonly Step[], target: Unused | null): readonly (readonly Step[])[] {
   const transactions: Step[][] = [];
-  // What one migration leaves to the end of its transaction, the next could mend.
-  const alone = made === null || steps.some(mayDefer);
-  let created = alone ? new Set<string>() : made;
+  let own = new Set<string>();
   let open = false;
   for (const step of steps) {
     const effects = effectsOf(step);
     if (!open || effects === null) {
       transactions.push([]);
-      if (alone) created = new Set();
+      own = new Set();
     }
     transactions.at(-1)?.push(step);
     open = effects !== null;
     for (const { creates, locks, changesRows } of effects ?? []) {
-      if ((changesRows && alone) || locks.some((name) => !created.has(name))) open = false;
-      for (const name of creates) created.add(name);
+      // Rows of an older relation have an older sequence: it would stay where it is when this transaction is rolled back, and they would get other numbers then.
+      const free = changesRows ? (target?.rows === 'shared' ? own : NOTHING) : (target?.made ?? own);
+      if (locks.some((name) => !free.has(name))) open = false;
+      for (const name of creates) {
+        own.add(name);
+        target?.made.add(name);
+      }
     }
   }
   return transactions;
 }
 
-/** Constraints and constraint triggers that are checked at COMMIT. */
-function mayDefer({ script }: ReadyStep): boolean {
-  return script.kind === 'sql' && /deferr/i.test(script.sql);
+const NOTHING: ReadonlySet<string> = new Set();
+
+/**
+ * Whether rows may tell that migrations share a transaction: by a constraint that is checked at COMMIT, which the next migration could mend; by a
+ * sequence that is not their table's own; by a setting that a function leaves behind; by the transaction's number.
+ */
+function tellsTransactions({ script }: ReadyStep): boolean {
+  return script.kind === 'sql' && /deferr|nextval|set_config|set\s+local|txid_current|pg_current_xact_id/i.test(script.sql);
 }
 
 /** `null`: it must have a transaction of its own. */

@@ -6,7 +6,7 @@ import * as history from '../history.ts';
 import { plan, planAgain, type Plan, type Problem } from '../plan.ts';
 import type { Failure, MigrationEvent, Outcome, Report, TargetName } from '../report.ts';
 import type { Session } from '../session.ts';
-import { executeBatch, LARGEST_BATCH, misfits, nextBatch, QUICK_MS } from './batch.ts';
+import { executeBatch, LARGEST_BATCH, misfits, nextBatch, QUICK_MS, unused } from './batch.ts';
 import { Done } from './done.ts';
 import { writeFailure } from './failure-log.ts';
 import { failureError, failureOf, stoppedFailure, withCancelHint } from './failure.ts';
@@ -145,13 +145,13 @@ export class TargetRun {
     if (steps.some((step) => mayChangeRole(step.script))) state.ownSettings = memory.ownSettings ??= await readOwnSettings(this.#main);
     let left = steps;
     // A schema without a history: whatever the plan makes in it, nobody works with yet.
-    const made = snapshot.applied.length === 0 && snapshot.tables !== 'present' ? new Set<string>() : null;
+    const target = snapshot.applied.length === 0 && snapshot.tables !== 'present' ? unused(steps) : null;
     for (let size = options.grouping === 'all' ? left.length : 2; left.length > 0;) {
       if (options.signal?.aborted === true) {
         await this.#flush(state);
         throw this.#stopped(left.map((step) => step.name));
       }
-      const batch = options.atomicity === 'whole-plan' ? [this.#atomic(left)] : nextBatch(left, size, made);
+      const batch = options.atomicity === 'whole-plan' ? [this.#atomic(left)] : nextBatch(left, size, target);
       const count = batch.flat().length;
       for (const step of left.slice(0, count)) this.#emit({ type: 'started', target: this.#target, name: step.name, direction: step.direction });
       const last = count === left.length;

@@ -130,7 +130,7 @@ function createdRelation(kind: string, node: Node): Node | null {
   return kind === 'CreateTableAsStmt' ? child(child(node, 'into'), 'rel') : null;
 }
 
-/** Kinds that leave nothing in their transaction that the next migration could notice: no setting, no role, no cursor. */
+/** Kinds that leave nothing in their transaction that the next migration could notice: no setting, no role, no cursor. (CREATE TABLE AS calls what its SELECT calls.) */
 const SELF_CONTAINED = new Set([
   'AlterObjectSchemaStmt',
   'AlterPolicyStmt',
@@ -144,7 +144,6 @@ const SELF_CONTAINED = new Set([
   'CreateSchemaStmt',
   'CreateSeqStmt',
   'CreateStmt',
-  'CreateTableAsStmt',
   'CreateTrigStmt',
   'DropStmt',
   'GrantStmt',
