@@ -18,6 +18,8 @@ export class Story {
   planned = 0;
   #width = 0;
   #told = new Set<string>();
+  /** Sent in one message: which of them runs just now, nobody here can tell. */
+  #together: string[] = [];
 
   constructor(service: Service, invocation: Invocation) {
     this.#service = service;
@@ -45,7 +47,7 @@ export class Story {
         this.#planned(event);
         break;
       case 'started':
-        this.#progress.show(`${event.direction === 'up' ? 'applying' : 'undoing'} ${printable(event.name)}`);
+        this.#progress.show(`${event.direction === 'up' ? 'applying' : 'undoing'} ${printable(range(this.#sent(event.name)))}`);
         break;
       case 'statement':
         this.#progress.show(`${printable(event.name)}  statement ${event.index + 1} of ${event.count}: ${printable(event.summary)}`);
@@ -78,6 +80,13 @@ export class Story {
         this.#say(`  ${colours.red('✗')} ${printable(event.failure.name)}`);
         break;
     }
+  }
+
+  /** This one, with those that go in the same message: they are started in the same turn. */
+  #sent(name: string): readonly string[] {
+    if (this.#together.length === 0) setImmediate(() => (this.#together = []));
+    this.#together.push(name);
+    return this.#together;
   }
 
   #planned({ found, applied, steps, direction, warnings }: Extract<MigrationEvent, { type: 'planned' }>): void {
