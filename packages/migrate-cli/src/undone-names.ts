@@ -22,7 +22,12 @@ export async function namesToUndo(services: readonly Service[], request: Extract
   const told: string[] = [];
   for (const service of services.toReversed()) {
     try {
-      const { steps } = await service.migrator().plan(request);
+      const {
+        steps,
+        plan: { problems },
+      } = await service.migrator().plan(request);
+      // What is refused undoes nothing, also not the steps that could.
+      if (problems.some((one) => one.severity === 'error')) return null;
       if (steps.length > 0) told.push(`${someOf(steps.map((step) => step.name))}${services.length > 1 ? ` of ${service.name}` : ''}`);
     } catch {
       return null;
