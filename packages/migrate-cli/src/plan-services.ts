@@ -12,7 +12,7 @@ import { errorKeys, type ServicePlan } from './render/document.ts';
 import { renderError, styleOf } from './render/error.ts';
 import { renderPlan } from './render/plan.ts';
 import { Requirements } from './requirements.ts';
-import { migratorOptions } from './run.ts';
+import { migratorOptions, versionOf } from './run.ts';
 import type { Scope } from './scope.ts';
 import { refuseDisorder, type Selection } from './selection.ts';
 import type { Service } from './service.ts';
@@ -48,9 +48,10 @@ async function planShared(invocation: Invocation, service: Service, requirements
     connection = await service.connection();
     const plan = await service.migrator(migratorOptions(invocation, service, requirements)).plan(request);
     requirements.foresee(service.name, plan.steps);
-    return { service: service.name, direction, connection, plan, error: null };
-  } catch (error) {
-    return { service: service.name, direction, connection, plan: null, error: toMigrationError(error) };
+    return { service: service.name, direction, connection, plan, error: null, failedVersion: null };
+  } catch (thrown) {
+    const error = toMigrationError(thrown);
+    return { service: service.name, direction, connection, plan: null, error, failedVersion: await versionOf(service.source, error) };
   }
 }
 
@@ -83,7 +84,7 @@ async function tell(invocation: Invocation, parts: ReadonlyMap<string, readonly 
         document.begin(service);
         for (const part of ofService) {
           if (part.kind === 'shared') document.add(planTarget(part.plan, cwd));
-          if (part.kind === 'tenants') fleets.addFleetPlan(document, part.plan, cwd);
+          if (part.kind === 'tenants') await fleets.addFleetPlan(document, part.plan, cwd);
         }
         const broken = ofService.find((part) => part.kind === 'broken')?.error;
         document.close(broken === undefined ? {} : { error: errorKeys(broken) });

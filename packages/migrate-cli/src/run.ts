@@ -1,6 +1,14 @@
 /** One `up`, `down` or `redo` over the selected services, one after the other, with a story for people and a document for programs. */
 
-import { sourceNames, type EventListener, type MigrationError, type Migrator, type MigratorOptions, type Report } from '@org/migrate-core';
+import {
+  sourceNames,
+  type EventListener,
+  type MigrationError,
+  type MigrationSource,
+  type Migrator,
+  type MigratorOptions,
+  type Report,
+} from '@org/migrate-core';
 
 import { exit, exitCodeOf, type ExitCode } from './exit.ts';
 import type { FleetWork } from './fleet/run.ts';
@@ -131,7 +139,7 @@ async function runService(invocation: Invocation, service: Service, requirements
     const current = report === null ? null : await version(service, story.applied, report);
     if (report !== null) story.reached(report, current);
     output.log(renderError(error, styleOf(invocation)));
-    return { service: service.name, database, report, error, begun: true, current, failedVersion: await versionOf(service, error) };
+    return { service: service.name, database, report, error, begun: true, current, failedVersion: await versionOf(service.source, error) };
   } finally {
     await service.connector.abandon();
   }
@@ -169,9 +177,10 @@ async function currentVersion(service: Service, before: readonly string[], repor
   return listing.migrations.find((one) => one.name === newest)?.version ?? newest ?? null;
 }
 
-async function versionOf(service: Service, error: MigrationError): Promise<string | null> {
+/** Of the migration that an error is about: `null` for none, its name where the source does not have it. */
+export async function versionOf(source: MigrationSource, error: MigrationError): Promise<string | null> {
   const name = error.report?.failed?.name ?? error.migration;
   if (name === null) return null;
-  const listing = await service.source.list().catch(() => null);
+  const listing = await source.list().catch(() => null);
   return listing?.migrations.find((one) => one.name === name)?.version ?? error.problems.find((one) => one.name === name)?.version ?? name;
 }

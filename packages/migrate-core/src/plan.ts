@@ -88,9 +88,9 @@ export interface Plan {
   readonly steps: readonly Step[];
   readonly problems: readonly Problem[];
   /** Everything pending, whether or not this request runs it. */
-  readonly pending: readonly string[];
+  readonly pending: readonly Pick<AvailableMigration, 'name' | 'version'>[];
   /** The newest applied migration in source order; `null` on an empty history. */
-  readonly current: string | null;
+  readonly current: Pick<AppliedMigration, 'name' | 'version'> | null;
 }
 
 /**
@@ -100,13 +100,14 @@ export interface Plan {
 export function plan(available: readonly AvailableMigration[], applied: readonly AppliedMigration[], request: PlanRequest): Plan {
   const timeline = new Timeline(available, applied);
   const direction = request.direction;
+  const { newest } = timeline;
   const { steps, problems } = request.direction === 'up' ? planUp(timeline, request) : planDown(timeline, request);
   return {
     direction,
     steps,
     problems: [...integrityProblems(timeline, direction), ...problems],
-    pending: timeline.pending.map((migration) => migration.name),
-    current: timeline.newest?.name ?? null,
+    pending: timeline.pending.map(({ name, version }) => ({ name, version })),
+    current: newest === null ? null : { name: newest.name, version: newest.version },
   };
 }
 

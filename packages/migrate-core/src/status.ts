@@ -48,8 +48,8 @@ export function statusOf({ target, listing, available, rows: unordered, order, r
   const interrupted = rows.filter((row) => row.state !== 'applied');
   const planned = plan(available, rows, { direction: 'up', order });
   const { current } = interrupted.length === 0 ? planned : plan(available, applied, { direction: 'up' });
-  const newest = applied.find((row) => row.name === current);
-  const unfinished = new Set([...planned.pending, ...interrupted.map((row) => row.name)]);
+  const newest = applied.find((row) => row.name === current?.name);
+  const unfinished = new Set([...planned.pending, ...interrupted].map((one) => one.name));
   const checksums = new Map(available.map((one) => [one.name, one.checksum]));
   // What this build does not have at all the plan tells.
   const stopped = interrupted.filter((row) => row.name !== running?.name && checksums.has(row.name));

@@ -7,6 +7,7 @@ import type { Invocation } from '../invocation.ts';
 import { planTarget } from '../render/document.ts';
 import { renderSteps } from '../render/plan.ts';
 import { heading, plural } from '../render/text.ts';
+import { versionOf } from '../run.ts';
 import { ServicesDocument } from './document.ts';
 import { renderFailures, tenantNames } from './failures.ts';
 import { planFleet, type FleetPlan, type PlannedGroup } from './groups.ts';
@@ -34,7 +35,7 @@ export async function showFleetPlan(invocation: Invocation, tenants: ServiceFlee
   if (invocation.options.json === true) {
     const document = new ServicesDocument(invocation.output);
     document.begin(tenants.service.name);
-    addFleetPlan(document, planned, invocation.cwd);
+    await addFleetPlan(document, planned, invocation.cwd);
     document.close();
     document.end();
   } else await tellFleetPlan(invocation, planned, sql);
@@ -76,14 +77,16 @@ export function exitCodeOfFleetPlan({ stoppedBy }: Invocation, { tenants, reques
 }
 
 /** A target for each group: who is in it stands in `tenants`. */
-export function addFleetPlan(document: ServicesDocument, { tenants: { service }, request, connection, plan }: TenantsPlan, cwd: string): void {
-  for (const { tenants, plan: each, error } of plan.groups)
-    document.add({
-      ...planTarget({ service: service.name, direction: request.direction, connection, plan: each, error }, cwd),
-      target: null,
-      tenant: null,
-      tenants: tenants.toSorted(),
-    });
+export async function addFleetPlan(
+  document: ServicesDocument,
+  { tenants: { service, origin }, request, connection, plan }: TenantsPlan,
+  cwd: string,
+): Promise<void> {
+  for (const { tenants, plan: each, error } of plan.groups) {
+    const failedVersion = error === null ? null : await versionOf(origin.source, error);
+    const shared = planTarget({ service: service.name, direction: request.direction, connection, plan: each, error, failedVersion }, cwd);
+    document.add({ ...shared, target: null, tenant: null, tenants: tenants.toSorted() });
+  }
 }
 
 function withOwnHints({ plan, tenants }: PlannedGroup & { readonly plan: DetailedPlan }, flags: string): DetailedPlan {

@@ -137,25 +137,26 @@ export interface ServicePlan {
   readonly connection: ChosenConnection | null;
   readonly plan: DetailedPlan | null;
   readonly error: MigrationError | null;
+  /** Of the migration that the error is about; `null` for none. */
+  readonly failedVersion: string | null;
 }
 
 export function planDocument(services: readonly ServicePlan[], cwd: string): string {
   return json({ services: services.map((one) => ({ service: one.service, targets: [planTarget(one, cwd)] })) });
 }
 
-export function planTarget({ direction, connection, plan, error }: ServicePlan, cwd: string): object {
+export function planTarget({ direction, connection, plan, error, failedVersion }: ServicePlan, cwd: string): object {
   const problems = plan?.plan.problems.map(({ code, version, message, severity }) => ({ code, version, message, severity })) ?? [];
-  const broken =
-    error === null ? [] : [{ code: error.code, version: error.migration, message: error.message, severity: 'error', ...place(error.position, cwd) }];
+  const broken = error === null ? [] : [{ code: error.code, version: failedVersion, message: error.message, severity: 'error', ...place(error.position, cwd) }];
   return {
     target: plan?.target.name ?? connection?.settings.database ?? null,
     tenant: plan?.target.tenant ?? null,
     direction,
-    current: plan?.plan.current ?? null,
+    current: plan?.plan.current?.version ?? null,
     steps:
       plan?.steps.map(({ version, name, direction: way, mode, from, transaction, sql }) => ({ version, name, direction: way, mode, from, transaction, sql })) ??
       [],
-    pending: plan?.plan.pending ?? [],
+    pending: plan?.plan.pending.map(({ version, name }) => ({ version, name })) ?? [],
     problems: [...problems, ...broken],
     ignored: plan?.ignored ?? [],
     ...(plan === null || plan.notices.length === 0 ? {} : { notices: plan.notices }),
