@@ -3,6 +3,7 @@
 import type { Problem } from './plan.ts';
 import type { Report } from './report.ts';
 import { withoutPasswords } from './secrets.ts';
+import { printableCause } from './withheld.ts';
 
 /** Every way in which the library gives up. A closed union: switch on it. */
 export type ErrorCode =
@@ -55,6 +56,7 @@ export interface MigrationErrorOptions {
   readonly report?: Report | undefined;
   /** Of a refused plan: every problem, not only the first. */
   readonly problems?: readonly Problem[] | undefined;
+  /** A server's error is kept without DETAIL and the row that failed, since who prints an error prints its cause: they are in `data`. */
   readonly cause?: unknown;
 }
 
@@ -74,7 +76,8 @@ export class MigrationError extends Error {
   readonly problems: readonly Problem[];
 
   constructor(options: MigrationErrorOptions) {
-    super(withoutPasswords(options.message), options.cause === undefined ? undefined : { cause: options.cause });
+    const cause = printableCause(options.cause);
+    super(withoutPasswords(options.message), cause === undefined ? undefined : { cause });
     this.code = options.code;
     this.hint = options.hint === undefined ? null : withoutPasswords(options.hint);
     this.migration = options.migration ?? null;
@@ -85,8 +88,6 @@ export class MigrationError extends Error {
     this.report = options.report ?? null;
     this.problems = options.problems ?? [];
     Object.defineProperty(this, 'data', { value: options.data ?? null, enumerable: false });
-    // A driver's error carries DETAIL and the failing row: keep it reachable, but out of every printed form.
-    if (options.cause !== undefined) Object.defineProperty(this, 'cause', { value: options.cause, enumerable: false });
   }
 }
 

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 
-import { describeFailure, withoutData } from '../src/engine/failure.ts';
+import { describeFailure } from '../src/engine/failure.ts';
 import { Message } from '../src/engine/message.ts';
 import { raisedHint, raisedMessage } from '../src/engine/raised.ts';
 import type { ServerError } from '../src/session.ts';
+import { withoutData } from '../src/withheld.ts';
 
 const sql = `
   DO $$ BEGIN

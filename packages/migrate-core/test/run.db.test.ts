@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 
 import { testDatabase, testRole } from '@org/test-postgres';
 import { expect, test } from 'vitest';
@@ -169,6 +170,23 @@ test("rows' data stay out of the error unless asked for", async () => {
   const told = `${JSON.stringify(error)} ${error.message} ${error.hint} ${JSON.stringify(events)} ${JSON.stringify(await migrator.log())}`;
   expect(told).not.toContain('514-555');
   expect(error.data).toContain('514-555-0199');
+});
+
+test('and of what is printed when nobody catches the error, its cause included', async () => {
+  await using db = await testDatabase();
+  const missing = "CREATE TABLE a (name text, phone text NOT NULL);\nINSERT INTO a SELECT 'A' || 'mal', NULL;\n";
+  const cast = "CREATE TABLE b (phone text);\nINSERT INTO b SELECT 'A' || 'mal';\nALTER TABLE b ALTER COLUMN phone TYPE bigint USING phone::bigint;\n";
+  for (const [sql, sqlState] of [
+    [missing, '23502'],
+    [cast, '22P02'],
+  ] as const) {
+    await using files = await folder({ '0001_a.sql': sql });
+    const error = await failureOf(migratorOn(db, files.path).migrator.up());
+    expect(error.data).toContain('Amal');
+    expect(inspect(error)).not.toContain('Amal');
+    expect(error.cause).toMatchObject({ code: sqlState, severity: 'ERROR' });
+    expect(inspect(error.cause)).toContain('at ');
+  }
 });
 
 test('a changed file, a pending one below and a vanished one are all reported at once', async () => {

@@ -3,10 +3,11 @@
 import { MigrationError, type ErrorCode } from '../errors.ts';
 import { named } from './leftover.ts';
 import type { Message, Piece } from './message.ts';
-import { isRaised, raisedHint, raisedMessage } from './raised.ts';
+import { isRaised, raisedHint } from './raised.ts';
 import { positionIn } from '../position.ts';
 import type { Blocker, Failure, Report } from '../report.ts';
 import type { ServerError } from '../session.ts';
+import { withoutData } from '../withheld.ts';
 
 /** A step's failure, before it becomes an error with a report. */
 export interface StepFailure {
@@ -46,25 +47,6 @@ export function wasCreatedMeanwhile(error: ServerError, piece: Piece | null): bo
 export function needsNoTransaction(error: ServerError): boolean {
   return error.code === '25001' || error.code === '2D000';
 }
-
-/** Where an expression may have made the name of a setting that the message quotes. */
-const OF_SETTINGS = /^(?:find_option|GetConfigOption|assignable_custom_variable_name)/;
-
-/**
- * The server's message without values of rows. Class 22 (data exception) quotes the value that did not fit; what an exception of PL/pgSQL says is its author's.
- *
- * @param sql The migration's own text, whose words are no data; empty where there is none.
- */
-export function withoutData(error: ServerError, sql: string): string {
-  if (isRaised(error)) return raisedMessage(error.message, sql) ?? WITHHELD;
-  if (OF_SETTINGS.test(error.routine ?? '')) return error.message.replace(/"([^]*)"/, (found, name: string) => (sql.includes(name) ? found : '"…"'));
-  // From the first quote to the last: the value may hold quotes itself.
-  // A query that a function put together may have a value where a name should be.
-  const mayQuote = error.code?.startsWith('22') === true || error.internalQuery !== undefined;
-  return mayQuote ? error.message.replace(/"[^]*"/, '"…"') : error.message;
-}
-
-const WITHHELD = 'an exception that a function or trigger raises; its words are withheld, since they may hold data';
 
 /** The hint as PostgreSQL, or the migration's own text, words it. */
 function hintOf(error: ServerError, sql: string): string | null {

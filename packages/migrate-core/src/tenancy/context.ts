@@ -2,7 +2,7 @@
 
 import type { TenantFleet } from '../fleet/tenant-fleet.ts';
 import { MigrationError } from '../errors.ts';
-import { withoutData } from '../engine/failure.ts';
+import { withoutData } from '../withheld.ts';
 import { Session, type DatabaseClient, type ServerError } from '../session.ts';
 import type { TenancyOptions } from '../tenancy.ts';
 import { sqlStateOf } from './again.ts';
