@@ -248,7 +248,9 @@ async function readWithoutTables(session: Session, tables: HistoryTables): Promi
   const names = new Set(present.map((row) => row['relname']));
   if (!names.has(tables.table)) {
     const there = `pg_catalog.to_regnamespace(${literal(identifier(tables.schema))}) IS NOT NULL AS "_schema"`;
-    return snapshot(await session.read(`SELECT ${SERVER}, ${there}, 0 AS "_generation", ${strangers(tables)} AS "_strangers"`), 'absent');
+    // A log that outlived its history is what the guard compares with.
+    const generation = names.has(`${tables.table}_log`) ? `COALESCE((SELECT pg_catalog.max(seq) FROM ${tables.log}), 0)` : '0';
+    return snapshot(await session.read(`SELECT ${SERVER}, ${there}, ${generation} AS "_generation", ${strangers(tables)} AS "_strangers"`), 'absent');
   }
   try {
     const withoutLog = readStatement(tables).replace(`FROM ${tables.log})`, `FROM ${tables.history})`);

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runOn, startServer, testDatabase, type TestDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
+import { directorySource, verify } from '../src/index.ts';
 import { connectTo, failureOf, folder, migratorOn, rows, versions } from './support/target.ts';
 
 const slow = {
@@ -163,3 +164,18 @@ test('a lock that is not to be had within the limit fails and names the holder',
   expect(error.hint).not.toContain('Amina');
   expect(error.hint).not.toContain('4711');
 });
+
+test('a history that was dropped while its log stayed is begun anew behind the log, and nobody waits for it', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_a.sql': 'CREATE TABLE IF NOT EXISTS a (id int);', '0002_b.sql': 'CREATE TABLE b (id int);' });
+  const { migrator } = migratorOn(db, files.path);
+  await migrator.up();
+  await rows(db, 'DROP TABLE schema_migrations_test');
+  const [finding] = (await verify({ service: 'test', source: directorySource(files.path), connect: () => connectTo(db.url), scratch: 'none' })).findings;
+  expect(finding).toMatchObject({ code: 'notMigrated', message: expect.stringContaining('the history is gone') });
+  const error = await failureOf(migratorOn(db, files.path, { signal: AbortSignal.timeout(20_000) }).migrator.up());
+  expect(error).toMatchObject({ code: 'migrationFailed', migration: '0002_b', sqlState: '42P07' });
+  await migrator.repair({ markApplied: ['2'] });
+  expect((await migrator.up()).outcome).toBe('upToDate');
+  expect((await migrator.log()).map(({ seq }) => seq)).toEqual([5, 4, 3, 2, 1]);
+}, 60_000);

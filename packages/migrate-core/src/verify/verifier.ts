@@ -121,8 +121,7 @@ export class Verifier {
   }
 
   async #historyFindings(session: Session, snapshot: HistorySnapshot, tables: HistoryTables): Promise<VerifyFinding[]> {
-    if (snapshot.tables === 'absent')
-      return [problem('notMigrated', 'error', null, `${this.#options.service} was never migrated here: there is no ${tables.history}`, 'migrate up')];
+    if (snapshot.tables === 'absent') return [notMigrated(this.#options.service, snapshot, tables)];
     this.#listing ??= this.#options.source.list();
     const listing = await this.#listing;
     const available = availableOf(listing);
@@ -295,6 +294,17 @@ function isHistoryProblem(
 
 function problem(code: VerifyFinding['code'], severity: VerifyFinding['severity'], object: string | null, message: string, hint: string | null): VerifyFinding {
   return { code, severity, object, message, hint };
+}
+
+function notMigrated(service: string, { generation }: HistorySnapshot, { history, log }: HistoryTables): VerifyFinding {
+  if (generation === 0) return problem('notMigrated', 'error', null, `${service} was never migrated here: there is no ${history}`, 'migrate up');
+  return problem(
+    'notMigrated',
+    'error',
+    null,
+    `the history is gone: there is no ${history}, and its log, ${log}, tells of migrations`,
+    'get it back from a backup; or look with migrate log, and mark each that is there with: migrate repair --mark-applied VERSION',
+  );
 }
 
 function gone(schema: string): VerifyFinding {
