@@ -73,6 +73,7 @@ export function readLayout(entries: readonly Entry[]): Layout {
       ignored.push({ path: entry.name, reason: 'neither SQL nor a module' });
     }
   }
+  for (const file of takeDowns(sql)) ignored.push({ path: file, reason: 'a down without its up' });
   // Prisma and Diesel read folders alone: what lies beside them without a number is a script for people, and would run last here.
   const folders = [...sql.values()].some(({ up }) => up.some((file) => file.includes('/')));
   const units: Unit[] = [];
@@ -98,6 +99,39 @@ export function readLayout(entries: readonly Entry[]): Layout {
     units.push({ kind: 'module', name, file: files[0] as string });
   }
   return { units, ignored, problems };
+}
+
+/** Other tools' names of downs: what stands for the down in a name, and what its up may have in that place. */
+const DOWNS: readonly { readonly down: RegExp; readonly ups: readonly string[] }[] = [
+  // `x-up.sql` and `x-down.sql`, as db-migrate has them; `x.sql` and `x_rollback.sql`, as people write them.
+  { down: /^(.*[^-_.])([-_.])(?:down|undo|rollback|revert)$/i, ups: ['$1', '$1$2up', '$1$2do'] },
+  // Postgrator: `002.do.words.sql`, `002.undo.words.sql`.
+  { down: /^(\d+)\.undo(\..*)$/i, ups: ['$1.do$2'] },
+  // Flyway: `V2__words.sql`, `U2__words.sql`.
+  { down: /^U(\d[\d._]*__.*)$/, ups: ['V$1'] },
+];
+
+/**
+ * Run as a migration, a down would take back what its up has just made. The up keeps its name, whether the down lies beside it or not. A name that only
+ * looks like a down is one where its up is there, or other files of the folder have downs of that kind. Answers those without an up.
+ */
+function takeDowns(sql: Map<string, Parts>): readonly string[] {
+  const alone: string[] = [];
+  for (const { down, ups } of DOWNS) {
+    const looks = [...sql].filter(([name, parts]) => down.test(name) && parts.up.length === 1 && !parts.up[0]?.includes('/'));
+    const known = new Map([...sql].filter(([, parts]) => parts.up.length > 0).map(([name]) => [name.toLowerCase(), name]));
+    const pairs = looks.map(([name]) => [name, ups.map((up) => known.get(name.replace(down, up).toLowerCase())).find((up) => up !== undefined)] as const);
+    const kind = (name: string): string => down.exec(name)?.[2] ?? '';
+    const kinds = new Set(pairs.filter(([, up]) => up !== undefined).map(([name]) => kind(name)));
+    for (const [name, up] of pairs) {
+      if (up === undefined && !kinds.has(kind(name))) continue;
+      const [file] = sql.get(name)?.up ?? [];
+      sql.delete(name);
+      if (up === undefined) alone.push(file as string);
+      else sql.get(up)?.down.push(file as string);
+    }
+  }
+  return alone;
 }
 
 /** `migration.sql` is Prisma's name, `up.sql` Diesel's. Answers why it is no migration, or `null`. */

@@ -72,6 +72,26 @@ describe('a folder', () => {
     expect(found).toMatchObject({ units: [{ name: '0002_b' }], ignored: [{ path, reason: `a down without its up (${up})` }], problems: [] });
   });
 
+  test.each([
+    ['0001_a-up.sql', '0001_a-down.sql', '0001_a-up'],
+    ['0001_a.sql', '0001_a_DOWN.sql', '0001_a'],
+    ['0001_a.up.sql', '0001_a.undo.sql', '0001_a'],
+    ['0001_a.sql', '0001_a-revert.sql', '0001_a'],
+    ['0001.do.a.sql', '0001.undo.a.sql', '0001.do.a'],
+    ['V1.2__a.sql', 'U1.2__a.sql', 'V1.2__a'],
+  ])('takes %s and %s for one migration, which keeps the name of its up', (up, down, name) => {
+    expect(layout(up, down)).toEqual({ units: [{ kind: 'sql', name, up, down, metadata: null }], ignored: [], problems: [] });
+  });
+
+  test('takes a name that looks like a down’s for one only beside downs of that kind', () => {
+    expect(layout('0001_shut_down.sql', '0002_shut.sql', '0003_follow_up.sql').units).toHaveLength(3);
+    expect(layout('0001_shut_down.sql', '0002_a_up.sql', '0002_a_down.sql')).toMatchObject({
+      units: [{ name: '0002_a_up', down: '0002_a_down.sql' }],
+      ignored: [{ path: '0001_shut_down.sql', reason: 'a down without its up' }],
+    });
+    expect(layout('0001_a.sql', '0001_a.down.sql', '0001_a_down.sql').problems).toMatchObject([{ code: 'duplicate', name: '0001_a' }]);
+  });
+
   test('keeps a module beside a down file of its name, which is reported', () => {
     expect(layout('0001_a.ts', '0001_a.down.sql')).toMatchObject({ units: [{ kind: 'module', name: '0001_a' }], ignored: [{ path: '0001_a.down.sql' }] });
   });

@@ -1,0 +1,24 @@
+import { testDatabase } from '@org/test-postgres';
+import { describe, expect, test } from 'vitest';
+
+import { folder, migratorOn, rows } from './support/target.ts';
+
+describe('a down is not run as a migration, whatever its tool calls it', () => {
+  test.each([
+    ['20240101000000-a-up.sql', '20240101000000-a-down.sql'],
+    ['20240101000000_a_up.sql', '20240101000000_a_down.sql'],
+    ['20240101000000_a.sql', '20240101000000_a_rollback.sql'],
+    ['20240101000000_a.up.sql', '20240101000000_a.rollback.sql'],
+    ['001.do.a.sql', '001.undo.a.sql'],
+    ['001.do.sql', '001.undo.sql'],
+    ['V1__a.sql', 'U1__a.sql'],
+  ])('%s and %s', async (up, down) => {
+    await using db = await testDatabase();
+    await using files = await folder({ [up]: 'CREATE TABLE visits (id int);\n', [down]: 'DROP TABLE IF EXISTS visits;\n' });
+    const { migrator } = migratorOn(db, files.path);
+    expect((await migrator.up()).applied).toHaveLength(1);
+    expect(await rows(db, `SELECT to_regclass('visits') IS NOT NULL AS there`)).toEqual([{ there: true }]);
+    expect((await migrator.down()).undone).toHaveLength(1);
+    expect(await rows(db, `SELECT to_regclass('visits') IS NOT NULL AS there`)).toEqual([{ there: false }]);
+  });
+});
