@@ -11,8 +11,8 @@ export interface ParsedName {
   readonly scheme: 'index' | 'stamp' | 'unnumbered';
 }
 
-/** `2019-02-26-002946` (Diesel), `2014_10_12_000000`, `2024-01-31`: a date in parts, with or without a time. */
-const DATE = /^((?:19|20)\d{2})[-_](0[1-9]|1[0-2])[-_](0[1-9]|[12]\d|3[01])(?:[-_T](\d{2})[-_:]?(\d{2})[-_:]?(\d{2})(?:-\d{4})?)?(?=[-_.]|$)/;
+/** `2019-02-26-002946` (Diesel), `2014_10_12_000000`, `2024-01-31`, `2020-12-7`: a date in parts, with or without a time. */
+const DATE = /^((?:19|20)\d{2})[-_](0?[1-9]|1[0-2])[-_](0?[1-9]|[12]\d|3[01])(?:[-_T](\d{2})[-_:]?(\d{2})[-_:]?(\d{2})(?:-\d{4})?)?(?=[-_.]|$)/;
 /** TypeORM's class names end in milliseconds: `CreateUsers1699123456789`. */
 const TRAILING_STAMP = /\d{13}$/;
 
@@ -30,7 +30,7 @@ function numberOf(name: string): Numbered {
   const date = DATE.exec(name);
   if (date !== null) {
     const [written, ...parts] = date;
-    return { version: written, number: parts.map((part) => part ?? '00').join(''), scheme: 'stamp', rest: name.slice(written.length) };
+    return { version: written, number: parts.map((part) => (part ?? '').padStart(2, '0')).join(''), scheme: 'stamp', rest: name.slice(written.length) };
   }
   const digits = /^\d+/.exec(name)?.[0];
   if (digits === undefined) {

@@ -1,7 +1,7 @@
 import { testDatabase } from '@org/test-postgres';
 import { describe, expect, test } from 'vitest';
 
-import { folder, migratorOn, rows } from './support/target.ts';
+import { folder, migratorOn, rows, versions } from './support/target.ts';
 
 describe('a down is not run as a migration, whatever its tool calls it', () => {
   test.each([
@@ -21,4 +21,23 @@ describe('a down is not run as a migration, whatever its tool calls it', () => {
     expect((await migrator.down()).undone).toHaveLength(1);
     expect(await rows(db, `SELECT to_regclass('visits') IS NOT NULL AS there`)).toEqual([{ there: false }]);
   });
+});
+
+test('a folder of Diesel’s runs in Diesel’s order, also where a date lacks a zero', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '2020-12-05-100000_a/up.sql': 'CREATE TABLE visits (id int);\n',
+    '2020-12-15-000000_c/up.sql': 'ALTER TABLE visits ADD note text;\n',
+    '2020-12-7-190800_b/up.sql': 'ALTER TABLE visits RENAME note TO remark;\n',
+    '2020-12-8-190800_b/up.sql': 'ALTER TABLE visits RENAME remark TO comment;\n',
+    '2021-01-07-004939_d/up.sql': 'ALTER TABLE visits DROP comment;\n',
+  });
+  const { migrator } = migratorOn(db, files.path);
+  expect(versions((await migrator.up()).applied)).toEqual([
+    '2020-12-05-100000',
+    '2020-12-15-000000',
+    '2020-12-7-190800',
+    '2020-12-8-190800',
+    '2021-01-07-004939',
+  ]);
 });

@@ -9,12 +9,21 @@ import { ORDER_FILE, type Unit } from './layout.ts';
 
 /**
  * By number, then by name. A folder of Prisma's with stamps in it is sorted as Prisma does, by plain name: there
- * `20250625_add` stands among the stamps of fourteen digits, not before all of them.
+ * `20250625_add` stands among the stamps of fourteen digits, not before all of them. One of Diesel's with dates in parts as Diesel does, which takes
+ * the dashes out and compares what is left as text: `2020-1-5-…` is `202015…` there, behind the December of that year.
  */
 export function sortUnits(units: readonly Unit[]): Unit[] {
-  const plain =
-    units.every((unit) => unit.kind === 'sql' && unit.up.endsWith('/migration.sql')) && units.some((unit) => parseName(unit.name).scheme === 'stamp');
-  return units.toSorted((a, b) => (plain ? Number(a.name > b.name) - Number(a.name < b.name) : compareNames(a.name, b.name)));
+  const all = (file: string): boolean => units.every((unit) => unit.kind === 'sql' && unit.up.endsWith(file));
+  const byText = (key: (name: string) => string): Unit[] => units.toSorted((a, b) => plain(key(a.name), key(b.name)) || plain(a.name, b.name));
+  if (all('/migration.sql') && units.some((unit) => parseName(unit.name).scheme === 'stamp')) return byText((name) => name);
+  if (all('/up.sql') && units.some((unit) => DIESEL.test(unit.name))) return byText((name) => (name.split('_')[0] as string).replaceAll('-', ''));
+  return units.toSorted((a, b) => compareNames(a.name, b.name));
+}
+
+const DIESEL = /^\d{4}-\d{1,2}-\d{1,2}-\d/;
+
+function plain(a: string, b: string): number {
+  return Number(a > b) - Number(a < b);
 }
 
 /** By the order file at `path`, where there is one: one name a line, `#` for comments. Else as given. `names` are all of the folder, also those that cannot be read. */

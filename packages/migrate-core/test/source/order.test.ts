@@ -18,6 +18,17 @@ describe('the order of a folder', () => {
     ]);
   });
 
+  test('of Diesel is that of the text before the first underscore without its dashes', () => {
+    expect(sorted('up.sql', '2020-1-5-000000_d', '2020-12-15-000000_b', '00000000000000_init', '2020-11-04-000000_c', '2020-12-7-190800_a')).toEqual([
+      '00000000000000_init',
+      '2020-11-04-000000_c',
+      '2020-12-15-000000_b',
+      '2020-12-7-190800_a',
+      '2020-1-5-000000_d',
+    ]);
+    expect(sorted('', '2020-12-15_b.sql', '2020-12-7_a.sql')).toEqual(['2020-12-7_a', '2020-12-15_b']);
+  });
+
   test('is that of the numbers where people count, and in every other layout', () => {
     expect(sorted('migration.sql', '10_b', '9_a')).toEqual(['9_a', '10_b']);
     expect(sorted('up.sql', '20250624101010_a', '20250625_b')).toEqual(['20250625_b', '20250624101010_a']);
