@@ -41,3 +41,12 @@ test('a folder of Diesel’s runs in Diesel’s order, also where a date lacks a
     '2021-01-07-004939',
   ]);
 });
+
+test('a comment that begins with "Migrate:" and goes on as prose is a comment', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_a.sql':
+      '-- Migrate: the first of the visits\nCREATE TABLE visits (id int);\n\n-- Migrate: mark those that were cancelled\nALTER TABLE visits ADD cancelled bool;\n',
+  });
+  expect((await migratorOn(db, files.path).migrator.up()).applied).toHaveLength(1);
+});

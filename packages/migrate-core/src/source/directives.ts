@@ -29,6 +29,16 @@ const OTHER_TOOLS: readonly (readonly [RegExp, string])[] = [
 ];
 
 const DIRECTIVE = /^--[ \t]*migrate[ \t]*:(.*)$/i;
+
+/** What a comment says as a directive, right or wrong; `null` for others, and for prose: `-- Migrate: copy the old names`. */
+function directiveIn(comment: string): string | null {
+  const said = DIRECTIVE.exec(comment)?.[1]?.trim();
+  if (said === undefined) return null;
+  const beginning = said.split(/\s+/, 2);
+  const meant = beginning.length < 2 || beginning.some((word) => word.includes('=') || (KEYS as readonly string[]).includes(word.toLowerCase()));
+  return meant ? said : null;
+}
+
 /** Most files have none, and reading all of their tokens costs more than a search. */
 const MAYBE = /--[ \t]*migrate[ \t]*:/i;
 
@@ -54,9 +64,9 @@ export function readSqlDirectives(sql: string): DirectiveAnswer {
       );
       continue;
     }
-    const directive = DIRECTIVE.exec(comment);
+    const directive = directiveIn(comment);
     if (directive === null) continue;
-    if (atTop) reader.line((directive[1] as string).trim(), token.start);
+    if (atTop) reader.line(directive, token.start);
     else reader.problem(`"${comment.trim()}" stands below the first statement, where it has no effect: directives stand at the top of the file`, token.start);
   }
   return reader.answer();
@@ -66,7 +76,7 @@ export function readSqlDirectives(sql: string): DirectiveAnswer {
 export function strayDirectives(sql: string): readonly DirectiveProblem[] {
   if (!MAYBE.test(sql)) return [];
   return [...tokens(sql)]
-    .filter((token) => token.kind === 'lineComment' && DIRECTIVE.test(sql.slice(token.start, token.end)))
+    .filter((token) => token.kind === 'lineComment' && directiveIn(sql.slice(token.start, token.end)) !== null)
     .map((token) => ({
       message: `"${sql.slice(token.start, token.end).trim()}" has no effect here: directives stand at the top of the up, and count for the down too`,
       start: token.start,

@@ -50,6 +50,7 @@ describe('directives of an SQL file', () => {
     ["SELECT '\n-- migrate: transaction=none\n';", {}],
     ['/* -- migrate: transaction=none */ SELECT 1;', {}],
     ['-- we migrate: everything', {}],
+    ['-- Migrate: mark the old ones\nSELECT 1;\n-- Migrate: set note = other_note\nSELECT 2;', {}],
     ['', {}],
   ])('%j', (text, expected) => {
     expect(sql(text)).toEqual({ ...noDirectives, ...expected });
@@ -62,6 +63,8 @@ describe('directives of an SQL file', () => {
     ['-- migrate: constructor=x', /^unknown directive "constructor"/],
     ['-- migrate: transaction=off', /must be none or per-migration/],
     ['-- migrate: transaction', /^"transaction" is no directive: it says key=value/],
+    ['-- migrate: no transaction', /^"no transaction" is no directive/],
+    ['-- migrate: no-transaction', /^"no-transaction" is no directive/],
     ['-- migrate:', /a directive says key=value/],
     ['-- migrate: requires=user', /must be service@version/],
     ['-- migrate: requires=user@', /must be service@version/],
