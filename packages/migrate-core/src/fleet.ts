@@ -27,7 +27,7 @@ export interface FleetOptions {
   readonly order?: OrderPolicy | undefined;
   /** As of a migrator; asked for each service once in two seconds, whatever the number of tenants. */
   readonly requirements?: ((service: string) => Promise<readonly string[] | null>) | undefined;
-  /** What became of a tenant whose schema or database is not on the server, or whose schema was never migrated: its failure says that. `null`, and without this: that it is not there. */
+  /** What became of a tenant whose schema or database is not on the server, or that was never migrated: its failure says that. `null`, and without this: that it is not there. */
   readonly lost?: ((target: FleetTarget) => Promise<MigrationError | null>) | undefined;
   readonly waitLimitMs?: number | undefined;
   readonly lockTimeoutMs?: number | undefined;

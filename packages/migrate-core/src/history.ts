@@ -133,6 +133,18 @@ export async function readHistory(session: Session, tables: HistoryTables): Prom
   }
 }
 
+/** The same. @param lost What became of a target that has no history, which is thrown where it is known. */
+export async function readOwnHistory(
+  session: Session,
+  tables: HistoryTables,
+  lost: (() => Promise<MigrationError | null>) | undefined,
+): Promise<HistorySnapshot> {
+  const read = await readHistory(session, tables);
+  const error = read.tables === 'absent' ? await lost?.() : null;
+  if (error != null) throw error;
+  return read;
+}
+
 /** What a failed read means. */
 async function readAfter(session: Session, tables: HistoryTables, error: unknown): Promise<HistorySnapshot> {
   const code = (error as ServerError).code;

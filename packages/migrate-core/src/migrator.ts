@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { readLeftBehind, readUnderWay } from './activity.ts';
 import { availableOf } from './available.ts';
 import { MigrationError } from './errors.ts';
-import { historyTables, readBrief, readHistory, readLog, type BriefHistory, type HistorySnapshot, type HistoryTables } from './history.ts';
+import { historyTables, readBrief, readHistory, readLog, readOwnHistory, type BriefHistory, type HistorySnapshot, type HistoryTables } from './history.ts';
 import type { MigrationSource, SourceListing } from './migration.ts';
 import { isCurrent, plan, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
 import type { PlannedStep } from './engine/planned-step.ts';
@@ -155,7 +155,7 @@ class TargetMigrator implements Migrator {
   status(): Promise<Status> {
     return this.#withSource(async (session) => {
       const { listing, available } = await this.#discover();
-      const snapshot = await readHistory(session, this.#tables);
+      const snapshot = await readOwnHistory(session, this.#tables, this.#shared.lost);
       const running = await readUnderWay(session, this.#tables, snapshot, listing.migrations);
       const leftBehind = await readLeftBehind(session, snapshot, running?.name ?? null);
       const { database, applied: rows } = snapshot;
@@ -262,7 +262,8 @@ class TargetMigrator implements Migrator {
           signal: stop,
           emit: options.onEvent ?? (() => undefined),
           target: (snapshot) => this.#target(snapshot.database),
-          initial: first !== null && 'applied' in first ? first : null,
+          // A target without a history is read by the run, which asks what became of it.
+          initial: first !== null && 'applied' in first && this.#shared.lost === undefined ? first : null,
           known,
           learn: this.#shared.learn,
           available,
@@ -274,6 +275,7 @@ class TargetMigrator implements Migrator {
           memory: this.#shared.memory ?? { ownSettings: null },
           lockWaitMs: this.#shared.whenBusy === 'leave' ? 0 : (options.waitLimitMs ?? defaults.waitLimitMs),
           storedScripts: this.#shared.storedScripts ?? new Set(),
+          lost: this.#shared.lost,
           outside: (current, snapshot, abort) => this.#outside(current, snapshot, options.requirementWaitMs ?? defaults.requirementWaitMs, abort),
         },
         session,

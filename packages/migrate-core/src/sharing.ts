@@ -1,5 +1,6 @@
 /** What many targets of one source share. */
 
+import type { MigrationError } from './errors.ts';
 import type { Preparation } from './engine/prepare.ts';
 import type { Known } from './engine/run-options.ts';
 import type { SourceListing } from './migration.ts';
@@ -20,6 +21,8 @@ export interface Shared {
   readonly learn?: (known: Known) => void;
   /** `later`: what is reported as done may not be on disk yet; whoever asked for that tells nobody before it is. Default `flush`. */
   readonly ending?: 'flush' | 'later';
+  /** What became of a target that has no history where it should have one: thrown, instead of beginning there. `null`: nothing is known of it. */
+  readonly lost?: (() => Promise<MigrationError | null>) | undefined;
   /** Of the client that the migrator was given. */
   readonly memory?: ConnectionMemory | undefined;
 }

@@ -1,5 +1,6 @@
 /** What a run on one target is given. */
 
+import type { MigrationError } from '../errors.ts';
 import type { HistorySnapshot, HistoryTables } from '../history.ts';
 import type { AvailableMigration, Plan, PlanRequest, Problem } from '../plan.ts';
 import type { Run } from '../record.ts';
@@ -45,6 +46,8 @@ export interface RunOptions {
   readonly ending: 'flush' | 'later';
   readonly memory: ConnectionMemory;
   readonly storedScripts: Set<string>;
+  /** Asked of a target without a history: an error is thrown. */
+  readonly lost: (() => Promise<MigrationError | null>) | undefined;
   /** Problems that need more than this target's history: requirements between services. */
   readonly outside: (plan: Plan, snapshot: HistorySnapshot, signal: AbortSignal | undefined) => Promise<readonly Problem[]>;
 }

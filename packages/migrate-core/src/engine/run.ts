@@ -96,9 +96,9 @@ export class TargetRun {
 
   /** `null`: look again. */
   async #round(): Promise<Report | null> {
-    const { tables, available, request, signal } = this.#options;
+    const { tables, available, request, signal, lost } = this.#options;
     const known = this.#known;
-    const snapshot = known?.snapshot ?? this.#initial ?? (await history.readHistory(this.#main, tables));
+    const snapshot = known?.snapshot ?? this.#initial ?? (await history.readOwnHistory(this.#main, tables, lost));
     this.#known = null;
     this.#initial = null;
     this.#target = this.#options.target(snapshot);

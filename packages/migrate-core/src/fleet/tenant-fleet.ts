@@ -193,7 +193,7 @@ export class TenantFleet implements Fleet {
   #migrator(
     target: FleetTarget,
     client: DatabaseClient | undefined,
-    shared: Omit<Shared, 'storedScripts' | 'grouping'>,
+    shared: Omit<Shared, 'storedScripts' | 'grouping' | 'lost'>,
     emit: (event: MigrationEvent) => void = (event) => this.#tell(target.tenant, event),
   ): Migrator {
     const { service, source, connect, history, order, waitLimitMs, lockTimeoutMs, retryLimitMs, signal } = this.#options;
@@ -219,6 +219,7 @@ export class TenantFleet implements Fleet {
     const stored = this.#stored.get(database) ?? new Set<string>();
     // A database of its own has its own scripts.
     if (schema !== undefined) this.#stored.set(database, stored);
-    return createSharingMigrator(options, { ...shared, storedScripts: stored, grouping: 'all' });
+    const { lost } = this.#options;
+    return createSharingMigrator(options, { ...shared, storedScripts: stored, grouping: 'all', lost: lost === undefined ? undefined : () => lost(target) });
   }
 }

@@ -1,9 +1,11 @@
 /** Places that somebody renamed or dropped, tenants that come back, and registries of another mode. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { testDatabase, type TestDatabase } from '@org/test-postgres';
 import { describe, expect, test } from 'vitest';
 
-import { MigrationError } from '../../src/index.ts';
+import { MigrationError, startTenants } from '../../src/index.ts';
 import { identifier } from '../../src/sql.ts';
 import { contentsOf, tenancyOn, type Mode } from '../support/tenancy.ts';
 
@@ -71,8 +73,7 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
       expect(error.hint).toContain(`${aside}; ${back}`);
     }
     expect(await tenancy.lost('north')).toMatchObject({ kind: mode, place: tenant.place, foundAs: lost, instead: 'another' });
-    // Databases are not looked at before they are migrated.
-    for (const failures of mode === 'schema' ? [(await tenancy.fleet().status()).failures, (await tenancy.fleet().up()).failures] : [])
+    for (const failures of [(await tenancy.fleet().status()).failures, (await tenancy.fleet().up()).failures])
       expect(failures).toMatchObject([{ tenant: 'north', failed: { hint: expect.stringContaining(back) as string } }]);
     for (const text of [aside, back]) await client.query(text);
     expect(await tenancy.lost('north')).toBeNull();
@@ -83,6 +84,34 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
     await tenancy.drop('north', { mode: 'delete' });
     expect(await tenancy.find('north')).toBeNull();
     expect(await places(db, mode)).toEqual(expect.arrayContaining([lost, tenant.place]));
+  });
+
+  test('a service that starts makes no new place for a tenant whose own one somebody renamed, however often it is asked for', async () => {
+    await using db = await testDatabase();
+    const tenancy = tenancyOn(db, mode);
+    const { tenant } = await tenancy.create('north');
+    const lost = `${db.name}_lost`;
+    const client = await db.connect();
+    await client.query(`ALTER ${mode.toUpperCase()} ${identifier(tenant.place)} RENAME TO ${identifier(lost)}`);
+    const ended = new AbortController();
+    const tenants = startTenants({ tenancy, signal: ended.signal, retryMs: 1 });
+    try {
+      await tenants.done;
+      for (const instead of ['nothing', 'another']) {
+        if (instead === 'another') await client.query(`CREATE ${mode.toUpperCase()} ${identifier(tenant.place)}`);
+        for (let times = 0; times < 3; times++) {
+          await sleep(20);
+          expect(await tenants.admit('north')).toMatchObject({ kind: 'refused', why: 'failed' });
+        }
+        expect((await places(db, mode)).includes(tenant.place)).toBe(instead === 'another');
+      }
+      await client.query(`DROP ${mode.toUpperCase()} ${identifier(tenant.place)}`);
+      await client.query(`ALTER ${mode.toUpperCase()} ${identifier(lost)} RENAME TO ${identifier(tenant.place)}`);
+      await expect.poll(() => tenants.admit('north'), { timeout: 20_000 }).toMatchObject({ kind: 'admitted' });
+    } finally {
+      ended.abort();
+      await tenants.settled();
+    }
   });
 
   test('on a restored server, which gives oids anew, a tenant’s place is its own', async () => {
