@@ -5,6 +5,7 @@ import { inHistoryOrder } from './history-order.ts';
 import type { SourceListing } from './migration.ts';
 import { plan, type AppliedMigration, type AvailableMigration, type OrderPolicy, type Problem } from './plan.ts';
 import type { Blocker, TargetName, WantedLock } from './report.ts';
+import { inQuotes } from './shell.ts';
 
 export interface Status {
   readonly target: TargetName;
@@ -89,17 +90,19 @@ export function refuseUnreadable(listing: SourceListing, name: string): void {
 
 /** @param checksum Of its file as it is now; `null` where that cannot be read. */
 function interruptedProblem({ name, version, state, checksum: begunAs }: AppliedMigration, checksum: string | null, left: Blocker | undefined): Problem {
-  const stillRunning = left === undefined ? '' : `, and the server still works on its statement (${inShort(left)}): the next \`migrate up\` waits for that`;
-  const message = `${name} was interrupted half way ${state === 'started' ? 'up' : 'down'}${stillRunning}; ${nextOf(state, begunAs, checksum)}`;
+  const stillRunning = left === undefined ? '' : `, and the server still works on its statement (${inShort(left)}): the next run waits for that`;
+  const message = `${name} was interrupted half way ${state === 'started' ? 'up' : 'down'}${stillRunning}; ${nextOf(name, state, begunAs, checksum)}`;
   return { code: 'interrupted', severity: 'warning', name, version, message };
 }
 
 /** Whether it can go on only its compiled statements tell, which are not read here: promised is what does not depend on them. */
-function nextOf(state: AppliedMigration['state'], begunAs: string, checksum: string | null): string {
+function nextOf(name: string, state: AppliedMigration['state'], begunAs: string, checksum: string | null): string {
   if (checksum === null) return 'the next `migrate up` can go on when its file can be read again';
   if (checksum !== begunAs) return 'its file was changed since: `migrate plan` tells whether the next `migrate up` can go on';
-  const goesOn = 'the next `migrate up` goes on where it stopped';
-  return state === 'started' ? goesOn : `${goesOn}, unless its down was changed since (\`migrate plan\` tells)`;
+  if (state === 'started') return 'the next `migrate up` goes on where it stopped';
+  // A down that steps are counted for begins with the newest, whatever was begun below it.
+  const only = `migrate down --only ${inQuotes(name)}`;
+  return `\`${only}\` goes on where it stopped, and so does \`migrate up\`, which then applies it again; unless its down was changed since (\`migrate plan\` tells)`;
 }
 
 function inShort({ pid, ageMs, query }: Blocker): string {

@@ -3,6 +3,7 @@
 import { MigrationError, type ErrorCode } from '../errors.ts';
 import { named } from './leftover.ts';
 import type { Message, Piece } from './message.ts';
+import { again, type Told } from './next-command.ts';
 import { isRaised, raisedHint } from './raised.ts';
 import { positionIn } from '../position.ts';
 import type { Blocker, Failure, Report } from '../report.ts';
@@ -114,23 +115,35 @@ export function describeBlocker(one: Blocker): string {
 }
 
 /** Of a statement that ended because the caller wanted it. @param extent How much of its migration is done. */
-export function stoppedFailure(failure: StepFailure, extent: 'nothing' | 'partly'): StepFailure {
+export function stoppedFailure(failure: StepFailure, extent: 'nothing' | 'partly', step: Told): StepFailure {
+  const verb = step.direction === 'up' ? 'apply' : 'undo';
   return {
     ...failure,
     code: 'aborted',
     message: 'stopped on request; the statement was cancelled and rolled back',
-    hint: extent === 'partly' ? 'the next `migrate up` goes on where it stopped' : 'run `migrate up` again to apply it',
+    hint:
+      extent === 'partly'
+        ? `the next \`${again(step)}\` goes on where it stopped`
+        : `run \`${again(step)}\`${step.direction === 'up' ? ' again' : ''} to ${verb} it`,
   };
 }
 
-/** What to do about a statement that was cancelled in the server: nothing is wrong with its file. Others stay as they are. @param by Where it was not a person: we, after waiting. */
-export function withCancelHint(failure: StepFailure, direction: 'up' | 'down', by: 'others' | { readonly blockers: readonly Blocker[] }): StepFailure {
-  if (failure.sqlState !== '57014') return failure;
+/**
+ * What to do about a statement that was cancelled in the server, where nothing is wrong with its file, and about a down that fails, where nothing else is told: its
+ * down may be corrected, as long as its up stays as it is. Others stay as they are.
+ *
+ * @param by Who cancelled it where it was not a person: we, after waiting.
+ */
+export function withNextCommand(failure: StepFailure, step: Told, by: 'others' | { readonly blockers: readonly Blocker[] }): StepFailure {
+  if (failure.sqlState !== '57014') {
+    const silent = failure.hint === null && failure.code === 'migrationFailed' && failure.position?.file != null;
+    return step.direction === 'down' && silent ? { ...failure, hint: `correct its down, then undo it with: ${again(step)}` } : failure;
+  }
   if (by !== 'others') return { ...failure, hint: lockHint(by.blockers) };
   if (failure.message.includes('statement timeout')) return failure;
   // In another language of the server's the two cannot be told apart.
   const who = failure.message.includes('user request') ? 'somebody cancelled it in the server' : 'somebody, or a statement_timeout, cancelled it in the server';
-  return { ...failure, hint: `${who}, and nothing is wrong with the file: \`migrate ${direction}\` runs it again` };
+  return { ...failure, hint: `${who}, and nothing is wrong with the file: \`${again(step)}\` runs it again` };
 }
 
 function lockHint(blockers: readonly Blocker[]): string {

@@ -9,10 +9,11 @@ import type { Session } from '../session.ts';
 import { executeBatch, LARGEST_BATCH, misfits, nextBatch, QUICK_MS, unused } from './batch.ts';
 import { Done } from './done.ts';
 import { writeFailure } from './failure-log.ts';
-import { failureError, failureOf, stoppedFailure, withCancelHint } from './failure.ts';
+import { failureError, failureOf, stoppedFailure, withNextCommand } from './failure.ts';
 import { gaveUpWaiting, waitForLock } from './lock-wait.ts';
 import { madeSchema } from './made-schema.ts';
 import { Monitor } from './monitor.ts';
+import { goOn } from './next-command.ts';
 import { emptyNotices } from './planned-step.ts';
 import type { PreparedStep } from './prepare.ts';
 import { lostForGood, reconnect } from './reconnect.ts';
@@ -199,12 +200,9 @@ export class TargetRun {
   #atomic(steps: readonly PreparedStep[]): readonly PreparedStep[] {
     const unfit = misfits(steps);
     if (unfit.length > 0) {
+      const message = `all in one transaction is not possible: ${unfit.map((step) => step.name).join(', ')} cannot run in a transaction. Nothing was run`;
       throw this.#error(
-        {
-          code: 'planRefused',
-          message: `all in one transaction is not possible: ${unfit.map((step) => step.name).join(', ')} cannot run in a transaction. Nothing was run`,
-          hint: 'run without --atomic, or up to the migration before it with: --to',
-        },
+        { code: 'planRefused', message, hint: 'run without --atomic' },
         steps.map((step) => step.name),
       );
     }
@@ -307,8 +305,8 @@ export class TargetRun {
     const step = rest.find((one) => one.name === result.name) ?? (rest[0] as PreparedStep);
     const failure =
       this.#options.signal?.aborted === true
-        ? stoppedFailure(result.failure, result.extent)
-        : withCancelHint(result.failure, step.direction, state.monitor.gaveUp ? state.monitor : 'others');
+        ? stoppedFailure(result.failure, result.extent, step)
+        : withNextCommand(result.failure, step, state.monitor.gaveUp ? state.monitor : 'others');
     if (await writeFailure(state, step.name, failure)) {
       state.durability = 'flushed';
       this.#tell();
@@ -361,7 +359,7 @@ export class TargetRun {
       {
         code: 'aborted',
         message: `stopped on request before ${rest[0] ?? 'the next migration'}; what was done is recorded`,
-        hint: 'run `migrate up` again to go on',
+        hint: goOn(this.#options.request.direction, rest),
       },
       rest,
       'interrupted',

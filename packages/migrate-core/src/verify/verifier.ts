@@ -11,6 +11,7 @@ import type { MigrationSource, SourceListing } from '../migration.ts';
 import { plan, type Problem } from '../plan.ts';
 import type { RowLevelSecurityDefinition } from '../service.ts';
 import type { Session } from '../session.ts';
+import { inQuotes } from '../shell.ts';
 import { identifier, literal } from '../sql.ts';
 import { adviseUnfilled } from '../unfilled.ts';
 import { readCatalogs } from './catalogs.ts';
@@ -131,7 +132,8 @@ export class Verifier {
     found.push(...listing.problems.map((one) => problem(one.code, 'error', `migration ${one.name}`, one.message, null)));
     for (const row of snapshot.applied.filter((one) => one.state !== 'applied' && found.every(({ object }) => object !== `migration ${one.name}`))) {
       const message = `${row.name} was interrupted half way ${row.state === 'started' ? 'up' : 'down'}`;
-      found.push(problem('interrupted', 'error', `migration ${row.name}`, message, 'migrate up goes on where it stopped'));
+      const next = row.state === 'started' ? 'migrate up' : `migrate down --only ${inQuotes(row.name)}`;
+      found.push(problem('interrupted', 'error', `migration ${row.name}`, message, `${next} goes on where it stopped`));
     }
     if (snapshot.strangers !== null) {
       const message = `the history's tables are not all of a role that this one trusts (${snapshot.strangers}): what their owner puts on them runs with the rights of whoever migrates`;
