@@ -2,7 +2,7 @@
 
 import type { FleetTarget } from './fleet/target.ts';
 import type { DatabaseClient } from './session.ts';
-import type { TenantStrays } from './tenancy.ts';
+import type { LostTenant, TenantStrays } from './tenancy.ts';
 import type { RowLevelSecurityOptions, RowLevelSecurityReport } from './verify/row-level-security.ts';
 import type { TargetVerification, VerifierOptions } from './verify/verifier.ts';
 
@@ -18,6 +18,8 @@ export interface FleetVerifyOptions extends VerifierOptions {
   readonly targets: () => AsyncIterable<FleetTarget> | Iterable<FleetTarget>;
   /** What the registry and the server do not agree on (`tenancy.strays()`). Default: not asked. */
   readonly strays?: (() => Promise<Pick<TenantStrays, 'unknown'>>) | undefined;
+  /** What became of a tenant whose place is not there, or was never migrated (`tenancy.lost()`): its only finding then. Default: not asked. */
+  readonly lostTenant?: ((target: FleetTarget) => Promise<LostTenant | null>) | undefined;
   /** Pieces of 200 tenants at once. Default 4. */
   readonly concurrency?: number | undefined;
 }

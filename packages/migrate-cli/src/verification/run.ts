@@ -132,6 +132,7 @@ class Verification {
         requiredTables: service.input.definition.tenancy?.requiredTables,
         shared: sharedPart(service, kind),
         strays: registry === null || options.tenant !== undefined ? undefined : () => registry.tenancy.strays(),
+        lostTenant: registry === null ? undefined : ({ tenant }) => registry.tenancy.lost(tenant),
         concurrency: options.concurrency,
       });
       for await (const found of verifying) {

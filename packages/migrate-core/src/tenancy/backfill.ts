@@ -20,10 +20,11 @@ import type { Session } from '../session.ts';
 import { doBlock, literal, textArray } from '../sql.ts';
 import type { BackfillRequest, Tenant, TenantBackfill } from '../tenancy.ts';
 import { historyNames } from '../verify/replay.ts';
-import { again } from './again.ts';
+import { again, sqlStateOf } from './again.ts';
 import { connected, tenantError, type TenancyContext } from './context.ts';
 import { healthyTenant, type Healthy } from './healthy.ts';
 import { tenantPath } from './layout.ts';
+import { lostTenant } from './lost-place.ts';
 
 /** Tenants at once. */
 const AT_ONCE = 4;
@@ -59,7 +60,9 @@ export function backfillTenants(
     try {
       return await connected(context, context.layout.kind === 'schema' ? null : tenant.place, (session) => backfill(context, session, tenant, mode, healthyOf));
     } catch (error) {
-      return { tenant: tenant.id, created: [], filled: [], failure: tenantError(tenant.id, 'mended', error).message };
+      // Of a database that is not there, what became of it.
+      const lost = sqlStateOf(error) === '3D000' ? await becameOf(context, tenant.id).catch(() => null) : null;
+      return { tenant: tenant.id, created: [], filled: [], failure: lost ?? tenantError(tenant.id, 'mended', error).message };
     }
   });
 }
@@ -83,7 +86,8 @@ async function backfill(
   if (absent.length === 0) return result([], null);
   const tables = historyTables(schema, layout.table, layout.kind === 'schema' ? layout.schema : schema);
   const history = await readHistory(session, tables);
-  const why = whyNotMended(history.applied, absent);
+  const lost = history.tables === 'absent' ? await becameOf(context, id) : null;
+  const why = lost ?? whyNotMended(history.applied, absent);
   if (why !== null) return result([], why);
   if (mode === 'plan') return result(absent, null);
   const exclude = historyNames(layout.table);
@@ -120,6 +124,15 @@ function whyNotMended(applied: readonly HistoryRow[], absent: readonly string[])
   if (applied.length === 0) return `${lacks}, and its history names no migration that makes them: migrate it first`;
   const open = applied.find((row) => row.state !== 'applied');
   return open === undefined ? null : `${lacks}, and ${open.name} was interrupted half way: migrate it first, which goes on there`;
+}
+
+/** For a tenant without a history, which may be another one under the name of its own: what became of it, and what to type; `null` where it is its own. */
+async function becameOf(context: TenancyContext, id: string): Promise<string | null> {
+  return connected(context, null, async (session) => {
+    const tenant = await context.registry.find(session, id);
+    const error = tenant === null ? null : (await lostTenant(context, session, tenant))?.error;
+    return error == null ? null : `${error.message}; ${error.hint}`;
+  });
 }
 
 /** One message: everything or nothing, and no migration of the tenant at the same time. */

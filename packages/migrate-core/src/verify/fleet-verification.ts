@@ -23,6 +23,8 @@ export async function* verifyTargets(options: FleetVerifyOptions): AsyncGenerato
   const verifier = new Verifier(stoppable);
   const pieces = inPieces(options.targets());
   const working = new Map<number, Promise<{ readonly number: number; readonly results: readonly TargetVerification[] }>>();
+  /** Places of tenants that somebody renamed. */
+  const foundAs = new Set<string | null>();
   let begun = 0;
   let kind: 'schema' | 'database' = 'schema';
   try {
@@ -34,7 +36,7 @@ export async function* verifyTargets(options: FleetVerifyOptions): AsyncGenerato
         else {
           const number = begun++;
           kind = piece.value[0]?.schema === undefined ? 'database' : 'schema';
-          const work = verifyPiece(verifier, piece.value, stoppable).then((results) => ({ number, results }));
+          const work = verifyPiece(verifier, piece.value, stoppable, foundAs).then((results) => ({ number, results }));
           // Whoever is waited for first tells its error; the others' must not end the process.
           work.catch(() => undefined);
           working.set(number, work);
@@ -46,7 +48,7 @@ export async function* verifyTargets(options: FleetVerifyOptions): AsyncGenerato
       yield* results;
     }
     const strays = options.strays === undefined ? [] : (await options.strays()).unknown;
-    for (const name of strays) yield stray(name, kind, options.service);
+    for (const name of strays) if (!foundAs.has(name)) yield stray(name, kind, options.service);
   } finally {
     // Whatever is still at work ends first: it may have a scratch database to drop.
     ended.abort(new MigrationError({ code: 'aborted', message: 'the verification was ended' }));
@@ -71,8 +73,16 @@ async function* inPieces(targets: AsyncIterable<FleetTarget> | Iterable<FleetTar
 async function verifyPiece(
   verifier: Verifier,
   targets: readonly FleetTarget[],
-  { connect, signal }: FleetVerifyOptions,
+  { connect, signal, lostTenant }: FleetVerifyOptions,
+  foundAs: Set<string | null>,
 ): Promise<readonly TargetVerification[]> {
+  // What cannot be asked just now is left as it was seen.
+  const becameOf = async (target: FleetTarget): Promise<TargetVerification | null> => {
+    const known = (await lostTenant?.(target).catch(() => null)) ?? null;
+    if (known === null) return null;
+    foundAs.add(known.foundAs);
+    return unreadable(target, known.error);
+  };
   const results: TargetVerification[] = [];
   let session: Session | null = null;
   try {
@@ -82,10 +92,11 @@ async function verifyPiece(
       try {
         session ??= await Session.open(() => connect(target.database ?? null));
         if (index % TOGETHER === 0) known = await verifier.catalogs(session, targets.slice(index, index + TOGETHER));
-        results.push(await verifier.verify(session, target, known.get(target.schema ?? 'public')));
+        const found = await verifier.verify(session, target, known.get(target.schema ?? 'public'));
+        results.push((found.findings.some(isDoubtful) ? await becameOf(target) : null) ?? found);
       } catch (error) {
         if (signal?.aborted === true || (error instanceof MigrationError && error.code === 'aborted')) throw error;
-        results.push(unreadable(target, error));
+        results.push((await becameOf(target)) ?? unreadable(target, error));
         await session?.close();
         session = null;
       }
@@ -94,6 +105,11 @@ async function verifyPiece(
   } finally {
     await session?.close();
   }
+}
+
+/** It may be another one, under the name of the tenant's own. */
+function isDoubtful({ code }: VerifyFinding): boolean {
+  return code === 'unreadable' || code === 'notMigrated';
 }
 
 /** One tenant's error is its own finding. */

@@ -5,9 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { testDatabase, type TestDatabase } from '@org/test-postgres';
 import { describe, expect, test } from 'vitest';
 
-import { MigrationError, startTenants } from '../../src/index.ts';
+import { MigrationError, startTenants, verifyFleet, type TargetVerification, type Tenancy } from '../../src/index.ts';
 import { identifier } from '../../src/sql.ts';
-import { contentsOf, tenancyOn, type Mode } from '../support/tenancy.ts';
+import { clinicSource } from '../support/clinic.ts';
+import { connectIn, contentsOf, tenancyOn, type Mode } from '../support/tenancy.ts';
 
 async function failureOf(work: Promise<unknown>): Promise<MigrationError> {
   const error = await work.then(
@@ -24,6 +25,23 @@ async function places(db: TestDatabase, mode: Mode): Promise<string[]> {
     mode === 'schema' ? 'SELECT nspname AS name FROM pg_namespace' : 'SELECT datname AS name FROM pg_database',
   );
   return rows.map((row) => row.name);
+}
+
+/** Of all active tenants, and of what the registry does not know, but for what was not checked. */
+async function verifiedOn(db: TestDatabase, tenancy: Tenancy): Promise<TargetVerification[]> {
+  const targets = (await tenancy.list()).map((tenant) => tenancy.target(tenant));
+  const verified: TargetVerification[] = [];
+  for await (const one of verifyFleet({
+    service: 'test',
+    source: clinicSource,
+    connect: (database) => connectIn(db, database ?? db.name),
+    targets: () => targets,
+    strays: () => tenancy.strays(),
+    lostTenant: ({ tenant }) => tenancy.lost(tenant),
+    scratch: 'none',
+  }))
+    verified.push({ ...one, findings: one.findings.filter(({ code }) => code !== 'notChecked') });
+  return verified.filter(({ findings }) => findings.length > 0);
 }
 
 describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) => {
@@ -46,6 +64,19 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
     for (const failures of [(await tenancy.fleet().status()).failures, (await tenancy.fleet().up()).failures])
       expect(failures).toMatchObject([{ tenant: 'north', failed: { hint: expect.stringContaining(back) as string } }]);
     expect((await tenancy.find('north'))?.status).toBe('active');
+    const [north, south] = await tenancy.backfill();
+    expect(north).toMatchObject({ tenant: 'north', failure: expect.stringContaining(back) as string });
+    expect(south).toMatchObject({ tenant: 'south', failure: null });
+    // What is there under another name is no stray: nobody is to drop it.
+    const verified = await verifiedOn(db, tenancy);
+    expect(verified).toMatchObject([
+      {
+        tenant: 'north',
+        findings: [
+          { code: 'unreadable', message: expect.stringContaining(`it is there as "${lost}"`) as string, hint: expect.stringContaining(back) as string },
+        ],
+      },
+    ]);
     await client.query(back);
     expect(await tenancy.lost('north')).toBeNull();
     expect((await tenancy.create('north')).outcome).toBe('present');
@@ -75,6 +106,10 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
     expect(await tenancy.lost('north')).toMatchObject({ kind: mode, place: tenant.place, foundAs: lost, instead: 'another' });
     for (const failures of [(await tenancy.fleet().status()).failures, (await tenancy.fleet().up()).failures])
       expect(failures).toMatchObject([{ tenant: 'north', failed: { hint: expect.stringContaining(back) as string } }]);
+    const [mended] = await tenancy.backfill();
+    expect(mended).toMatchObject({ created: [], failure: expect.stringContaining(`${aside}; ${back}`) as string });
+    const verified = await verifiedOn(db, tenancy);
+    expect(verified).toMatchObject([{ tenant: 'north', findings: [{ code: 'unreadable', hint: expect.stringContaining(`${aside}; ${back}`) as string }] }]);
     for (const text of [aside, back]) await client.query(text);
     expect(await tenancy.lost('north')).toBeNull();
     expect((await tenancy.create('north')).outcome).toBe('present');
