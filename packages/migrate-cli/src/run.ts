@@ -136,7 +136,7 @@ async function runService(invocation: Invocation, service: Service, requirements
     const { report } = error;
     // A server that has just gone away is not asked again: that could take as long as --wait says.
     const version = error.code === 'connection' ? currentVersion : versionNow;
-    const current = report === null ? null : await version(service, story.applied, report);
+    const current = report === null || report.unknown.length > 0 ? null : await version(service, story.applied, report);
     if (report !== null) story.reached(report, current);
     output.log(renderError(error, styleOf(invocation)));
     return { service: service.name, database, report, error, begun: true, current, failedVersion: await versionOf(service.source, error) };

@@ -51,3 +51,12 @@ test('a server that is lost in the middle of a fleet and stays away: who is done
   const again = await migrate(['up', ...TENANTS], { ...at, env: { DATABASE_URL: server.url('postgres') } });
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('6 tenants: 4 applied, 2 had nothing to do') as string });
 }, 180_000);
+
+test('of one database that is lost no version is claimed', async () => {
+  await using server = await startServer();
+  await using place = await folder(files);
+  await runOn(server, `CREATE TABLE standing (name text); INSERT INTO standing VALUES ('public')`);
+  const told = await cutOff(server, ['up', '--dir', 'm'], place.path);
+  expect(told).toMatch(/not known \(.*0002_think\)\.\n/);
+  expect(told).not.toMatch(/not run|now at|nothing is applied/);
+}, 90_000);

@@ -179,6 +179,12 @@ export function strangersOf(tables: readonly string[]): string {
    AND ((SELECT m.rolsuper FROM pg_catalog.pg_roles m WHERE m.rolname = CURRENT_USER) OR NOT pg_catalog.pg_has_role(CURRENT_USER, o.oid, 'MEMBER')))`;
 }
 
+/** Refuses to write to a standby. @param target What people call it. */
+export function refuseStandby({ recovery }: HistorySnapshot, target: string): void {
+  if (recovery)
+    throw new MigrationError({ code: 'connection', message: `${target} is a standby, which cannot be written to`, hint: 'connect to the primary', target });
+}
+
 /** Refuses to write where `strangers` found any. */
 export function refuseStrangers({ strangers: found }: HistorySnapshot): void {
   if (found === null) return;

@@ -291,7 +291,17 @@ class TargetMigrator implements Migrator {
   #upToDate(history: BriefHistory, found: number, started: number): Report {
     const target = this.#target(history.database);
     this.#options.onEvent?.({ type: 'planned', target, direction: 'up', found, applied: history.rows.map((row) => row.name), steps: [], warnings: [] });
-    return { target, outcome: 'upToDate', applied: [], undone: [], failed: null, notRun: [], warnings: [], durationMs: performance.now() - started };
+    return {
+      target,
+      outcome: 'upToDate',
+      applied: [],
+      undone: [],
+      failed: null,
+      notRun: [],
+      unknown: [],
+      warnings: [],
+      durationMs: performance.now() - started,
+    };
   }
 
   /** Loaded where a file was changed. */

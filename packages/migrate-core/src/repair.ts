@@ -7,7 +7,7 @@ import { MigrationError } from './errors.ts';
 import { describeBlocker } from './engine/failure.ts';
 import { begin, GUARD, guard, tag } from './guard.ts';
 import { seqOfMarked } from './history-order.ts';
-import { readHistory, refuseStrangers, type HistoryRow, type HistorySnapshot, type HistoryTables } from './history.ts';
+import { readHistory, refuseStandby, refuseStrangers, type HistoryRow, type HistorySnapshot, type HistoryTables } from './history.ts';
 import { findVersion } from './migration.ts';
 import { insertLog, recordAccepted, recordMarkedApplied, recordMarkedUndone, type RecordInput, type Run } from './record.ts';
 import type { Session } from './session.ts';
@@ -52,6 +52,7 @@ export async function repair(session: Session, options: RepairOptions, request: 
   const until = performance.now() + options.waitLimitMs;
   for (let attempt = 1; ; attempt++) {
     const snapshot = await readHistory(session, options.tables);
+    refuseStandby(snapshot, snapshot.database);
     refuseStrangers(snapshot);
     const changes = await planChanges(session, options, snapshot, request);
     const result = await session.run(messageOf(options, snapshot, changes, request.takenOverFrom));

@@ -15,6 +15,8 @@ export interface Report {
   readonly failed: Failure | null;
   /** Planned, but not reached. */
   readonly notRun: readonly string[];
+  /** Names of what was under way, or not yet on disk, when the connection was lost for good: whether it is done, only the history tells. Empty otherwise. */
+  readonly unknown: readonly string[];
   /** Problems that did not stop the run (a newer history during a rolling deploy, …). */
   readonly warnings: readonly Problem[];
   readonly durationMs: number;

@@ -103,6 +103,11 @@ test('a server that vanishes for good is said to be unknown, within bounds', asy
   expect(error.code).toBe('connection');
   expect(error.message).toContain('not known');
   expect(error.report?.outcome).not.toBe('applied');
+  // What was under way is not among what was not run.
+  const { applied = [], unknown = [], notRun } = error.report ?? {};
+  expect(unknown).toContain('0002_slow');
+  expect(notRun).toEqual(['0003_c']);
+  expect([...applied.map((step) => step.name), ...unknown]).toEqual(['0001_a', '0002_slow']);
   await server.start();
   expect((await migratorOn(db, files.path).migrator.up()).outcome).toBe('applied');
   const status = await migratorOn(db, files.path).migrator.status();

@@ -1,4 +1,7 @@
-import { testDatabase } from '@org/test-postgres';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { startServer, testDatabase, type TestDatabase } from '@org/test-postgres';
 import { describe, expect, test } from 'vitest';
 
 import { failureOf, folder, migratorOn, rows, versions } from './support/target.ts';
@@ -180,3 +183,17 @@ describe('a migration that was applied before anything stood in it', () => {
     expect(versions((await migrator.up()).applied)).toEqual(['0003']);
   });
 });
+
+test('a repair on a standby says so', async () => {
+  await using server = await startServer();
+  const db = { url: server.url() } as TestDatabase;
+  await using files = await folder(base);
+  const { migrator } = migratorOn(db, files.path);
+  await migrator.up();
+  await server.stop();
+  await writeFile(join(server.directory, 'standby.signal'), '');
+  await server.start();
+  const error = await failureOf(migrator.repair({ markUndone: ['2'] }));
+  expect(error).toMatchObject({ code: 'connection', hint: 'connect to the primary' });
+  expect(error.message).toContain('is a standby, which cannot be written to');
+}, 60_000);

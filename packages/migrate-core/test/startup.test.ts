@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { MigrationError, startMigrations, type Report, type StartupOptions, type StartupState, type Status } from '../src/index.ts';
 
 const target = { name: 'db', database: 'db', schema: 'public', tenant: null };
-const report: Report = { target, outcome: 'applied', applied: [], undone: [], failed: null, notRun: [], warnings: [], durationMs: 1 };
+const report: Report = { target, outcome: 'applied', applied: [], undone: [], failed: null, notRun: [], unknown: [], warnings: [], durationMs: 1 };
 const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' });
 
 function status(pending: readonly string[], problems: Status['problems'] = []): Status {

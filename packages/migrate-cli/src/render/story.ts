@@ -140,10 +140,13 @@ export class Story {
     const done = [
       ...(report.undone.length > 0 ? [`${report.undone.length} undone`] : []),
       ...(report.applied.length > 0 ? [`${report.applied.length} applied`] : []),
+      ...(report.unknown.length > 0 ? [`${report.unknown.length} not known (${printable(range(report.unknown))})`] : []),
       ...(report.notRun.length > 0 ? [`${report.notRun.length} not run`] : []),
     ];
     if (done.length === 0) return;
-    this.#say(`  ${done.join(', ')}; ${current === null ? 'nothing is applied' : `now at ${printable(current)}`}.`);
+    // Where it stands, nobody can say either.
+    if (report.unknown.length > 0) this.#say(`  ${done.join(', ')}.`);
+    else this.#say(`  ${done.join(', ')}; ${current === null ? 'nothing is applied' : `now at ${printable(current)}`}.`);
   }
 
   #once(text: string, key: string): void {

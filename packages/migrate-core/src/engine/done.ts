@@ -23,6 +23,11 @@ export class Done {
     return this.#steps.every((one) => one.told);
   }
 
+  /** Names of what was committed and is maybe not on disk. */
+  get untold(): readonly string[] {
+    return this.#steps.filter((one) => !one.told).map((one) => one.step.name);
+  }
+
   /** Told, and so durable. */
   told(direction: 'up' | 'down'): readonly StepReport[] {
     return this.#steps.filter((one) => one.told && one.direction === direction).map((one) => one.step);

@@ -77,8 +77,8 @@ export class TargetRun {
     } catch (error) {
       // What was done before is told, whatever ended the run.
       await this.#flush(null);
-      if (error instanceof MigrationError) throw error.report === null ? this.#error(optionsOf(error), this.#unknown()) : error;
-      const rest = this.#unknown();
+      if (error instanceof MigrationError) throw error.report === null ? this.#error(optionsOf(error), this.#left()) : error;
+      const rest = this.#left();
       if (this.#options.signal?.aborted === true) throw this.#stopped(rest);
       if (this.#main.lost !== null) {
         await this.#recover(this.#main.lost);
@@ -111,14 +111,7 @@ export class TargetRun {
     this.#refuse(current.problems, current);
     if (current.steps.length === 0) return this.#report(null, []);
     if (signal?.aborted === true) throw this.#stopped(current.steps.map((step) => step.name));
-    if (snapshot.recovery) {
-      throw new MigrationError({
-        code: 'connection',
-        message: `${this.#target.name} is a standby, which cannot be written to`,
-        hint: 'connect to the primary',
-        target: this.#target.name,
-      });
-    }
+    history.refuseStandby(snapshot, this.#target.name);
     history.refuseStrangers(snapshot);
     this.#chosen ??= current.steps.map((step) => step.name);
     this.#refuse(await this.#options.outside(current, snapshot, signal), current);
@@ -184,7 +177,7 @@ export class TargetRun {
           await this.#flush(state);
           return null;
         case 'lost':
-          await this.#recover(end.error, left);
+          await this.#recover(end.error, left, count - done.length);
           return null;
         case 'failed':
           return this.#fail(state, end, left);
@@ -253,14 +246,18 @@ export class TargetRun {
    * The connection died in the middle: what is true is in the history.
    *
    * @param running The steps that were under way, or behind those; none while it only read.
+   * @param sent How many of them were under way.
    */
-  async #recover(cause: Error, running: readonly PreparedStep[] = []): Promise<void> {
+  async #recover(cause: Error, running: readonly PreparedStep[] = [], sent = 0): Promise<void> {
     const { connect, tables, run, request, signal } = this.#options;
     const lost = `the connection to ${this.#target.name} was lost`;
     this.#losses++;
     await this.#main.close();
     const again = await reconnect(connect, tables, run.id, { signal, cancel: () => this.#monitor.cancel() });
-    if (again === null) throw this.#error(lostForGood(lost, cause, signal), this.#unknown(), signal?.aborted === true ? 'interrupted' : 'notRun');
+    if (again === null) {
+      const unknown = [...this.#done.untold, ...running.slice(0, sent).map((step) => step.name)];
+      throw this.#error(lostForGood(lost, cause, signal), this.#left(unknown), signal?.aborted === true ? 'interrupted' : 'notRun', unknown);
+    }
     const terminated = signal?.aborted !== true && (await wasTerminated(cause, again.session, this.#mainSince));
     this.#main = again.session;
     this.#mainSince = performance.now();
@@ -272,14 +269,14 @@ export class TargetRun {
     if (terminated && left[0] !== undefined) await this.#fail(state, terminatedStep(cause, left[0], again.snapshot), left);
     if (this.#losses > MOST_LOSSES) {
       const message = `${lost} ${this.#losses} times (${cause.message})`;
-      throw this.#error({ code: 'connection', message, hint: 'look at the server’s log, then run again', cause }, this.#unknown());
+      throw this.#error({ code: 'connection', message, hint: 'look at the server’s log, then run again', cause }, this.#left());
     }
     const message = `the connection was lost (${cause.message}); the history was read again, and the run goes on from there`;
     this.#emit({ type: 'notice', target: this.#target, name: null, message });
   }
 
-  #unknown(): string[] {
-    return (this.#chosen ?? []).filter((name) => !this.#done.has(name));
+  #left(unknown: readonly string[] = []): string[] {
+    return (this.#chosen ?? []).filter((name) => !this.#done.has(name) && !unknown.includes(name));
   }
 
   /** Makes everything committed so far durable, then tells it. The transaction must write: an empty one flushes nothing. */
@@ -366,13 +363,18 @@ export class TargetRun {
     );
   }
 
-  #error(options: Omit<MigrationErrorOptions, 'target' | 'report'>, notRun: readonly string[], outcome: Outcome = 'notRun'): MigrationError {
+  #error(
+    options: Omit<MigrationErrorOptions, 'target' | 'report'>,
+    notRun: readonly string[],
+    outcome: Outcome = 'notRun',
+    unknown: readonly string[] = [],
+  ): MigrationError {
     const done = this.#done.told('up').length + this.#done.told('down').length > 0;
-    const report = this.#report(null, notRun, outcome === 'notRun' && done ? 'interrupted' : outcome);
+    const report = this.#report(null, notRun, outcome === 'notRun' && done ? 'interrupted' : outcome, unknown);
     return new MigrationError({ ...options, target: this.#target.name, report });
   }
 
-  #report(failed: Failure | null, notRun: readonly string[], outcome?: Outcome): Report {
+  #report(failed: Failure | null, notRun: readonly string[], outcome?: Outcome, unknown: readonly string[] = []): Report {
     const applied = this.#done.told('up');
     const undone = this.#done.told('down');
     const reached: Outcome = applied.length > 0 ? 'applied' : undone.length > 0 ? 'undone' : 'upToDate';
@@ -383,6 +385,7 @@ export class TargetRun {
       undone,
       failed,
       notRun,
+      unknown,
       warnings: this.#warnings,
       durationMs: performance.now() - this.#started,
     };
