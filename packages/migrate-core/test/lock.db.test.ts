@@ -132,3 +132,13 @@ test('a pool of one connection is said to be too small, not waited for', async (
   expect(error.code).toBe('connection');
   expect(error.message).toContain('two connections');
 }, 60_000);
+
+test('a connect that gives no second connection, as a pool of one in the same process, is not waited for either', async () => {
+  await using directory = await folder({ '0001_a.sql': 'CREATE TABLE a (id int);', '0002_i.sql': 'CREATE INDEX CONCURRENTLY a_i ON a (id);' });
+  await using db = await testDatabase();
+  let given = 0;
+  const { migrator } = migratorOn(db, directory.path, { connect: () => (given++ === 0 ? connectTo(db.url) : new Promise(() => undefined)) });
+  const error = await failureOf(migrator.up());
+  expect(error).toMatchObject({ code: 'connection', message: expect.stringContaining('two connections') as string });
+  expect((await migratorOn(db, directory.path).migrator.status()).applied.map((one) => one.name)).toEqual(['0001_a']);
+}, 60_000);

@@ -15,7 +15,7 @@ const SECOND_CONNECTION_MS = 10_000;
 /** Does the work under the lock, if it is to be had and the history has not moved on; lets go of it afterwards, whatever happens. */
 export async function withGuardian(state: RunState, step: ReadyStep, work: (guardian: Session) => Promise<StepResult>): Promise<StepResult> {
   await ensureTables(state, step);
-  const guardian = await Session.open(state.connect);
+  const guardian = await openSecond(state);
   try {
     const held = await guardian.runInside(
       holdLock({ tables: state.tables, snapshot: { ...state.snapshot, tables: 'present' }, generation: state.generation, lock: 'take' }, state.run, step.name),
@@ -50,21 +50,44 @@ async function ensureTables(state: RunState, step: ReadyStep): Promise<void> {
   }
 }
 
+/** A pool in this process may have none to give, as long as the first is in use, and would let us wait for it. */
+async function openSecond(state: RunState): Promise<Session> {
+  const opening = Session.open(state.connect);
+  if (await isSlow(opening)) {
+    opening.then(
+      (late) => late.close(),
+      () => undefined,
+    );
+    throw noSecond(state);
+  }
+  return opening;
+}
+
 async function refusePoolOfOne(state: RunState): Promise<void> {
-  const limit = new AbortController();
-  const answer = state.main.read('SELECT 1').finally(() => limit.abort());
-  const slow = await sleep(SECOND_CONNECTION_MS, 'slow' as const, { signal: limit.signal }).catch(() => 'in time' as const);
-  if (slow === 'slow') {
+  const answer = state.main.read('SELECT 1');
+  if (await isSlow(answer)) {
     answer.catch(() => undefined);
     await state.main.close();
-    throw new MigrationError({
-      code: 'connection',
-      message: `a non-transactional migration needs two connections to ${state.target.name} at once, and the second one got no answer for ${SECOND_CONNECTION_MS / 1000} s`,
-      hint: 'give the pooler a pool of at least two connections for this user and database, for each tenant at work (--concurrency) where there are several; or connect to PostgreSQL directly',
-      target: state.target.name,
-    });
+    throw noSecond(state);
   }
   await answer;
+}
+
+/** Whether it has neither come nor failed in time. */
+async function isSlow(answer: Promise<unknown>): Promise<boolean> {
+  const limit = new AbortController();
+  const ended = (): void => limit.abort();
+  answer.then(ended, ended);
+  return sleep(SECOND_CONNECTION_MS, true, { signal: limit.signal }).catch(() => false);
+}
+
+function noSecond(state: RunState): MigrationError {
+  return new MigrationError({
+    code: 'connection',
+    message: `a non-transactional migration needs two connections to ${state.target.name} at once, and the second one got no answer for ${SECOND_CONNECTION_MS / 1000} s`,
+    hint: 'give the pooler a pool of at least two connections for this user and database, for each tenant at work (--concurrency) where there are several; or connect to PostgreSQL directly',
+    target: state.target.name,
+  });
 }
 
 function connectionLost(state: RunState, cause: Error): MigrationError {
