@@ -143,8 +143,11 @@ export interface Tenancy {
    * there, or that is being made.
    */
   restore(id: string): Promise<Tenant>;
-  /** What became of a tenant's own schema or database; `null` where it is there, and for an id that has none. */
-  lost(id: string): Promise<LostTenant | null>;
+  /**
+   * What became of a tenant's own schema or database; `null` where it is there, and for an id that has none.
+   * @param place Where it was when somebody set out for it: that it was put away or dropped since is told, too.
+   */
+  lost(id: string, place?: string): Promise<LostTenant | null>;
   /** `null` where all tenants are of the mode that is configured. */
   leftOut(): Promise<TenantsLeftOut | null>;
   /**
@@ -181,7 +184,7 @@ export function createTenancy(options: TenancyOptions): Tenancy {
     create: async (id, request) => (await load()).create(id, request),
     drop: async (id, request) => (await load()).drop(id, request),
     restore: async (id) => (await load()).restore(id),
-    lost: async (id) => (await load()).lost(id),
+    lost: async (id, place) => (await load()).lost(id, place),
     leftOut: async () => (await load()).leftOut(),
     backfill: async (request) => (await load()).backfill(request),
     strays: async () => (await load()).strays(),

@@ -78,7 +78,10 @@ export class ServiceFleet {
       order: order ?? input.definition.order,
       signal: this.#invocation.signal,
       onEvent,
-      lost: this.origin.registry === null ? undefined : async ({ tenant }) => (await this.origin.registry?.tenancy.lost(tenant))?.error ?? null,
+      lost:
+        this.origin.registry === null
+          ? undefined
+          : async ({ tenant, schema, database }) => (await this.origin.registry?.tenancy.lost(tenant, schema ?? database))?.error ?? null,
       ...this.#asked,
       ...(lockTimeout === undefined ? {} : { lockTimeoutMs: lockTimeout }),
       ...(lockWait === undefined ? {} : { waitLimitMs: lockWait, retryLimitMs: lockWait }),

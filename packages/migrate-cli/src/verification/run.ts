@@ -132,7 +132,7 @@ class Verification {
         requiredTables: service.input.definition.tenancy?.requiredTables,
         shared: sharedPart(service, kind),
         strays: registry === null || options.tenant !== undefined ? undefined : () => registry.tenancy.strays(),
-        lostTenant: registry === null ? undefined : ({ tenant }) => registry.tenancy.lost(tenant),
+        lostTenant: registry === null ? undefined : ({ tenant, schema, database }) => registry.tenancy.lost(tenant, schema ?? database),
         concurrency: options.concurrency,
       });
       for await (const found of verifying) {

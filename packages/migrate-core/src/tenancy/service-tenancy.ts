@@ -84,12 +84,14 @@ export class ServiceTenancy implements Tenancy {
     return this.#inTurn(() => restoreTenant(this.#context, id));
   }
 
-  async lost(id: string): Promise<LostTenant | null> {
+  async lost(id: string, place?: string): Promise<LostTenant | null> {
     const { registry, options, layout } = this.#context;
     if (options.tenancy.query !== undefined || id.includes('\0')) return null;
-    const { lostTenant } = await import('./lost-place.ts');
+    const { leftTenant, lostTenant } = await import('./lost-place.ts');
     return this.#read(async (session) => {
       const tenant = await registry.find(session, id);
+      const left = place === undefined ? null : leftTenant(tenant, { id, place, kind: layout.kind });
+      if (left !== null) return left;
       if (tenant === null || tenant.kind !== layout.kind || (tenant.status !== 'active' && tenant.status !== 'archived')) return null;
       return lostTenant(this.#context, session, tenant);
     });
@@ -138,7 +140,7 @@ export class ServiceTenancy implements Tenancy {
     return createFleet({
       ...fleetOptions(options, layout, () => this.#targets()),
       onEvent: onEvent ?? options.onEvent,
-      lost: async ({ tenant }) => (await this.lost(tenant))?.error ?? null,
+      lost: async ({ tenant, schema, database }) => (await this.lost(tenant, schema ?? database))?.error ?? null,
     });
   }
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { testDatabase, type TestDatabase } from '@org/test-postgres';
 import { describe, expect, test } from 'vitest';
 
-import { MigrationError, startTenants, verifyFleet, type TargetVerification, type Tenancy } from '../../src/index.ts';
+import { listSource, MigrationError, startTenants, verifyFleet, type TargetVerification, type Tenancy } from '../../src/index.ts';
 import { identifier } from '../../src/sql.ts';
 import { clinicSource } from '../support/clinic.ts';
 import { connectIn, contentsOf, tenancyOn, type Mode } from '../support/tenancy.ts';
@@ -147,6 +147,33 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
       ended.abort();
       await tenants.settled();
     }
+  });
+
+  // No run makes a database.
+  test.runIf(mode === 'schema')('a tenant that is put away while others are migrated is not made anew', async () => {
+    await using db = await testDatabase();
+    const tenancy = tenancyOn(db, mode, {
+      tenancy: { requiredTables: [], source: listSource([{ version: '1', description: 'a', up: 'CREATE TABLE a (id int)' }]) },
+    });
+    const ids = ['north', 'south', 'west'];
+    const made = [];
+    for (const id of ids) made.push((await tenancy.create(id)).tenant);
+    const slow = listSource([
+      { version: '1', description: 'a', up: 'CREATE TABLE a (id int)' },
+      { version: '2', description: 'b', up: 'SELECT pg_sleep(0.7); CREATE TABLE b (id int)' },
+    ]);
+    const run = tenancyOn(db, mode, { tenancy: { requiredTables: [], source: slow } })
+      .fleet()
+      .up({ concurrency: 1 });
+    // Each of the three is put away; whichever comes first is waited for.
+    await sleep(300);
+    await Promise.all(ids.map((id) => tenancy.drop(id)));
+    const { counts, failures } = await run;
+    expect(counts.applied + counts.failed).toBe(3);
+    expect(counts.failed).toBeGreaterThan(0);
+    for (const { failed } of failures) expect(failed?.message).toContain('it was put away meanwhile');
+    const there = await places(db, mode);
+    for (const { place } of made) expect(there).not.toContain(place);
   });
 
   test('on a restored server, which gives oids anew, a tenant’s place is its own', async () => {
