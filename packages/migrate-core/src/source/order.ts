@@ -46,14 +46,20 @@ export async function orderNames(
   const problem = (name: string, message: string): void => {
     problems.push({ code: 'invalidMigration', name, message: `${path}: ${message}` });
   };
-  for (const [index, name] of listed.entries()) {
-    const [near] = nearest(name, names);
-    if (listed.indexOf(name) !== index) problem(name, `${name} stands there twice`);
-    else if (!names.includes(name)) problem(name, `${name} is no migration of this folder${near === undefined ? '' : ` (did you mean ${near}?)`}`);
+  const known = new Set(names);
+  const seen = new Set<string>();
+  for (const name of listed) {
+    if (seen.has(name)) problem(name, `${name} stands there twice`);
+    else if (!known.has(name)) {
+      // Compared with every name letter by letter: only where somebody will read it.
+      const [near] = nearest(name, names);
+      problem(name, `${name} is no migration of this folder${near === undefined ? '' : ` (did you mean ${near}?)`}`);
+    }
+    seen.add(name);
   }
-  const unlisted = names.filter((name) => !listed.includes(name));
+  const unlisted = names.filter((name) => !seen.has(name));
   for (const name of unlisted) problem(name, `${name} does not stand there: add it where it belongs`);
-  return { names: [...new Set(listed)].filter((name) => names.includes(name)).concat(unlisted), by: 'file', problems };
+  return { names: [...seen].filter((name) => known.has(name)).concat(unlisted), by: 'file', problems };
 }
 
 /** In a folder counted by hand a number that stands twice is a merge that nobody looked at. Stamps may be equal. */
