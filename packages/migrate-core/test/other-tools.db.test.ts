@@ -50,3 +50,31 @@ test('a comment that begins with "Migrate:" and goes on as prose is a comment', 
   });
   expect((await migratorOn(db, files.path).migrator.up()).applied).toHaveLength(1);
 });
+
+test('a COMMIT that Prisma’s users put behind a new value of an enum ends its transaction, so that the value can be used', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '20240101000000_a/migration.sql':
+      "CREATE TYPE level AS ENUM ('low');\nCREATE TABLE tags (name text, level level DEFAULT 'low');\nINSERT INTO tags VALUES ('a');\n",
+    '20240102000000_b/migration.sql':
+      "ALTER TABLE tags ADD note text;\nALTER TYPE level ADD VALUE 'high';\nCOMMIT;\n\nUPDATE tags SET level = 'high';\nALTER TYPE level ADD VALUE 'top';\nCOMMIT;\nUPDATE tags SET level = 'top' WHERE level = 'high';\n",
+  });
+  const { migrator } = migratorOn(db, files.path);
+  expect((await migrator.up()).applied).toHaveLength(2);
+  expect(await rows(db, 'SELECT name, level, note FROM tags')).toEqual([{ name: 'a', level: 'top', note: null }]);
+});
+
+test('a COMMIT in front of a CREATE INDEX CONCURRENTLY, as Drizzle’s users put it, is taken out', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0000_a.sql': 'CREATE TABLE visits (id int);\n',
+    '0001_b.sql':
+      "ALTER TABLE visits ADD note text;--> statement-breakpoint\nCOMMIT;--> statement-breakpoint\nSET lock_timeout = 0;--> statement-breakpoint\nCREATE INDEX CONCURRENTLY visits_note ON visits (note);--> statement-breakpoint\nSET lock_timeout = '5s';\n",
+    '0002_c.sql': "INSERT INTO visits VALUES (1, 'a');\nCOMMIT;\nINSERT INTO nowhere VALUES (1);\n",
+  });
+  const { migrator } = migratorOn(db, files.path);
+  await expect(migrator.up()).rejects.toMatchObject({ code: 'migrationFailed', migration: '0002_c' });
+  expect(await rows(db, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'visits_note'::regclass")).toEqual([{ indisvalid: true }]);
+  // One migration is one transaction: nothing of the failing one is there.
+  expect(await rows(db, 'SELECT id FROM visits')).toEqual([]);
+});

@@ -37,7 +37,7 @@ const UNPARSED: Tree = { kind: 'Unparsed', node: null };
  * Compiles one direction of a migration.
  *
  * @throws MigrationError `invalidMigration` with the position, for what no migration may hold: commands of psql, data after COPY,
- * a ROLLBACK, a COMMIT without BEGIN. A syntax error does not throw: an older server may know better, see `Script.syntaxError`.
+ * a ROLLBACK, a BEGIN without COMMIT. A syntax error does not throw: an older server may know better, see `Script.syntaxError`.
  */
 export async function compileSql(sql: string, options: CompileOptions): Promise<Script> {
   const refuse: Refuse = (start, message) => {
@@ -55,6 +55,11 @@ export async function compileSql(sql: string, options: CompileOptions): Promise<
     const text = sql.slice(piece.start, piece.end);
     const word = transactionWord(text);
     if (word !== null) {
+      // It ends what stands before it, as it does where a tool sends a file as one message or runs it in a transaction. In psql it does nothing.
+      if (word.kind === 'commit' && own.pair === null && options.transaction !== 'none') {
+        const before = statements.findLastIndex((statement) => statement.group !== undefined) + 1;
+        for (let at = before; at < statements.length; at++) statements[at] = { ...(statements[at] as Statement), group: own.pairs };
+      }
       const { problem } = own.take(word, piece.start);
       if (problem !== null) refuse(piece.start, problem);
       continue;

@@ -87,11 +87,7 @@ export class OwnTransactions {
         if (word.isolation !== null) this.isolation = stronger(this.isolation, word.isolation);
         return { problem: null };
       case 'commit':
-        if (this.#open === null)
-          return {
-            problem:
-              'a COMMIT without its BEGIN would commit half of the migration before it is recorded: take it out, or put a BEGIN before what belongs together',
-          };
+        // Without its BEGIN it is only a warning to PostgreSQL, and ends a pair that began at the top, or behind the last one.
         this.#open = null;
         this.#pairs++;
         return { problem: null };

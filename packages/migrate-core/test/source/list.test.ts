@@ -70,11 +70,11 @@ describe('a list of migrations', () => {
     const source = listSource([
       { version: '1', up: 'SELECT 1;\nROLLBACK' },
       { version: '2', up: 'SELECT 1' },
-      { version: '3', up: 'SELECT 1', down: 'COMMIT' },
+      { version: '3', up: 'SELECT 1', down: 'BEGIN' },
     ]);
     const error: unknown = await source.compile(['1', '2', '3']).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'invalidMigration', migration: '1' });
-    expect((error as Error).message.split('\n').map((line) => line.slice(0, 24))).toEqual(['1: ROLLBACK would undo t', '3: a COMMIT without its ']);
+    expect((error as Error).message.split('\n').map((line) => line.slice(0, 24))).toEqual(['1: ROLLBACK would undo t', '3: a BEGIN that no COMMI']);
   });
 
   test('may be empty', async () => {
