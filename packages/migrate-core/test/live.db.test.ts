@@ -81,3 +81,33 @@ export const down = false;
   expect((await failureOf(third.up())).sqlState).toBe('22012');
   expect((await failureOf(third.up())).message).toContain('migrate repair --mark-applied 0003_live');
 });
+
+test('queries that it does not wait for are part of it: they run, and a failing one fails it', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    ...base,
+    '0002_forgets.mjs': `export async function up(pgm) {
+  await pgm.db.query('SAVEPOINT a');
+  await pgm.db.query('SELECT nothing').catch(() => pgm.db.query('ROLLBACK TO a'));
+  pgm.db.query("INSERT INTO t VALUES (3, 'three')").then(() => pgm.db.query("INSERT INTO t VALUES (4, 'four')"));
+  pgm.db.select('SELECT pg_sleep(0.2)');
+  pgm.db.query("UPDATE t SET name = upper(name) WHERE id = 1");
+}
+export const down = false;
+`,
+    '0003_fails.mjs': `export async function up(pgm) {
+  pgm.db.query("INSERT INTO t VALUES (5, 'five')");
+  pgm.db.query('UPDATE t SET nothing = 1');
+}
+export const down = false;
+`,
+  });
+  const { migrator } = migratorOn(db, files.path);
+  expect(await failureOf(migrator.up())).toMatchObject({ code: 'migrationFailed', migration: '0003_fails', sqlState: '42703' });
+  expect(await rows(db, 'SELECT id, name FROM t ORDER BY id')).toEqual([
+    { id: 1, name: 'ONE' },
+    { id: 2, name: 'two' },
+    { id: 3, name: 'three' },
+    { id: 4, name: 'four' },
+  ]);
+});

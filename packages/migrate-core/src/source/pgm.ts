@@ -65,10 +65,8 @@ async function compileAction(action: Action, shorthands: Shorthands, direction: 
   const ask = (): Promise<never> => {
     live = true;
     touch('live');
-    const refusal = Promise.reject(new Error('pgm.db is not connected while migrations are compiled'));
-    // A migration that does not wait for its query must not end the process.
-    refusal.catch(() => undefined);
-    return refusal;
+    // It has no answer yet, and a refusal that nobody waits for would end the process.
+    return new Promise(() => undefined);
   };
   const builder = await newBuilder({ query: ask, select: ask }, shorthands, direction);
   const limit = new AbortController();
@@ -81,7 +79,7 @@ async function compileAction(action: Action, shorthands: Shorthands, direction: 
   const ended = await Promise.race([run, touched, slow]);
   limit.abort();
   const transaction = builder.isUsingTransaction() ? 'per-migration' : 'none';
-  // Even one that caught our refusal: what it would have done with an answer is not known.
+  // What it would have done with an answer is not known.
   if (live) return { kind: 'live', transaction, build: (db) => build(action, shorthands, direction, db) };
   if (ended === 'slow')
     throw new Error(`its ${direction === 'forward' ? 'function' : 'up'} did not end within ${COMPILE_LIMIT / 1000} s: it may never call its second argument`);
@@ -91,11 +89,52 @@ async function compileAction(action: Action, shorthands: Shorthands, direction: 
 
 /** Runs the module against the connection, then answers the SQL that it collected. */
 async function build(action: Action, shorthands: Shorthands, direction: Direction, db: LiveDatabase): Promise<string> {
-  const query = (text: string | object, values?: readonly unknown[]): Promise<unknown> => db.query(text, values);
-  const select = async (text: string | object, values?: readonly unknown[]): Promise<unknown[]> => (await db.query(text, values)).rows;
+  const asked: Answer<unknown>[] = [];
+  // One after the other, as the connection takes them.
+  const ask = <T>(read: () => Promise<T>): Promise<T> => {
+    const answer = new Answer<T>((resolve) => resolve(ended(asked.at(-1)).then(read)));
+    asked.push(answer);
+    return answer;
+  };
+  const query = (text: string | object, values?: readonly unknown[]): Promise<unknown> => ask(() => db.query(text, values));
+  const select = (text: string | object, values?: readonly unknown[]): Promise<unknown[]> => ask(async () => (await db.query(text, values)).rows);
   const builder = await newBuilder({ query, select }, shorthands, direction);
   await perform(action, direction === 'reverse' ? refusing(builder) : builder);
+  // A query that the module does not wait for is part of the migration all the same, and so is one that is asked behind it.
+  for (let at = 0; at < asked.length; at++) {
+    await ended(asked[at]);
+    if (asked[at]?.heard === false) await asked[at];
+  }
   return joined(builder);
+}
+
+/** What a query of a module answers. Nobody may be listening: its failure must not end the process then, but fail the migration. */
+class Answer<T> extends Promise<T> {
+  heard = false;
+
+  // oxlint-disable-next-line unicorn/no-thenable -- a promise, which has to know whether anybody waits for it
+  override then<A = T, B = never>(
+    fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.heard = true;
+    return super.then(fulfilled, rejected);
+  }
+
+  // What follows from it is an ordinary promise.
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise;
+  }
+}
+
+/** Settles when it does, and never fails; without counting as listening. */
+function ended(answer: Answer<unknown> | undefined): Promise<void> {
+  if (answer === undefined) return Promise.resolve();
+  return Promise.prototype.then.call(
+    answer,
+    () => undefined,
+    () => undefined,
+  ) as Promise<void>;
 }
 
 async function newBuilder(db: object, shorthands: Shorthands, direction: Direction): Promise<MigrationBuilder> {
