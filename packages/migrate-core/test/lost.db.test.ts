@@ -41,6 +41,38 @@ test('a session that an administrator ends stops the run, which says so and leav
   expect(versions((await migrator.up()).applied)).toEqual(['0002', '0003']);
 });
 
+test('a session that transaction_timeout ends is not opened again and again, and the way that is named lifts it', async (context) => {
+  await using db = await testDatabase();
+  if (Number((await rows<{ v: string }>(db, `SELECT current_setting('server_version_num') AS v`))[0]?.v) < 170_000) return context.skip();
+  await rows(db, `ALTER DATABASE "${db.name}" SET transaction_timeout = '400ms'`);
+  await using files = await folder(slow);
+  const { migrator, events } = migratorOn(db, files.path);
+  const error = await failureOf(migrator.up());
+  expect(error).toMatchObject({ code: 'migrationFailed', sqlState: '25P04', migration: '0002_slow' });
+  expect(error.message).toContain('transaction_timeout ended the session');
+  expect(error.hint).toContain('SET transaction_timeout = 0; in front of its first statement');
+  expect(events.filter((event) => event.type === 'started' && event.name === '0002_slow')).toHaveLength(1);
+  expect((await migrator.log())[0]).toMatchObject({ action: 'failed', name: '0002_slow', detail: expect.stringContaining('25P04') });
+  await files.write({ '0002_slow.sql': `SET transaction_timeout = 0;\n${slow['0002_slow.sql']}` });
+  expect(versions((await migratorOn(db, files.path).migrator.up()).applied)).toEqual(['0002', '0003']);
+});
+
+test('a search path without a schema, and a role that reads only, are named as what is wrong', async () => {
+  await using db = await testDatabase();
+  await rows(db, `ALTER DATABASE "${db.name}" SET search_path = nowhere`);
+  await using files = await folder({ '0001_a.sql': 'CREATE TABLE a (id int);' });
+  expect(await failureOf(migratorOn(db, files.path).migrator.up())).toMatchObject({
+    sqlState: '3F000',
+    hint: expect.stringContaining('search_path'),
+  });
+  await rows(db, `ALTER DATABASE "${db.name}" RESET search_path; ALTER DATABASE "${db.name}" SET default_transaction_read_only = on`);
+  await files.write({ '0001_a.sql': '-- migrate: transaction=none\nCREATE TABLE a (id int);\nCREATE INDEX CONCURRENTLY a_id ON a (id);' });
+  expect(await failureOf(migratorOn(db, files.path).migrator.up())).toMatchObject({
+    sqlState: '25006',
+    hint: expect.stringContaining('default_transaction_read_only'),
+  });
+});
+
 test('one of several transactions that an administrator ends is recorded as interrupted', async () => {
   await using db = await testDatabase();
   await using files = await folder({ '0001_a.sql': '-- migrate: transaction=none\nCREATE TABLE a (id int);\nSELECT pg_sleep(1.5);\n' });

@@ -159,6 +159,12 @@ function hintFor(error: ServerError, piece: Piece | null): string | null {
       return /row-level security/.test(error.message)
         ? 'migrations run with row_security = off, so that no policy filters a data change in silence: the migrator needs BYPASSRLS (ALTER ROLE … BYPASSRLS) or a superuser, and a migration that changes to another role with SET ROLE loses that'
         : 'the migrator’s role lacks a privilege: connect as the owner of these objects';
+    case '25006':
+      return 'it ran read-only: default_transaction_read_only is on for this role or database, and holds for what runs outside of our transactions. ALTER ROLE … SET default_transaction_read_only = off (or ALTER DATABASE …), then run again';
+    case '3F000':
+      return /no schema has been selected/.test(error.message)
+        ? 'the search_path of this role or database names no schema that is there: ALTER ROLE … SET search_path = … (or ALTER DATABASE …), or name the schema in the file; then run again'
+        : null;
     case '2BP01':
       return 'something else depends on it; undo that first, or leave it as it is';
     case '55P04':
