@@ -111,3 +111,19 @@ export const down = false;
     { id: 4, name: 'four' },
   ]);
 });
+
+test('its queries may be objects whose text and values are getters, as those of sql-template-strings are', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    ...base,
+    '0002_sql.mjs': `class Sql {
+  get text() { return 'UPDATE t SET name = $1 WHERE id = $2'; }
+  get values() { return ['changed', 2]; }
+}
+export const up = async (pgm) => { await pgm.db.query(new Sql()); };
+export const down = false;
+`,
+  });
+  await migratorOn(db, files.path).migrator.up();
+  expect(await rows(db, 'SELECT name FROM t WHERE id = 2')).toEqual([{ name: 'changed' }]);
+});

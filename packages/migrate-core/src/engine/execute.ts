@@ -208,7 +208,8 @@ export function liveDatabase(state: RunState, name: string, where: 'inside' | 'a
   const prefix = tag(state.run, name);
   return {
     query: async (text, values) => {
-      const config: Record<string, unknown> = typeof text === 'string' ? { text } : { ...text };
+      // Of sql-template-strings and the like, text and values are getters, which no copy has.
+      const config: Record<string, unknown> = typeof text === 'string' ? { text } : (text as Record<string, unknown>);
       const query = { ...config, text: `${prefix}${String(config['text'])}`, values: values ?? config['values'] };
       const result = await (state.main.query(query) as ReturnType<LiveDatabase['query']>);
       if (where === 'inside' && state.main.transactionStatus === 'I') {
