@@ -3,6 +3,7 @@
 import type { Environment } from '@org/migrate-core';
 
 import type { StopSignal } from './exit.ts';
+import type { About } from './located.ts';
 import type { Options } from './options.ts';
 import type { Colours } from './render/colour.ts';
 
@@ -17,8 +18,8 @@ export interface Output {
   /** A line on standard error. */
   log(text: string): void;
   readonly colours: Colours;
-  /** A text with the commands that it names, for the folder and the server that were typed. */
-  located(text: string): string;
+  /** A text with the commands that it names, for the folder and the server that were typed, and for the service that it is about. */
+  located(text: string, about?: About): string;
   /** Of the stream that `line` writes to, when it is a terminal whose lines may be redrawn; `null` otherwise. */
   readonly live: NodeJS.WriteStream | null;
 }

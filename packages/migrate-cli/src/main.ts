@@ -173,7 +173,7 @@ async function openOutput(options: Options): Promise<Output> {
     line: (text = '') => void people.write(`${text}\n`),
     log: (text) => void process.stderr.write(`${text}\n`),
     colours,
-    located: (text) => located(text, options),
+    located: (text, about) => located(text, options, about),
     live: live ? people : null,
   };
 }

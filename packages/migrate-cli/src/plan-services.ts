@@ -7,7 +7,7 @@ import { toMigrationError } from './connect-error.ts';
 import { exit, exitCodeOf, type ExitCode } from './exit.ts';
 import type { TenantsPlan } from './fleet/plan.ts';
 import type { Invocation, Output } from './invocation.ts';
-import { locatedProblems } from './located.ts';
+import { locatedProblems, type About } from './located.ts';
 import { errorKeys, type ServicePlan } from './render/document.ts';
 import { renderError, styleOf } from './render/error.ts';
 import { renderPlan } from './render/plan.ts';
@@ -37,7 +37,7 @@ export async function planServices(invocation: Invocation, selection: Selection,
     if (tenants.includes(service)) found.push(await planOfTenants(invocation, service, requirements, request));
     if (found.length > 0) parts.set(service.name, found);
   }
-  await tell(invocation, parts, sql);
+  await tell(invocation, selection, parts, sql);
   return exitCodeOfParts(invocation, [...parts.values()].flat(), direction);
 }
 
@@ -70,7 +70,7 @@ async function planOfTenants(invocation: Invocation, service: Service, requireme
   }
 }
 
-async function tell(invocation: Invocation, parts: ReadonlyMap<string, readonly Part[]>, sql: 'whole' | 'none'): Promise<void> {
+async function tell(invocation: Invocation, selection: Selection, parts: ReadonlyMap<string, readonly Part[]>, sql: 'whole' | 'none'): Promise<void> {
   const { options, output, cwd } = invocation;
   const all = [...parts.values()].flat();
   const plans = all.flatMap((part) => (part.kind === 'shared' ? [part.plan] : []));
@@ -93,21 +93,26 @@ async function tell(invocation: Invocation, parts: ReadonlyMap<string, readonly 
     }
   } else {
     for (const part of all) {
-      if (part.kind === 'shared' && part.plan.error === null) output.line(renderPlan(withLocated(part.plan, output), sql, output.colours));
+      if (part.kind === 'shared' && part.plan.error === null) output.line(renderPlan(withLocated(part.plan, selection, output), sql, output.colours));
       if (part.kind === 'tenants') await fleets?.tellFleetPlan(invocation, part.plan, sql);
     }
   }
   for (const part of all) {
     const error = part.kind === 'broken' ? part.error : part.kind === 'shared' ? part.plan.error : null;
-    if (error !== null) output.log(renderError(error, styleOf(invocation)));
+    if (error !== null) output.log(renderError(error, styleOf(invocation, part.kind === 'shared' ? aboutOf(part.plan, selection) : undefined)));
     if (part.kind === 'tenants') fleets?.tellFleetErrors(invocation, part.plan);
   }
 }
 
-function withLocated(shared: ServicePlan, { located }: Output): ServicePlan {
+function withLocated(shared: ServicePlan, selection: Selection, { located }: Output): ServicePlan {
   const detailed = shared.plan;
+  const about = aboutOf(shared, selection);
   if (detailed === null) return shared;
-  return { ...shared, plan: { ...detailed, plan: { ...detailed.plan, problems: locatedProblems(detailed.plan.problems, located) } } };
+  return { ...shared, plan: { ...detailed, plan: { ...detailed.plan, problems: locatedProblems(detailed.plan.problems, (text) => located(text, about)) } } };
+}
+
+function aboutOf({ service }: ServicePlan, { services }: Selection): About | undefined {
+  return services.find((one) => one.name === service)?.about;
 }
 
 async function exitCodeOfParts(invocation: Invocation, parts: readonly Part[], direction: 'up' | 'down'): Promise<ExitCode> {

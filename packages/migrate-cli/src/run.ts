@@ -138,7 +138,7 @@ async function runService(invocation: Invocation, service: Service, requirements
     const version = error.code === 'connection' ? currentVersion : versionNow;
     const current = report === null || report.unknown.length > 0 ? null : await version(service, story.applied, report);
     if (report !== null) story.reached(report, current);
-    output.log(renderError(error, styleOf(invocation)));
+    output.log(renderError(error, styleOf(invocation, service.about)));
     return { service: service.name, database, report, error, begun: true, current, failedVersion: await versionOf(service.source, error) };
   } finally {
     await service.connector.abandon();

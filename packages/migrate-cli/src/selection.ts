@@ -51,7 +51,7 @@ function selectFolder(invocation: Invocation, typed: string): Selection {
   if (typed.includes('://'))
     throw new MigrationError({ code: 'invalidOptions', message: '--dir names a folder, and this is a URL.', hint: 'a database is named with --url' });
   const folder = resolve(cwd, typed);
-  const service = build(invocation, { definition: folderDefinition(folder, typed), folder: cwd, packageName: null, dependencies: [] }, null, null);
+  const service = build(invocation, { definition: folderDefinition(folder, typed), folder: cwd, packageName: null, dependencies: [] }, null, null, 'byPlace');
   const empty: ServiceDefinition = {
     name: '',
     migrations: { label: '', list: async () => ({ migrations: [], ignored: [], problems: [] }), compile: async () => [] },
@@ -60,7 +60,7 @@ function selectFolder(invocation: Invocation, typed: string): Selection {
   return {
     services: [service],
     problems: [],
-    find: async (name) => build(invocation, { definition: { ...empty, name }, folder: cwd, packageName: null, dependencies: [] }, null, null, name),
+    find: async (name) => build(invocation, { definition: { ...empty, name }, folder: cwd, packageName: null, dependencies: [] }, null, null, 'byPlace', name),
     others: async () => [],
     flagged: true,
   };
@@ -68,7 +68,7 @@ function selectFolder(invocation: Invocation, typed: string): Selection {
 
 function selectOne(invocation: Invocation, config: ServiceConfig, workspace: Workspace | null): Selection {
   const local = localServer(workspace);
-  const service = build(invocation, config, workspace, local);
+  const service = build(invocation, config, workspace, local, 'byPlace');
   return inWorkspace(invocation, [service], workspace, local);
 }
 
@@ -90,7 +90,7 @@ async function selectNamed(invocation: Invocation, configs: readonly ServiceConf
     });
   }
   const local = localServer(workspace);
-  const all = configs.map((config) => build(invocation, config, workspace, local));
+  const all = configs.map((config) => build(invocation, config, workspace, local, workspace === null ? 'byPlace' : 'byName'));
   const order = await orderOf(all.map(inOrder));
   const services = order.services.flatMap((name) => all.filter((one) => one.name === name && (wanted === undefined || wanted.includes(name))));
   const about = new Set(services.map((one) => one.name));
@@ -124,7 +124,7 @@ function inWorkspace(invocation: Invocation, services: readonly Service[], works
     (others ??= (workspace?.services() ?? Promise.resolve([])).then((configs) =>
       configs
         .filter(({ definition }) => services.every((one) => one.name !== definition.name))
-        .map((config) => build({ ...invocation, options: withoutFlags(invocation) }, config, workspace, local)),
+        .map((config) => build({ ...invocation, options: withoutFlags(invocation) }, config, workspace, local, 'byName')),
     ));
   return {
     services,
@@ -141,7 +141,14 @@ function withoutFlags({ options }: Invocation): Options {
   return Object.fromEntries(Object.entries(options).filter(([name]) => !TYPED_FOR_THESE.includes(name as OptionName)));
 }
 
-function build(invocation: Invocation, config: ServiceConfig, workspace: Workspace | null, local: LocalOf | null, variables?: string): Service {
+function build(
+  invocation: Invocation,
+  config: ServiceConfig,
+  workspace: Workspace | null,
+  local: LocalOf | null,
+  meant: 'byPlace' | 'byName',
+  variables?: string,
+): Service {
   const { options, cwd, signal, output } = invocation;
   const { url, host, port, user, password, database } = options;
   const folders = [config.folder, cwd, ...(workspace === null ? [] : [workspace.root])];
@@ -150,6 +157,7 @@ function build(invocation: Invocation, config: ServiceConfig, workspace: Workspa
     variables: variables ?? (options.dir === undefined ? config.definition.name : null),
     folder: config.folder,
     packageName: config.packageName,
+    meant,
     dependencies: config.dependencies,
     environment: variablesOf(invocation, folders),
     flags: { url, host, port, user, password, database },

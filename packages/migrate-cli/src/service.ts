@@ -23,6 +23,7 @@ import {
 
 import { Connector, type ConnectOptions } from './connect.ts';
 import { isProduction } from './environment.ts';
+import type { About } from './located.ts';
 import type { LocalDatabaseRequest } from './workspace.ts';
 
 export interface ServiceInput {
@@ -31,6 +32,8 @@ export interface ServiceInput {
   readonly variables: string | null;
   readonly folder: string;
   readonly packageName: string | null;
+  /** How a command line means it: by the folder that it is typed in, or by `--service`. */
+  readonly meant: 'byPlace' | 'byName';
   readonly dependencies: readonly string[];
   readonly environment: Environment;
   readonly flags: ConnectionFlags;
@@ -71,6 +74,11 @@ export class Service {
     const { tenancy } = definition;
     this.tenants = tenancy === undefined ? null : { mode: tenancy.mode, ...readMigrations(tenancy.migrations, folder) };
     this.connector = new Connector(() => this.connection(), input.connect);
+  }
+
+  /** For the commands that a message about its own database names. */
+  get about(): About {
+    return { service: this.input.meant === 'byName' ? this.name : null, sources: this.tenants === null ? 'one' : 'two' };
   }
 
   /** What the flags and the environment name; `null` when they name nothing. */

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { noColours } from '../src/render/colour.ts';
 import { renderError } from '../src/render/error.ts';
 
-const style = { colours: noColours, verbose: false, showData: false, cwd: '/project', located: (text: string) => text } as const;
+const style = { colours: noColours, verbose: false, showData: false, cwd: '/project', located: (text: string) => text, bounds: {} } as const;
 
 describe('an error for people', () => {
   test('shows file, line and column, the line with a caret, and what to do next', () => {

@@ -32,3 +32,19 @@ test('a flag that the command has already is not said twice, and what stands in 
     'migrate adopt --host h --port 5433 --env-file "a b.env" --from theirs --table schema_history, or',
   );
 });
+
+test('what is about one of several services says which, and which of its sources; an up is for all that was typed', () => {
+  const patient = { service: 'patient', sources: 'one' } as const;
+  const appointment = { service: 'appointment', sources: 'two' } as const;
+  expect(located('accept it with: migrate repair 0003', {}, patient)).toBe('accept it with: migrate repair --service patient 0003');
+  expect(located('migrate down --only 0003, or', { service: ['user', 'appointment'] }, appointment)).toBe(
+    'migrate down --service appointment --source shared --only 0003, or',
+  );
+  expect(located('look with: migrate status', {}, appointment)).toBe('look with: migrate status --service appointment');
+  expect(located('migrate redo', {}, { service: null, sources: 'two' })).toBe('migrate redo --source shared');
+  expect(located('run again: migrate up', {}, patient)).toBe('run again: migrate up');
+  expect(located('run again: migrate up', { service: ['user', 'patient'], source: 'shared' }, patient)).toBe(
+    'run again: migrate up --service user,patient --source shared',
+  );
+  expect(located('Migrate user first: migrate up --service user', { service: ['patient'] }, patient)).toBe('Migrate user first: migrate up --service user');
+});

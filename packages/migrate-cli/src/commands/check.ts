@@ -114,7 +114,7 @@ function tellPart(invocation: Invocation, check: CheckedPart): void {
     if (roundTrip.notTried.length > 0)
       output.line(`  ${colours.yellow('!')} not tried, since an earlier one does not go up: ${printable(roundTrip.notTried.join(', '))}`);
   } else if (error === null && migrations > 0) output.line(`  ${colours.yellow('!')} no round trip: ${without}`);
-  if (error !== null) output.log(renderError(error, styleOf(invocation)));
+  if (error !== null) output.log(renderError(error, styleOf(invocation, service.about)));
 }
 
 function tellFinding({ output, cwd }: Invocation, { severity, message, hint, file, position }: Finding): void {

@@ -8,6 +8,7 @@ import { listOf, outputOptions, placeOptions, tenantOptions, type Options } from
 import { heading, printable } from '../render/text.ts';
 import { scopeOf } from '../scope.ts';
 import { onlyService, selectServices } from '../selection.ts';
+import type { Service } from '../service.ts';
 
 export const command: CommandModule = {
   argument: { name: 'versions', description: 'of migrations whose files were changed after they were applied, and are right as they are', need: 'optional' },
@@ -49,7 +50,7 @@ export const command: CommandModule = {
       return exit.done;
     }
     output.line(heading(service.name, connection, output.colours));
-    tell(output, report);
+    tell(output, service, report);
     return exit.done;
   },
 };
@@ -62,10 +63,10 @@ function clause(accept: readonly string[], { markUndone = [], markApplied = [] }
   ].join(', ');
 }
 
-function tell(output: Output, { accepted, markedApplied, markedUndone }: RepairReport): void {
+function tell(output: Output, { about }: Service, { accepted, markedApplied, markedUndone }: RepairReport): void {
   const { colours } = output;
   for (const name of accepted) output.line(`  ${colours.green('✓')} ${printable(name)}: accepted as its file is now`);
   for (const name of markedUndone) output.line(`  ${colours.yellow('↶')} ${printable(name)}: marked as undone`);
   for (const name of markedApplied) output.line(`  ${colours.green('✓')} ${printable(name)}: marked as applied`);
-  output.line(output.located('  Only the history was changed. See where it stands with: migrate status'));
+  output.line(output.located('  Only the history was changed. See where it stands with: migrate status', about));
 }

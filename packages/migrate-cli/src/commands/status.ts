@@ -56,13 +56,13 @@ export const command: CommandModule = {
       const [first] = found;
       if (first?.shared != null && found.length === 1) {
         if (first.shared.error !== null) throw first.shared.error;
-        output.line(renderStatus(withLocated(first.shared, output), output.colours));
+        output.line(renderStatus(withLocated(first.shared, services, output), output.colours));
         if (first.tenants?.error != null) throw first.tenants.error;
         overviews?.tellOne(invocation, first);
       } else {
         output.line(
           renderStatuses(
-            found.map((one) => ({ ...one, shared: one.shared && withLocated(one.shared, output) })),
+            found.map((one) => ({ ...one, shared: one.shared && withLocated(one.shared, services, output) })),
             output.colours,
           ),
         );
@@ -99,8 +99,11 @@ async function read(service: Service): Promise<ServiceStatus> {
   }
 }
 
-function withLocated(shared: ServiceStatus, { located }: Output): ServiceStatus {
-  return shared.status === null ? shared : { ...shared, status: { ...shared.status, problems: locatedProblems(shared.status.problems, located) } };
+function withLocated(shared: ServiceStatus, services: readonly Service[], { located }: Output): ServiceStatus {
+  const about = services.find((one) => one.name === shared.service)?.about;
+  return shared.status === null
+    ? shared
+    : { ...shared, status: { ...shared.status, problems: locatedProblems(shared.status.problems, (text) => located(text, about)) } };
 }
 
 function tellIgnored({ output }: Invocation, found: readonly StatusRow[]): void {

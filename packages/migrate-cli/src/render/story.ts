@@ -101,7 +101,8 @@ export class Story {
       if (options.verbose === true) for (const name of applied) this.#say(colours.dim(`  - ${printable(name)}  skipped: applied already`));
       else this.#say(colours.dim(`  - skipped, applied already: ${printable(range(applied))}`));
     }
-    for (const warning of warnings) this.#say(`  ${colours.yellow('!')} ${printableText(this.#invocation.output.located(warning.message))}`);
+    for (const warning of warnings)
+      this.#say(`  ${colours.yellow('!')} ${printableText(this.#invocation.output.located(warning.message, this.#service.about))}`);
   }
 
   /** The last lines, after a run without an error. */
