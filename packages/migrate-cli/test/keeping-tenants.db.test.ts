@@ -194,6 +194,9 @@ test('a schema that somebody renamed is told wherever it is missed, with what pu
   await keep('tenants', 'drop', 'north', '--yes');
   await keep('up', '--source', 'tenant');
   await keep('tenants', 'status');
+  await keep('status', '--tenant', 'north');
+  await keep('tenants', 'verify');
+  await keep('tenants', 'backfill');
   await keep('tenants', 'drop', 'north', '--delete', '--yes');
   await expect(texts.join('\n')).toMatchFileSnapshot('golden/keeping/lost.txt');
   expect((await client.query('SELECT FROM lost_north.team_member')).rowCount).toBe(0);

@@ -19,10 +19,12 @@ import { exit, type ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { statusTarget, type Copied, type ServiceStatus } from '../render/document.ts';
 import { renderStatus } from '../render/table.ts';
+import type { Colours } from '../render/colour.ts';
 import { printableText } from '../render/text.ts';
 import { ServicesDocument, targetName } from './document.ts';
 import type { FailureStyle } from './failures.ts';
 import { targetsOf } from './groups.ts';
+import { aboutTenants } from './hint.ts';
 import type { ServiceFleet } from './service-fleet.ts';
 import { unfinished } from './standing.ts';
 import { renderFleetStatus, renderLast, withOwnHints, type LastFailure } from './status-table.ts';
@@ -106,12 +108,19 @@ async function showTenants(invocation: Invocation, tenants: ServiceFleet, connec
     for (const [index, one] of found.entries()) {
       if (index > 0) output.line();
       output.line(renderStatus(one, output.colours));
-      if (one.error !== null) output.line(`  ${output.colours.red('✗')} ${printableText(one.error.message)}`);
+      for (const line of renderUnreadable(one, tenants.origin.flags, output.colours)) output.line(line);
       const mine = last.filter((each) => each.tenant === one.service);
       for (const line of renderLast(mine, { colours: output.colours, extent: 'all' })) output.line(line);
     }
   }
   return exitCodeOfOverview(invocation, { status: known, tenants: null });
+}
+
+/** Why nothing is told of this tenant, and what to do about it. */
+function renderUnreadable({ service: tenant, error }: ServiceStatus, flags: string, colours: Colours): string[] {
+  if (error === null) return [];
+  const told = (text: string): string => printableText(aboutTenants(text, [tenant], flags));
+  return [`  ${colours.red('✗')} ${told(error.message)}`, ...(error.hint === null ? [] : [`    ${colours.cyan('→')} ${told(error.hint)}`])];
 }
 
 interface Look {
