@@ -14,6 +14,13 @@ describe('an error for people', () => {
     );
   });
 
+  test('draws no empty line where only the place is known', () => {
+    const position = { file: '/project/m/0001_a.ts', line: 9, column: 14, text: '' };
+    expect(renderError(new MigrationError({ code: 'invalidMigration', message: 'm', hint: 'look there', position }), style)).toBe(
+      ['✗ m', '  m/0001_a.ts:9:14', '', '  → look there'].join('\n'),
+    );
+  });
+
   test('puts the caret under its column behind tabs and characters of two units', () => {
     const position = { file: null, line: 1, column: 4, text: '\t😀 x' };
     expect(renderError(new MigrationError({ code: 'migrationFailed', message: 'm', position }), style)).toContain('  1 |  😀 x\n    |     ^');

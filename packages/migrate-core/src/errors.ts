@@ -35,7 +35,7 @@ export interface SourcePosition {
   readonly file: string | null;
   readonly line: number;
   readonly column: number;
-  /** The text of that line. */
+  /** The text of that line; empty where only its place is known, as of a module that was compiled. */
   readonly text: string;
 }
 

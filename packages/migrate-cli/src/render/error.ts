@@ -77,6 +77,8 @@ function frames(stack: string): string {
 export function excerpt(position: SourcePosition, colours: Colours, cwd: string): string[] {
   const place =
     position.file === null ? `line ${position.line}, column ${position.column}` : `${shown(position.file, cwd)}:${position.line}:${position.column}`;
+  const where = `  ${colours.cyan(printable(place))}`;
+  if (position.text === '') return [where, ''];
   const characters = Array.from(position.text.replaceAll('\t', ' '));
   // A line of a minified file would fill the screen and push the caret out of sight.
   const from = position.column > WIDEST_LINE - 20 ? position.column - Math.floor(WIDEST_LINE / 2) : 0;
@@ -84,7 +86,7 @@ export function excerpt(position: SourcePosition, colours: Colours, cwd: string)
   const before = printable(characters.slice(from, position.column - 1).join(''));
   const number = String(position.line);
   return [
-    `  ${colours.cyan(printable(place))}`,
+    where,
     '',
     `  ${colours.dim(`${number} |`)} ${text.trimEnd()}`,
     `  ${' '.repeat(number.length)} ${colours.dim('|')} ${' '.repeat(before.length)}${colours.red('^')}`,
