@@ -44,7 +44,7 @@ function numberOf(name: string): Numbered {
 }
 
 /**
- * The order of a folder, and a total one: by number, then by name; then class names by the stamp at their end; other names last. A 17-digit UTC stamp counts as
+ * The order of a folder, and a total one: by number, then by name; then class names by the stamp at their end; then Flyway's by their versions, then other names, `R__…` last. A 17-digit UTC stamp counts as
  * its date in milliseconds, whatever stands beside it: an order that depended on the neighbours would not be transitive.
  */
 export function compareNames(a: string, b: string): number {
@@ -53,24 +53,43 @@ export function compareNames(a: string, b: string): number {
   if (one.rank !== two.rank) return one.rank - two.rank;
   const byNumber = compareDigits(one.number, two.number) || Number(one.dotted) - Number(two.dotted);
   if (byNumber !== 0) return byNumber;
+  const byVersion = compareVersions(one.version ?? [], two.version ?? []);
+  if (byVersion !== 0) return byVersion;
   // Prisma and golang-migrate sort numbered names as plain text; versions in parts (`1.10`, `V2`) mean their numbers.
   return (one.rank > 0 || one.dotted ? natural(a, b) : 0) || plain(a, b);
 }
 
 interface OrderKey {
-  /** With a number before it, with a stamp behind it, with neither. */
-  readonly rank: 0 | 1 | 2;
+  /** With a number before it, with a stamp behind it, with a version of Flyway's, with none of these; Flyway's repeatable ones. */
+  readonly rank: 0 | 1 | 2 | 3 | 4;
   readonly number: string;
   readonly dotted: boolean;
+  /** The parts of Flyway's, without leading zeros. */
+  readonly version?: readonly string[];
 }
+
+/** `V2__words`, `V1_55_1__words`, `V2019.01.12__words`. */
+const FLYWAY = /^V(\d+(?:[._]\d+)*)__/;
 
 function orderKey(name: string): OrderKey {
   const { number, scheme } = numberOf(name);
-  if (number === null) return { rank: 2, number: '', dotted: false };
+  if (number === null) {
+    const version = FLYWAY.exec(name)?.[1]?.split(/[._]/).map(normalized) ?? [];
+    return { rank: version.length > 0 ? 2 : name.startsWith('R__') ? 4 : 3, number: '', dotted: false, version };
+  }
   if (scheme === 'unnumbered') return { rank: 1, number, dotted: false };
   const digits = /^\d+/.exec(name)?.[0] ?? '';
   const dotted = name.charAt(digits.length) === '.';
   return { rank: 0, number: digits.length === 17 ? (milliseconds(digits) ?? number) : number, dotted };
+}
+
+/** Part by part; `1_55` comes before `1_55_1`. */
+function compareVersions(a: readonly string[], b: readonly string[]): number {
+  for (const [index, part] of a.entries()) {
+    const order = compareDigits(part, b[index] ?? '');
+    if (order !== 0) return order;
+  }
+  return a.length - b.length;
 }
 
 /** A 17-digit UTC stamp as milliseconds since 1970; `null` when it is no date. */

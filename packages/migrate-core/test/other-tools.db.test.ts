@@ -78,3 +78,18 @@ test('a COMMIT in front of a CREATE INDEX CONCURRENTLY, as Drizzle’s users put
   // One migration is one transaction: nothing of the failing one is there.
   expect(await rows(db, 'SELECT id FROM visits')).toEqual([]);
 });
+
+test('Flyway’s repeatable migrations run behind its versions, and its callbacks are no migrations', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    'R__names.sql': 'CREATE VIEW names AS SELECT first, last FROM patients;\n',
+    'V1__patients.sql': 'CREATE TABLE patients (first text);\n',
+    'V10__last.sql': 'ALTER TABLE patients RENAME surname TO last;\n',
+    'V2__surname.sql': 'ALTER TABLE patients ADD surname text;\n',
+    'V2_1__a_default.sql': "ALTER TABLE patients ALTER surname SET DEFAULT '';\n",
+    'afterMigrate__grants.sql': 'GRANT SELECT ON nothing TO nobody;\n',
+    'beforeMigrate.sql': 'SELECT nothing;\n',
+  });
+  const { migrator } = migratorOn(db, files.path);
+  expect((await migrator.up()).applied.map((one) => one.name)).toEqual(['V1__patients', 'V2__surname', 'V2_1__a_default', 'V10__last', 'R__names']);
+});

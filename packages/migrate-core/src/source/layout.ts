@@ -35,6 +35,10 @@ const KNOWN: readonly (readonly [RegExp, string])[] = [
   [/^(?:package(?:-lock)?|tsconfig.*)\.json$/i, "the folder's configuration"],
   [/^(?:node_modules|meta|__tests__|__snapshots__)$/i, "another tool's folder"],
   [/^lost\+found$/, "the file system's"],
+  [
+    /^(?:before|after)(?:Each)?(?:Migrate|Repeatables|Versioned|Undo|Clean|Info|Validate|Baseline|Repair|Connect)[A-Za-z]*(?:__.*)?\.sql$/,
+    "a callback of Flyway's: run it by hand, or make it a migration",
+  ],
 ];
 
 interface Parts {

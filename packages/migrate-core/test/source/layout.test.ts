@@ -56,6 +56,7 @@ describe('a folder', () => {
     ['tsconfig.build.json', "the folder's configuration"],
     ['node_modules/x', "another tool's folder"],
     ['meta/_journal.json', "another tool's folder"],
+    ['beforeMigrate__0__extensions.sql', "a callback of Flyway's: run it by hand, or make it a migration"],
     ['0001_a.sql.bak', 'neither SQL nor a module'],
     ['0001_a.sql/x', 'a folder without migration.sql or up.sql'],
     ['helpers/', 'a folder without migration.sql or up.sql'],
