@@ -1,5 +1,8 @@
 /** The commands that messages name, typed as they are: at the root of a workspace, where a service has to be named, and after an up that was to go a part of the way. */
 
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { testDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
@@ -40,4 +43,16 @@ test('an up that failed is advised again for what was typed, and no more', async
   expect(await advice('--service', 'users', '--to', '3', '--atomic')).toBe('up --service users --to 3 --atomic');
   expect(await advice('--service', 'users', '--steps', '3')).toBe('up --service users --to 0003_broken');
   expect(await advice()).toBe('up');
+});
+
+test('what verify and check advise is for the place that was typed', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({ ...workspace, 'empty/README.md': '' });
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up'], at);
+  await rm(join(place.path, 'services/app/migrations/0001_create_visits.sql'));
+  const undo = commandIn((await migrate(['verify', '--service', 'app,users'], at)).stdout);
+  expect(undo).toEqual(['down', '--service', 'app', '--only', '0001_create_visits']);
+  expect(await migrate([...undo], at)).toMatchObject({ code: 0 });
+  expect((await migrate(['check', '--dir', 'empty'], at)).stdout).toContain('migrate create --dir empty NAME');
 });

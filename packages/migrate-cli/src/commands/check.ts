@@ -7,6 +7,7 @@ import type { CommandModule } from '../commands.ts';
 import { exit, exitCodeOf } from '../exit.ts';
 import { tenantQuery } from '../fleet/tenant-list.ts';
 import type { Invocation } from '../invocation.ts';
+import type { About } from '../located.ts';
 import { outputOptions, placeOptions, type SourceName } from '../options.ts';
 import { renderError, styleOf } from '../render/error.ts';
 import { plural, printable, printableText } from '../render/text.ts';
@@ -104,10 +105,11 @@ function tellPart(invocation: Invocation, check: CheckedPart): void {
   const name = `${service.name}${source === 'tenant' ? ' tenants' : ''}`;
   output.line(`${colours.bold(printable(name))}  ${plural(migrations, 'migration')} in ${printable(where)}`);
   const offline = findings.filter((one) => !isRoundTrip(one));
-  for (const finding of offline) tellFinding(invocation, finding);
+  const about = source === 'tenant' ? undefined : service.about;
+  for (const finding of offline) tellFinding(invocation, finding, about);
   if (offline.every(({ severity }) => severity === 'warning') && migrations > 0) output.line(`  ${colours.green('✓')} files, names, order and directives`);
   if (roundTrip !== null) {
-    for (const finding of findings.filter(isRoundTrip)) tellFinding(invocation, finding);
+    for (const finding of findings.filter(isRoundTrip)) tellFinding(invocation, finding, about);
     output.line(
       `  ${roundTrip.clean.length === migrations ? colours.green('✓') : colours.yellow('!')} up, down and up again: ${roundTrip.clean.length} of ${migrations} left everything as it was`,
     );
@@ -117,14 +119,14 @@ function tellPart(invocation: Invocation, check: CheckedPart): void {
   if (error !== null) output.log(renderError(error, styleOf(invocation, service.about)));
 }
 
-function tellFinding({ output, cwd }: Invocation, { severity, message, hint, file, position }: Finding): void {
+function tellFinding({ output, cwd }: Invocation, { severity, message, hint, file, position }: Finding, about: About | undefined): void {
   const { colours } = output;
-  const [first = '', ...more] = printableText(message).split('\n');
+  const [first = '', ...more] = printableText(output.located(message, about)).split('\n');
   output.line(`  ${severity === 'error' ? colours.red('✗') : colours.yellow('!')} ${first}`);
   for (const line of more) output.line(`    ${line}`);
   const at = position?.file ?? file;
   if (at !== null) output.line(`    ${colours.cyan(`${printable(shown(at, cwd))}${position === null ? '' : `:${position.line}:${position.column}`}`)}`);
-  if (hint !== null) output.line(`    ${colours.cyan('→')} ${printableText(hint)}`);
+  if (hint !== null) output.line(`    ${colours.cyan('→')} ${printableText(output.located(hint, about))}`);
 }
 
 function tellSummary({ output }: Invocation, checks: readonly CheckedPart[], errors: number, warnings: number): void {

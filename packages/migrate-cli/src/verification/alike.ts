@@ -3,15 +3,18 @@
 import type { TargetVerification, VerifyFinding } from '@org/migrate-core';
 
 import { tenantNames } from '../fleet/failures.ts';
+import { aboutTenants } from '../fleet/hint.ts';
 import type { Colours } from '../render/colour.ts';
 import { plural, printable } from '../render/text.ts';
-import { renderFinding } from './render.ts';
+import { renderFinding, worded } from './render.ts';
 
 const MOST_GROUPS = 20;
 
 interface Group {
   readonly finding: VerifyFinding;
   readonly tenants: string[];
+  /** Whether those are tenants, and not the places of none. */
+  readonly known: boolean;
 }
 
 export class Alike {
@@ -28,13 +31,13 @@ export class Alike {
       const key = JSON.stringify([finding.code, own(finding.object), own(finding.message)]);
       const group = this.#groups.get(key);
       const who = tenant ?? finding.object ?? schema;
-      if (group === undefined) this.#groups.set(key, { finding, tenants: [who] });
+      if (group === undefined) this.#groups.set(key, { finding, tenants: [who], known: tenant !== null });
       else group.tenants.push(who);
     }
   }
 
-  /** Errors first, the most frequent first. */
-  render(colours: Colours, extent: 'all' | 'first'): string[] {
+  /** Errors first, the most frequent first. @param flags What names the same tenants on another command line; empty for a service's own. */
+  render(colours: Colours, extent: 'all' | 'first', flags: string): string[] {
     const groups = [...this.#groups.values()].toSorted(
       (a, b) =>
         Number(a.finding.severity === 'warning') - Number(b.finding.severity === 'warning') ||
@@ -42,8 +45,12 @@ export class Alike {
         (a.finding.message < b.finding.message ? -1 : 1),
     );
     const told = extent === 'all' ? groups : groups.slice(0, MOST_GROUPS);
-    const lines = told.flatMap(({ finding, tenants }) =>
-      renderFinding(finding, colours, finding.code === 'stray' ? null : printable(tenantNames(tenants, extent))),
+    const lines = told.flatMap(({ finding, tenants, known }) =>
+      renderFinding(
+        known ? worded(finding, (text) => aboutTenants(text, tenants, flags)) : finding,
+        colours,
+        finding.code === 'stray' ? null : printable(tenantNames(tenants, extent)),
+      ),
     );
     if (told.length < groups.length) lines.push(`  … and ${plural(groups.length - told.length, 'more finding')}; --verbose shows all, --json too`);
     return lines;

@@ -21,6 +21,11 @@ export interface Style {
   readonly verbose: boolean;
 }
 
+/** With the commands that it names as `told` has them. */
+export function worded(finding: VerifyFinding, told: (text: string) => string): VerifyFinding {
+  return { ...finding, message: told(finding.message), hint: finding.hint === null ? null : told(finding.hint) };
+}
+
 export function renderTarget({ findings, probe }: TargetVerification, style: Style): string[] {
   const { colours } = style;
   const lines = findings.flatMap((one) => renderFinding(one, colours, null));

@@ -29,7 +29,7 @@ import type { Scope } from '../scope.ts';
 import type { Selection } from '../selection.ts';
 import type { Service } from '../service.ts';
 import { Alike } from './alike.ts';
-import { renderSummary, renderTarget, renderTried, type Tally } from './render.ts';
+import { renderSummary, renderTarget, renderTried, worded, type Tally } from './render.ts';
 
 /** @returns 0 nothing wrong (warnings are not), 1 an error, 4 only some of the tenants have errors. */
 export async function verifyScope(invocation: Invocation, selection: Selection, scope: Scope): Promise<ExitCode> {
@@ -101,7 +101,8 @@ class Verification {
     if (errors > 0) this.#codes.push(exit.failed);
     this.#document?.add(targetOf(verified, connection.settings.database));
     output.line(heading(service.name, connection, output.colours));
-    for (const line of renderTarget(verified, { colours: output.colours, verbose: options.verbose === true })) output.line(line);
+    const told = { ...verified, findings: verified.findings.map((one) => worded(one, (text) => output.located(text, service.about))) };
+    for (const line of renderTarget(told, { colours: output.colours, verbose: options.verbose === true })) output.line(line);
   }
 
   async #tenants(service: Service, kind: TenantKind, origin: TenantOrigin): Promise<void> {
@@ -152,7 +153,7 @@ class Verification {
       progress.clear();
     }
     const style = { colours: output.colours, verbose: options.verbose === true };
-    for (const line of alike.render(output.colours, style.verbose ? 'all' : 'first')) output.line(line);
+    for (const line of alike.render(output.colours, style.verbose ? 'all' : 'first', origin.flags)) output.line(line);
     for (const line of renderTried(probes, leaks ? 'leaks' : 'holds', style)) output.line(line);
     if (targets.length === 0) output.line(`  ${await noTenants(new ServiceFleet(this.#invocation, service, origin))}`);
     else
