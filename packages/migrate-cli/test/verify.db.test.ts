@@ -118,6 +118,9 @@ test('the tenants of a service are verified with what they share, and those that
   const group = await migrate(['tenants', 'verify', '--tenant', 'two', '--url', db.url], at);
   expect(group.stdout).toContain('the required table visits is not there');
   expect(group.code).toBe(1);
+  // Each of several is named, and whose finding it is that is told of all.
+  await client.query('CREATE SCHEMA other; CREATE TABLE other.schema_migrations_visits ()');
+  expect((await verify(db, at, ['--source', 'tenant'])).run.stdout).toContain('copy, other (told of copy): copy has a history of visits');
 });
 
 test('in production no scratch database is made unasked', async () => {

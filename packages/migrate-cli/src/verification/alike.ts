@@ -15,6 +15,8 @@ interface Group {
   readonly tenants: string[];
   /** Whether those are tenants, and not the places of none. */
   readonly known: boolean;
+  /** Whose own place stands in the finding that is told of all of them; `null` where it names none. */
+  readonly example: string | null;
 }
 
 export class Alike {
@@ -31,7 +33,8 @@ export class Alike {
       const key = JSON.stringify([finding.code, own(finding.object), own(finding.message)]);
       const group = this.#groups.get(key);
       const who = tenant ?? finding.object ?? schema;
-      if (group === undefined) this.#groups.set(key, { finding, tenants: [who], known: tenant !== null });
+      const isOwn = own(finding.message) !== finding.message || own(finding.object) !== finding.object;
+      if (group === undefined) this.#groups.set(key, { finding, tenants: [who], known: tenant !== null, example: isOwn ? who : null });
       else group.tenants.push(who);
     }
   }
@@ -45,14 +48,19 @@ export class Alike {
         (a.finding.message < b.finding.message ? -1 : 1),
     );
     const told = extent === 'all' ? groups : groups.slice(0, MOST_GROUPS);
-    const lines = told.flatMap(({ finding, tenants, known }) =>
-      renderFinding(
-        known ? worded(finding, (text) => aboutTenants(text, tenants, flags)) : finding,
-        colours,
-        finding.code === 'stray' ? null : printable(tenantNames(tenants, extent)),
-      ),
-    );
+    const lines = told.flatMap((group) => {
+      const { finding, tenants, known, example } = group;
+      // What names one of them names it as its own: its commands are for that one.
+      const whom = example === null ? tenants : [example];
+      return renderFinding(known ? worded(finding, (text) => aboutTenants(text, whom, flags)) : finding, colours, whose(group, extent));
+    });
     if (told.length < groups.length) lines.push(`  … and ${plural(groups.length - told.length, 'more finding')}; --verbose shows all, --json too`);
     return lines;
   }
+}
+
+/** `null` where the finding says it by itself. */
+function whose({ finding, tenants, example }: Group, extent: 'all' | 'first'): string | null {
+  if (finding.code === 'stray' && tenants.length === 1) return null;
+  return `${tenantNames(tenants, extent)}${example === null || tenants.length === 1 ? '' : ` (told of ${printable(example)})`}`;
 }
