@@ -56,10 +56,21 @@ function reasonOf(error: unknown, { settings, source }: ChosenConnection): Reaso
       case '57P03':
         return { what: 'the server is starting up, or shutting down', hint: 'try again in a moment, or wait for it with --wait 30s', passes: 'later' };
       case '53300':
-        return { what: 'the server has no free connection', hint: 'end idle sessions, or raise max_connections', passes: 'later' };
+        return {
+          what: `the server has no free connection${serverWords(error)}`,
+          hint: 'end idle sessions, or raise max_connections, or the CONNECTION LIMIT of the role or the database; a run needs two, with tenants --concurrency says how many',
+          passes: 'later',
+        };
       case '28P01':
         return { what: `the password of ${user} is wrong, or there is no such role`, hint: `correct it in ${source}`, passes: 'never' };
       case '28000':
+        if (/no encryption/.test(serverWords(error)) && settings.ssl === false) {
+          return {
+            what: `the server lets nobody in from here without TLS${serverWords(error)}`,
+            hint: `ask for it in ${source}: ${tlsMode(source)}`,
+            passes: 'never',
+          };
+        }
         return {
           what: `the server does not let ${user} in from here${serverWords(error)}`,
           hint: `correct the user in ${source}, or pg_hba.conf on the server`,
@@ -80,11 +91,18 @@ function reasonOf(error: unknown, { settings, source }: ChosenConnection): Reaso
       case 'DEPTH_ZERO_SELF_SIGNED_CERT':
       case 'SELF_SIGNED_CERT_IN_CHAIN':
       case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-      case 'CERT_HAS_EXPIRED':
-      case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
         return {
           what: `the server's certificate is not trusted (${code})`,
-          hint: 'name its authority with ?sslmode=verify-full&sslrootcert=FILE',
+          hint: source === 'PG*' ? 'name its authority with PGSSLROOTCERT=FILE' : 'name its authority with ?sslmode=verify-full&sslrootcert=FILE',
+          passes: 'never',
+        };
+      case 'CERT_HAS_EXPIRED':
+        return { what: "the server's certificate has expired", hint: 'it needs a new one; the connection was not used', passes: 'never' };
+      case 'ERR_TLS_CERT_ALTNAME_INVALID':
+        return {
+          what: `the server's certificate is not one of ${host}`,
+          hint: `connect to the host that it names, or, where any certificate of its authority will do, with sslmode=verify-ca in ${source}`,
           passes: 'never',
         };
     }
@@ -101,6 +119,12 @@ function reasonOf(error: unknown, { settings, source }: ChosenConnection): Reaso
     return { what: 'TLS was asked for, and the server has none', hint: `?sslmode=disable in ${source}, if the network may be trusted`, passes: 'never' };
   }
   return { what: message, hint: `look at ${source}`, passes: 'never' };
+}
+
+/** How TLS is asked for there. */
+function tlsMode(source: string): string {
+  if (source === 'PG*') return 'PGSSLMODE=require';
+  return source === 'DATABASE_*' ? 'DATABASE_SSL=true' : '?sslmode=require behind the database';
 }
 
 /** A name with several addresses fails with one error for each. */

@@ -1,11 +1,10 @@
 /** From a chosen connection to an open one. The only file that loads the driver. */
 
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ChosenConnection, Connect, DatabaseClient } from '@org/migrate-core';
-import { displayConnection, MigrationError } from '@org/migrate-core';
+import { displayConnection, tlsOf } from '@org/migrate-core';
 import type { ClientConfig } from 'pg';
 
 const require = createRequire(import.meta.url);
@@ -136,14 +135,14 @@ async function attempt(Client: Client, config: ClientConfig): Promise<DatabaseCl
 }
 
 function clientConfig({ settings, source }: ChosenConnection): ClientConfig {
-  const { host, port, user, password, database, ssl, parameters } = settings;
+  const { host, port, user, password, database, parameters } = settings;
   const seconds = Number(parameters['connect_timeout']);
   return {
     host,
     port,
     user,
     database,
-    ssl: typeof ssl === 'object' ? { ...ssl, ...certificates(parameters, source), ...identity(parameters['sslmode']) } : ssl,
+    ssl: tlsOf(settings, source),
     ...driverPassword(password),
     application_name: parameters['application_name'] ?? 'migrate',
     ...(parameters['options'] === undefined ? {} : { options: parameters['options'] }),
@@ -161,27 +160,4 @@ function clientConfig({ settings, source }: ChosenConnection): ClientConfig {
 function driverPassword(password: string | null): Pick<ClientConfig, 'password'> {
   if (password !== null) return { password };
   return process.env['PGPASSWORD'] ? { password: (() => undefined) as unknown as () => string } : {};
-}
-
-/** Only `verify-full` asks whether the certificate is this host's. */
-function identity(mode: string | undefined): { checkServerIdentity?: () => undefined } {
-  return mode === 'verify-full' ? {} : { checkServerIdentity: () => undefined };
-}
-
-function certificates(parameters: Readonly<Record<string, string>>, source: string): Record<string, string> {
-  const files = { ca: parameters['sslrootcert'], cert: parameters['sslcert'], key: parameters['sslkey'] };
-  const found: Record<string, string> = {};
-  for (const [key, file] of Object.entries(files)) {
-    if (file === undefined || file === '') continue;
-    try {
-      found[key] = readFileSync(file, 'utf8');
-    } catch (error) {
-      throw new MigrationError({
-        code: 'invalidOptions',
-        message: `${source} names the certificate file ${file}, which cannot be read: ${(error as Error).message}`,
-        cause: error,
-      });
-    }
-  }
-  return found;
 }

@@ -26,3 +26,12 @@ test('an address is named as the variable that gave it, and so is the name that 
 test('a connection of a URL needs no such words', () => {
   expect(hintFor({ DATABASE_URL: 'postgres://me@localhost:1/x' })).not.toContain('unset');
 });
+
+test('of a connection limit the server’s words tell whose it is', () => {
+  const full = Object.assign(new Error('too many connections for role "app"'), { code: '53300' });
+  const connection = chooseConnection({ service: 'patient', database: 'patient_service_db', environment: { DATABASE_URL: 'postgres://app@localhost:1/x' } });
+  if (connection === null) throw new Error('nothing was chosen');
+  const { message, hint } = connectError(full, connection);
+  expect(message).toContain('no free connection (too many connections for role "app")');
+  expect(hint).toContain('CONNECTION LIMIT of the role or the database');
+});

@@ -119,6 +119,8 @@ function fromUrls(request: ConnectionRequest): ChosenConnection | null {
 interface Parts {
   readonly source: string;
   readonly names: Readonly<Record<'host' | 'port' | 'user' | 'password' | 'database' | 'ssl', string | null>>;
+  /** Parameters of a URL that have a variable each. They choose no server by themselves. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 const DATABASE_PARTS: Parts = {
@@ -139,9 +141,10 @@ const DB_PARTS: Parts = {
 const PG_PARTS: Parts = {
   source: 'PG*',
   names: { host: 'PGHOST', port: 'PGPORT', user: 'PGUSER', password: 'PGPASSWORD', database: 'PGDATABASE', ssl: 'PGSSLMODE' },
+  files: { sslrootcert: 'PGSSLROOTCERT', sslcert: 'PGSSLCERT', sslkey: 'PGSSLKEY' },
 };
 
-function fromParts(request: ConnectionRequest, { source, names }: Parts): ChosenConnection | null {
+function fromParts(request: ConnectionRequest, { source, names, files = {} }: Parts): ChosenConnection | null {
   const values: Record<string, string | undefined> = {};
   for (const [key, name] of Object.entries(names)) {
     const value = name === null ? undefined : request.environment[name];
@@ -149,7 +152,12 @@ function fromParts(request: ConnectionRequest, { source, names }: Parts): Chosen
   }
   if (Object.keys(values).length === 0) return null;
   const variables = Object.entries(names).flatMap(([key, name]) => (name !== null && values[key] !== undefined ? [name] : []));
-  return { ...finish(source, partial(source, values), request.database), variables };
+  const parameters: Record<string, string> = {};
+  for (const [key, name] of Object.entries(files)) {
+    const file = request.environment[name];
+    if (file !== undefined && file !== '') parameters[key] = file;
+  }
+  return { ...finish(source, partial(source, values, parameters), request.database), variables };
 }
 
 function fromPostgres(request: ConnectionRequest): ChosenConnection | null {
@@ -167,7 +175,7 @@ function fromPostgres(request: ConnectionRequest): ChosenConnection | null {
   return chosen === null || !environment['PGHOST'] ? chosen : { ...chosen, variables: ['PGHOST', ...(chosen.variables ?? [])] };
 }
 
-function partial(source: string, values: Readonly<Record<string, string | undefined>>): PartialSettings {
+function partial(source: string, values: Readonly<Record<string, string | undefined>>, files: Readonly<Record<string, string>> = {}): PartialSettings {
   const mode = values['ssl'] === undefined ? null : sslMode(values['ssl']);
   if (mode === null && values['ssl'] !== undefined) throw badSslMode(source);
   const named = {
@@ -176,9 +184,9 @@ function partial(source: string, values: Readonly<Record<string, string | undefi
     user: values['user'] ?? null,
     password: values['password'] ?? null,
     database: values['database'] ?? null,
-    ssl: mode === null ? null : sslSetting(mode, false),
+    ssl: mode === null ? null : sslSetting(mode, files['sslrootcert'] !== undefined),
   };
-  return { ...checked(named, source), parameters: mode === null ? {} : { sslmode: mode } };
+  return { ...checked(named, source), parameters: mode === null ? {} : { ...files, sslmode: mode } };
 }
 
 function finish(source: string, named: PartialSettings, database: string): ChosenConnection {

@@ -17,6 +17,7 @@ export type { Connect, DatabaseClient } from './session.ts';
 export { defineService } from './service.ts';
 export type { RowLevelSecurityDefinition, ServiceDefinition, TenancyDefinition } from './service.ts';
 export { chooseConnection, connectionNeeded, connectionTo, displayConnection, environmentPrefix } from './connection.ts';
+export { tlsOf, type TlsSettings } from './connection/tls.ts';
 export type { ChosenConnection, ConnectionFlags, ConnectionRequest, ConnectionSettings, Environment } from './connection.ts';
 export { startMigrations, startupDefaults } from './startup.ts';
 export type { StartMode, Startup, StartupOptions, StartupOutcome, StartupState } from './startup.ts';

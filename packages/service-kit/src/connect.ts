@@ -1,13 +1,11 @@
 /** From the settings of a connection to the driver's own. */
 
-import { readFileSync } from 'node:fs';
-import type { ConnectionSettings } from '@org/migrate-core';
+import { tlsOf, type ConnectionSettings } from '@org/migrate-core';
 import pg from 'pg';
 
-/** What `pg` wants to know. Reads the root certificate where `sslrootcert` names one. */
+/** What `pg` wants to know. Reads the certificates that the connection names. */
 export function clientConfig(settings: ConnectionSettings, applicationName: string): pg.ClientConfig {
-  const { host, port, user, password, database, ssl, parameters } = settings;
-  const root = parameters['sslrootcert'];
+  const { host, port, user, password, database, parameters } = settings;
   const config: pg.ClientConfig = {
     host,
     port,
@@ -15,7 +13,7 @@ export function clientConfig(settings: ConnectionSettings, applicationName: stri
     database,
     // Never `undefined`: the driver would then take PGPASSWORD, and sources do not mix.
     password: password ?? '',
-    ssl: typeof ssl === 'object' && root !== undefined && root !== 'system' ? { ...ssl, ca: readFileSync(root, 'utf8') } : ssl,
+    ssl: tlsOf(settings, 'the connection'),
     application_name: parameters['application_name'] ?? applicationName,
     keepAlive: true,
     connectionTimeoutMillis: 5_000,

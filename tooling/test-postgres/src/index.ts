@@ -8,3 +8,4 @@ export { differences, readRows, type Rows, type RoundTripStep, type RoundTripSub
 export { asTenant, type Filling, fillTenants, refusal, rowId, type TenantConnection, type TestTenant, testTenants, violation } from './tenants.ts';
 export { type ServiceDatabase, serviceDatabase, type ServiceUnderTest, type StepMigrator } from './service-database.ts';
 export { insertRow, type RowValues, updateRows } from './statement.ts';
+export { type TlsFiles, withTls } from './tls.ts';
