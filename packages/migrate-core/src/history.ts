@@ -9,6 +9,7 @@ import type { AppliedMigration, HistoryState } from './plan.ts';
 import type { LogAction, LogEntry } from './report.ts';
 import type { Row, ServerError, Session } from './session.ts';
 import { identifier, literal, qualified, textArray } from './sql.ts';
+import type { LostTarget } from './sharing.ts';
 import { inQuotes } from './shell.ts';
 
 /** Where one service's history on one target is kept. */
@@ -134,13 +135,9 @@ export async function readHistory(session: Session, tables: HistoryTables): Prom
 }
 
 /** The same. @param lost What became of a target that has no history, which is thrown where it is known. */
-export async function readOwnHistory(
-  session: Session,
-  tables: HistoryTables,
-  lost: (() => Promise<MigrationError | null>) | undefined,
-): Promise<HistorySnapshot> {
+export async function readOwnHistory(session: Session, tables: HistoryTables, lost: LostTarget | undefined): Promise<HistorySnapshot> {
   const read = await readHistory(session, tables);
-  const error = read.tables === 'absent' ? await lost?.() : null;
+  const error = read.tables === 'absent' ? await lost?.(read) : null;
   if (error != null) throw error;
   return read;
 }

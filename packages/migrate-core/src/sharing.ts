@@ -1,10 +1,14 @@
 /** What many targets of one source share. */
 
 import type { MigrationError } from './errors.ts';
+import type { HistorySnapshot } from './history.ts';
 import type { Preparation } from './engine/prepare.ts';
 import type { Known } from './engine/run-options.ts';
 import type { SourceListing } from './migration.ts';
 import type { AvailableMigration } from './plan.ts';
+
+/** What is known of a target that has no history. */
+export type LostTarget = (found: Pick<HistorySnapshot, 'schema'>) => Promise<MigrationError | null>;
 
 export interface Shared {
   /** Read and compiled once, whatever the number of targets. */
@@ -22,7 +26,7 @@ export interface Shared {
   /** `later`: what is reported as done may not be on disk yet; whoever asked for that tells nobody before it is. Default `flush`. */
   readonly ending?: 'flush' | 'later';
   /** What became of a target that has no history where it should have one: thrown, instead of beginning there. `null`: nothing is known of it. */
-  readonly lost?: (() => Promise<MigrationError | null>) | undefined;
+  readonly lost?: LostTarget | undefined;
   /** Of the client that the migrator was given. */
   readonly memory?: ConnectionMemory | undefined;
 }

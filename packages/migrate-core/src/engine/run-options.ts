@@ -1,12 +1,11 @@
 /** What a run on one target is given. */
 
-import type { MigrationError } from '../errors.ts';
 import type { HistorySnapshot, HistoryTables } from '../history.ts';
 import type { AvailableMigration, Plan, PlanRequest, Problem } from '../plan.ts';
 import type { Run } from '../record.ts';
 import type { MigrationEvent, TargetName } from '../report.ts';
 import type { Connect } from '../session.ts';
-import type { ConnectionMemory } from '../sharing.ts';
+import type { ConnectionMemory, LostTarget } from '../sharing.ts';
 import type { TenantSchema } from '../source/tenant-schema/template.ts';
 import type { PreparedStep, Preparation } from './prepare.ts';
 
@@ -47,7 +46,7 @@ export interface RunOptions {
   readonly memory: ConnectionMemory;
   readonly storedScripts: Set<string>;
   /** Asked of a target without a history: an error is thrown. */
-  readonly lost: (() => Promise<MigrationError | null>) | undefined;
+  readonly lost: LostTarget | undefined;
   /** Problems that need more than this target's history: requirements between services. */
   readonly outside: (plan: Plan, snapshot: HistorySnapshot, signal: AbortSignal | undefined) => Promise<readonly Problem[]>;
 }

@@ -107,16 +107,15 @@ export function emptyResult(target: FleetTarget): Omit<TenantResult, 'outcome'> 
 
 /** @param lost What became of it, where that is known. */
 export function noSchema(target: FleetTarget, origin: 'registry' | 'query' = 'registry', lost: MigrationError | null = null): TenantResult {
-  if (lost !== null) return failureResult(target, lost);
-  const message = `the ${origin} names the schema ${JSON.stringify(target.schema)}, and the server has none of that name`;
-  return failureResult(
-    target,
-    new MigrationError({
-      code: 'invalidOptions',
-      message,
-      hint: `create the tenant, or ${origin === 'query' ? 'leave it out of the query' : 'take it out of the registry'}`,
-    }),
-  );
+  return failureResult(target, lost ?? noSchemaError(target, origin));
+}
+
+export function noSchemaError({ schema }: FleetTarget, origin: 'registry' | 'query' = 'registry'): MigrationError {
+  return new MigrationError({
+    code: 'invalidOptions',
+    message: `the ${origin} names the schema ${JSON.stringify(schema)}, and the server has none of that name`,
+    hint: `create the tenant, or ${origin === 'query' ? 'leave it out of the query' : 'take it out of the registry'}`,
+  });
 }
 
 /** The error of a visit; of a database that is not there, what became of it, where that is known. */

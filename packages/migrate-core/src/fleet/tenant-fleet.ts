@@ -9,12 +9,12 @@ import { findVersion, type Migration, type SourceListing } from '../migration.ts
 import { createSharingMigrator, type Migrator, type MigratorOptions } from '../migrator.ts';
 import type { MigrationEvent, Report } from '../report.ts';
 import type { DatabaseClient } from '../session.ts';
-import type { Compiled, Shared } from '../sharing.ts';
+import type { Compiled, LostTarget, Shared } from '../sharing.ts';
 import type { Status } from '../status.ts';
 import { digestOf, SourceOrder } from './digest.ts';
 import { Outage } from './outage.ts';
 import { completeLimits, Pass, type Debt } from './pass.ts';
-import { failureResult, FleetCount, noSchema, tracedError, type FleetReport, type TenantResult } from './report.ts';
+import { failureResult, FleetCount, noSchema, noSchemaError, tracedError, type FleetReport, type TenantResult } from './report.ts';
 import { Slots } from './slots.ts';
 import { chunksOf, keyOf, Survey, type Surveyed } from './survey.ts';
 import { checkTarget, type FleetTarget } from './target.ts';
@@ -219,7 +219,8 @@ export class TenantFleet implements Fleet {
     const stored = this.#stored.get(database) ?? new Set<string>();
     // A database of its own has its own scripts.
     if (schema !== undefined) this.#stored.set(database, stored);
-    const { lost } = this.#options;
-    return createSharingMigrator(options, { ...shared, storedScripts: stored, grouping: 'all', lost: lost === undefined ? undefined : () => lost(target) });
+    const { lost, origin } = this.#options;
+    const lostTarget: LostTarget = async (found) => (await lost?.(target)) ?? (found.schema === 'absent' ? noSchemaError(target, origin) : null);
+    return createSharingMigrator(options, { ...shared, storedScripts: stored, grouping: 'all', lost: lost === undefined ? undefined : lostTarget });
   }
 }

@@ -277,3 +277,31 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
     expect(await changed.leftOut()).toBeNull();
   });
 });
+
+test('a service with a registry of its own makes no schema for a tenant whose own one is gone', async () => {
+  await using db = await testDatabase();
+  const client = await db.connect();
+  await client.query(`CREATE TABLE clinics (id text, place text); INSERT INTO clinics VALUES ('north', 'clinic_north'); CREATE SCHEMA clinic_north`);
+  const tenancy = tenancyOn(db, 'schema', { tenancy: { query: 'SELECT id, place FROM clinics' } });
+  expect((await tenancy.fleet().up()).counts).toMatchObject({ applied: 1 });
+  await client.query('ALTER SCHEMA clinic_north RENAME TO clinic_lost');
+  const ended = new AbortController();
+  const tenants = startTenants({ tenancy, signal: ended.signal, retryMs: 1 });
+  try {
+    await tenants.done;
+    for (let times = 0; times < 3; times++) {
+      await sleep(20);
+      expect(await tenants.admit('north')).toMatchObject({
+        kind: 'refused',
+        why: 'failed',
+        failure: { message: expect.stringContaining('"clinic_north"') as string },
+      });
+    }
+    expect(await places(db, 'schema')).not.toContain('clinic_north');
+    await client.query('ALTER SCHEMA clinic_lost RENAME TO clinic_north');
+    await expect.poll(() => tenants.admit('north'), { timeout: 20_000 }).toMatchObject({ kind: 'admitted' });
+  } finally {
+    ended.abort();
+    await tenants.settled();
+  }
+});
