@@ -12,6 +12,7 @@ import type { MigrationSource, SourceListing } from './migration.ts';
 import { isCurrent, plan, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
 import type { PlannedStep } from './engine/planned-step.ts';
 import type { Preparation } from './engine/prepare.ts';
+import { refusedConnection } from './refused-connection.ts';
 import type { EventListener, LogAction, LogEntry, Report, TargetName } from './report.ts';
 import type { Run } from './record.ts';
 import type { RepairReport, RepairRequest } from './repair.ts';
@@ -372,7 +373,7 @@ class TargetMigrator implements Migrator {
         hint: 'commit or roll back first, or give only `connect`',
       });
     }
-    let session = client === undefined ? await Session.open(connect) : new Session(client, 'borrowed');
+    let session = client === undefined ? await opened(connect) : new Session(client, 'borrowed');
     try {
       return await work(session, (other) => {
         session = other;
@@ -380,6 +381,14 @@ class TargetMigrator implements Migrator {
     } finally {
       await session.close();
     }
+  }
+}
+
+async function opened(connect: Connect): Promise<Session> {
+  try {
+    return await Session.open(connect);
+  } catch (error) {
+    throw refusedConnection(error);
   }
 }
 

@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { testDatabase, testRole } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
+import type { MigrationError } from '../src/errors.ts';
 import { connectTo, failureOf, folder, migratorOn, rows, versions } from './support/target.ts';
 
 const clinic = {
@@ -390,4 +391,15 @@ test('a schema that was there, or that a failed run has made for its log', async
     await failureOf(migrator.up());
     expect(events.filter((event) => event.type === 'notice')).toHaveLength(count);
   }
+});
+
+test('a server that is not there, or refuses, is an error of the library, also where a name has several addresses', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(clinic);
+  const refusing = (url: string): Promise<MigrationError> => failureOf(migratorOn(db, files.path, { connect: () => connectTo(url) }).migrator.up());
+  expect(await refusing(db.url.replace(/\/[^/]*$/, '/no_such_database'))).toMatchObject({ code: 'connection', sqlState: '3D000' });
+  const nobody = await refusing('postgres://localhost:1/x');
+  expect(nobody).toMatchObject({ code: 'connection', sqlState: null, message: expect.stringContaining('cannot connect: connect ECONNREFUSED') as string });
+  const own = new Error('the vault has no password');
+  await expect(migratorOn(db, files.path, { connect: () => Promise.reject(own) }).migrator.up()).rejects.toBe(own);
 });
