@@ -40,6 +40,15 @@ export async function connected<T>(
   }
 }
 
+const OWNER = 'only the owner of its schema or database may do that: connect as the role that made it (who renames a database needs CREATEDB, too)';
+/** What a role lacks that is not allowed to do this. */
+const NEEDED: Readonly<Record<string, string>> = {
+  made: 'the role that makes tenants needs CREATE on the database, or CREATEDB for a database each',
+  archived: OWNER,
+  deleted: OWNER,
+  restored: OWNER,
+};
+
 /** Any error as one that says what could not be done, without data: those of the server and of strangers' code may hold some. */
 export function tenantError(id: string, what: string, error: unknown): MigrationError {
   if (error instanceof MigrationError) return error;
@@ -48,7 +57,7 @@ export function tenantError(id: string, what: string, error: unknown): Migration
   return new MigrationError({
     code: severity === undefined && code !== undefined ? 'connection' : 'migrationFailed',
     message: `the tenant ${JSON.stringify(shortened(id))} could not be ${what}: ${told}`,
-    hint: code === '42501' ? 'the role that makes tenants needs CREATE on the database, or CREATEDB for a database each' : undefined,
+    hint: code === '42501' ? NEEDED[what] : undefined,
     sqlState: sqlStateOf(error) ?? undefined,
     data: severity === undefined ? message : undefined,
     cause: error,

@@ -55,6 +55,17 @@ test.each(['schema', 'database'] as const)('with a %s each: a role that may not 
   expect(await tenancy.find('clinic')).toMatchObject({ status: 'failed', failure: expect.stringContaining('permission denied') as string });
 });
 
+test.each(['schema', 'database'] as const)('with a %s each: a role that did not make a tenant is told that only its owner puts it away', async (mode: Mode) => {
+  await using role = await testRole();
+  await using db = await testDatabase();
+  await tenancyOn(db, mode).create('clinic');
+  await runOn(db.server, `GRANT SELECT, INSERT, UPDATE ON schema_migrations_test_tenants TO ${identifier(role.name)}`, db.name);
+  const failure = await failureOf(tenancyOn(db, mode, { connect: connectAs(db.server, role, db.name) }).drop('clinic'));
+  expect(failure).toMatchObject({ sqlState: '42501', hint: expect.stringContaining('connect as the role that made it') as string });
+  expect(await tenancyOn(db, mode).find('clinic')).toMatchObject({ status: 'active' });
+  await runOn(db.server, `REVOKE ALL ON schema_migrations_test_tenants FROM ${identifier(role.name)}`, db.name);
+});
+
 test('a registry that somebody else made is not written into', async () => {
   await using stranger = await testRole();
   await using migrator = await testRole();
