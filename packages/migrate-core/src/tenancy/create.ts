@@ -33,13 +33,13 @@ export async function createTenant(context: TenancyContext, id: string, place: s
     look: async (guardian) => {
       const tenant = await registry.register(guardian, id, place);
       refuseOtherKind(tenant, layout.kind);
+      if (tenant.status === 'active' || tenant.status === 'archived') await refuseLost(context, guardian, tenant);
       if (tenant.status === 'archived')
         throw invalidTenant(
           id,
           `it was dropped, and its ${tenant.kind} is kept as ${JSON.stringify(tenant.place)}`,
           'restore it, which brings it back with everything in it; or drop it with the mode `delete`, which deletes that for good, and create it then',
         );
-      if (tenant.status === 'active') await refuseLost(context, guardian, tenant);
       return tenant;
     },
     settled: (tenant, waited) => (tenant.status !== 'active' ? null : waited ? creation(tenant, 'created', tenant.madeBy) : creation(tenant, 'present', null)),

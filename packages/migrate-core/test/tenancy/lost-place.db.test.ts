@@ -214,6 +214,13 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
     await tenancy.drop('north', { mode: 'delete' });
     expect((await tenancy.create('north')).outcome).toBe('created');
     expect(await tenancy.lost('south')).toBeNull();
+    // What a drop that was killed has deleted is not told as kept.
+    const { place } = await tenancy.drop('north');
+    expect((await failureOf(tenancy.create('north'))).message).toContain('is kept as');
+    await client.query(`DROP ${mode.toUpperCase()} ${identifier(place)} ${mode === 'schema' ? 'CASCADE' : ''}`);
+    const killed = await failureOf(tenancy.create('north'));
+    expect(killed.message).toContain('is not on the server, also not under another name');
+    expect(killed.hint).toContain('migrate tenants drop north --delete');
   });
 
   test('an archived tenant comes back as it was, as often as it is asked for, where its place is free', async () => {
