@@ -199,8 +199,9 @@ function listenForSignals(): Stop {
     }
     since = performance.now();
     by = signal === 'SIGTERM' ? 'SIGTERM' : 'SIGINT';
-    process.stderr.write(`\n${signal}: cancelling what runs in the server and recording what was done …\n`);
+    // Takes away the line that is drawn again and again: it would take this one along.
     controller.abort(new MigrationError({ code: 'aborted', message: `stopped by ${signal}` }));
+    process.stderr.write(`\n${signal}: cancelling what runs in the server and recording what was done …\n`);
   };
   process.on('SIGINT', listener);
   process.on('SIGTERM', listener);

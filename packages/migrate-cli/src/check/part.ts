@@ -44,7 +44,7 @@ const TENANT = 'tenant';
 
 /** @param shared The check of what the tenants share, which theirs stand on; `null` where it was not asked for. Never throws. */
 export async function checkPart(invocation: Invocation, service: Service, source: SourceName, shared: CheckedPart | null): Promise<CheckedPart> {
-  const progress = new Progress(invocation.output.live);
+  const progress = new Progress(invocation.output.live, invocation.signal);
   const migrationSource = source === 'tenant' && service.tenants !== null ? service.tenants.source : service.source;
   const part = { service, source };
   let migrations = 0;

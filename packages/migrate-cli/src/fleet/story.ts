@@ -33,7 +33,7 @@ export class FleetStory {
     this.#direction = direction;
     this.#invocation = invocation;
     this.#total = total;
-    this.#progress = new Progress(invocation.output.live);
+    this.#progress = new Progress(invocation.output.live, invocation.signal);
   }
 
   connected(service: string, connection: ChosenConnection): void {

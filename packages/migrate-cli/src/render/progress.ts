@@ -11,14 +11,18 @@ const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 
 export class Progress {
   readonly #stream: NodeJS.WriteStream | null;
+  readonly #signal: AbortSignal;
   #update: ReturnType<typeof createLogUpdate> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #text: (() => string) | null = null;
   #since = 0;
   #frame = 0;
 
-  constructor(stream: NodeJS.WriteStream | null) {
+  /** @param signal Once it is aborted nothing is drawn: what is written about that must stay. */
+  constructor(stream: NodeJS.WriteStream | null, signal: AbortSignal) {
     this.#stream = stream;
+    this.#signal = signal;
+    if (stream !== null) signal.addEventListener('abort', () => this.clear());
   }
 
   /** From now on this, and for how long. */
@@ -30,7 +34,7 @@ export class Progress {
 
   /** What goes on is asked for at every redraw. */
   follow(text: () => string): void {
-    if (this.#stream === null) return;
+    if (this.#stream === null || this.#signal.aborted) return;
     if (this.#text === null && this.#since === 0) this.#since = performance.now();
     this.#text = text;
     if (this.#timer !== null) return;
@@ -63,7 +67,7 @@ export class Progress {
   async #draw(): Promise<void> {
     const stream = this.#stream;
     const elapsed = performance.now() - this.#since;
-    if (stream === null || this.#text === null || elapsed < SHOW_AFTER_MS) return;
+    if (stream === null || this.#text === null || this.#signal.aborted || elapsed < SHOW_AFTER_MS) return;
     if (this.#update === null) {
       const { createLogUpdate: create } = await import('log-update');
       // The work may have ended while this was loaded.

@@ -24,7 +24,7 @@ export class Story {
   constructor(service: Service, invocation: Invocation) {
     this.#service = service;
     this.#invocation = invocation;
-    this.#progress = new Progress(invocation.output.live);
+    this.#progress = new Progress(invocation.output.live, invocation.signal);
   }
 
   get listener(): EventListener {

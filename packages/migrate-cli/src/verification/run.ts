@@ -109,7 +109,7 @@ class Verification {
     const { output, options, signal } = this.#invocation;
     const connection = await service.connection();
     output.line(heading(origin.label, connection, output.colours));
-    const progress = new Progress(output.live);
+    const progress = new Progress(output.live, signal);
     const alike = new Alike();
     // Once for each catalogue that they have: few.
     const probes: ProbeReport[] = [];
