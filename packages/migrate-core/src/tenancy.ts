@@ -145,7 +145,7 @@ export interface Tenancy {
   restore(id: string): Promise<Tenant>;
   /**
    * What became of a tenant's own schema or database; `null` where it is there, and for an id that has none.
-   * @param place Where it was when somebody set out for it: that it was put away or dropped since is told, too.
+   * @param place Where it was when somebody set out for it: that it was put away since is told, too.
    */
   lost(id: string, place?: string): Promise<LostTenant | null>;
   /** `null` where all tenants are of the mode that is configured. */

@@ -33,11 +33,10 @@ export async function lostTenant(context: Pick<TenancyContext, 'layout' | 'regis
   return describe(tenant, kind, foundAs, there === undefined ? 'nothing' : 'another');
 }
 
-/** A tenant that was put away or dropped since somebody set out for its place; else `null`. */
+/** A tenant that was put away since somebody set out for its place; else `null`. */
 export function leftTenant(now: RegisteredTenant | null, was: Pick<LostTenant, 'id' | 'place' | 'kind'>): LostTenant | null {
   const { id, place } = was;
-  if (now === null) return { ...was, foundAs: null, instead: 'nothing', error: invalidTenant(id, 'it was dropped meanwhile') };
-  if (now.status !== 'archived' || now.place === place) return null;
+  if (now?.status !== 'archived' || now.place === place) return null;
   const error = invalidTenant(id, 'it was put away meanwhile', `bring it back with: migrate tenants restore ${inQuotes(id)}`);
   return { ...was, foundAs: now.place, instead: 'nothing', error };
 }
