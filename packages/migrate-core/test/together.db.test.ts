@@ -168,3 +168,16 @@ test('with --atomic no setting of one migration reaches the next', async () => {
   await client.end();
   expect((await rows<{ value: string }>(db, 'SELECT value FROM seen')).map((row) => row.value)).toEqual([own?.path, '', 'none', own?.timeout]);
 });
+
+test('rows that are told by the time of their transaction are those of migrations with a transaction each, also in a target that nobody uses yet', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_visits.sql': 'CREATE TABLE visits (id int, made_at timestamptz DEFAULT now(), old bool DEFAULT false);\n',
+    '0002_other.sql': 'CREATE TABLE other ();\n',
+    '0003_visits.sql': 'CREATE TABLE prices (id int, valid_from timestamptz DEFAULT CURRENT_TIMESTAMP, valid_to timestamptz);\n',
+    '0004_rows.sql': 'INSERT INTO visits (id) VALUES (1);\nINSERT INTO prices VALUES (1);\n',
+    '0005_old.sql': 'UPDATE visits SET old = true WHERE made_at < now();\nUPDATE prices SET valid_to = CURRENT_TIMESTAMP;\n',
+  });
+  await migratorOn(db, files.path).migrator.up();
+  expect(await rows(db, 'SELECT old, valid_to > valid_from AS lasted FROM visits, prices')).toEqual([{ old: true, lasted: true }]);
+});

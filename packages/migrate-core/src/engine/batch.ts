@@ -54,6 +54,7 @@ export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: 
   let characters = 0;
   for (const step of steps.slice(0, size)) {
     if (step.direction === 'down' || step.script.kind === 'live' || misfits([step]).length > 0) break;
+    if (batch.length > 0 && tellsTime(step)) break;
     characters += step.script.sql.length;
     if (batch.length > 0 && characters > LARGEST_BATCH_CHARACTERS) break;
     batch.push(step);
@@ -99,6 +100,16 @@ const NOTHING: ReadonlySet<string> = new Set();
 function tellsTransactions({ script }: ReadyStep): boolean {
   return script.kind === 'sql' && /deferr|nextval|set_config|set\s+local|txid_current|pg_current_xact_id/i.test(script.sql);
 }
+
+/**
+ * Whether it writes rows by the time of its transaction. PostgreSQL takes that when a message comes in, for all transactions in it: of what came earlier in the
+ * same message, `WHERE created_at < now()` would find nothing.
+ */
+function tellsTime({ script }: ReadyStep): boolean {
+  return script.kind === 'sql' && CLOCK.test(script.sql) && script.statements.some((one) => one.sharing?.changesRows !== false);
+}
+
+const CLOCK = /\bnow\b|\btransaction_timestamp\b|\bcurrent_(?:timestamp|time|date)\b|\blocaltime(?:stamp)?\b/i;
 
 /** `null`: it must have a transaction of its own. */
 function effectsOf({ script, lockTimeoutMs, statementTimeoutMs }: ReadyStep): readonly Sharing[] | null {
