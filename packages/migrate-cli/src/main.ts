@@ -187,7 +187,10 @@ interface Stop {
 /** A terminal, and whatever started us and passes signals on, may both send the one that a person meant. */
 const SAME_SIGNAL_MS = 300;
 
-/** The first signal asks the engine to cancel and record; a later one leaves at once. */
+/** Cancelling and cleaning up take a few seconds each; what takes longer waits for a server that does not answer, and would wait for ever. */
+const STOP_LIMIT_MS = 30_000;
+
+/** The first signal asks the engine to cancel and record; a later one leaves at once, and so does the limit. */
 function listenForSignals(): Stop {
   const controller = new AbortController();
   let by: StopSignal | null = null;
@@ -202,6 +205,12 @@ function listenForSignals(): Stop {
     // Takes away the line that is drawn again and again: it would take this one along.
     controller.abort(new MigrationError({ code: 'aborted', message: `stopped by ${signal}` }));
     process.stderr.write(`\n${signal}: cancelling what runs in the server and recording what was done …\n`);
+    setTimeout(() => {
+      process.stderr.write(
+        '\n✗ the server does not answer: whether what was running is done is not known\n  → when it answers again, look with: migrate status; what is not done, the next run does\n',
+      );
+      process.exit(by === 'SIGTERM' ? exit.terminated : exit.interrupted);
+    }, STOP_LIMIT_MS).unref();
   };
   process.on('SIGINT', listener);
   process.on('SIGTERM', listener);
