@@ -55,7 +55,7 @@ async function runCommand(argv: readonly string[]): Promise<ExitCode> {
       options,
       argument: parsed.argument,
       words: parsed.words,
-      cwd: process.cwd(),
+      cwd: workingFolder(),
       // As it was: configurations are shown more.
       environment: { ...process.env },
       output,
@@ -72,12 +72,31 @@ async function runCommand(argv: readonly string[]): Promise<ExitCode> {
       const { errorDocument } = await import('./render/document.ts');
       output.document(errorDocument(error));
     }
-    output.log(renderError(error, styleOf({ output, options, cwd: process.cwd() })));
+    output.log(renderError(error, styleOf({ output, options, cwd: folderOr('/') })));
     return exitCodeOf(error, 'up', stop.by());
   } finally {
     await stop.close();
     // What a server that does not answer keeps open must not keep the process after it was told to end.
     if (stop.by() !== null) setTimeout(() => process.exit(), 500).unref();
+  }
+}
+
+/** A deploy may have replaced the folder under a shell that still stands in it. */
+function workingFolder(): string {
+  const cwd = folderOr(null);
+  if (cwd !== null) return cwd;
+  throw new MigrationError({
+    code: 'invalidOptions',
+    message: 'The folder in which this was started is not there any more.',
+    hint: 'cd "$PWD", or to another folder, then again',
+  });
+}
+
+function folderOr<Otherwise>(otherwise: Otherwise): string | Otherwise {
+  try {
+    return process.cwd();
+  } catch {
+    return otherwise;
   }
 }
 

@@ -1,6 +1,8 @@
 /** Signals, locks and other sessions: the process ends in time, with the right exit code, and the record is true. */
 
+import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 import { testDatabase, type TestDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
@@ -102,4 +104,15 @@ test('status names the migration that waits among those that were sent together,
   expect(code).toBe(0);
   expect(`${stdout}${stderr}`).toMatch(/0003_c lost against other sessions/);
   expect(`${stdout}${stderr}`.match(/waits for a lock .*/g)).toEqual([expect.stringMatching(/^waits for a lock on a held by pid \d+/)]);
+});
+
+test('a folder that was removed under the shell is told in one paragraph', async () => {
+  const place = await folder({ 'gone/x': '' });
+  const program = fileURLToPath(new URL('../bin/migrate.js', import.meta.url));
+  const line = `cd gone && rm -r ../gone && exec "$0" "$1" status`;
+  const end = spawnSync('sh', ['-c', line, process.execPath, program], { cwd: place.path, encoding: 'utf8' });
+  await place[Symbol.asyncDispose]();
+  expect(end.stderr).toContain('✗ The folder in which this was started is not there any more.');
+  expect(end.stderr).not.toContain('    at ');
+  expect(end.status).toBe(2);
 });
