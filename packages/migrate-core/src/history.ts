@@ -125,6 +125,11 @@ export async function readBrief(session: Session, tables: HistoryTables): Promis
   }
 }
 
+/** Whether only the log can tell if anything is applied: nothing is in the history, and something was. */
+export function mayBeEmptied({ applied, generation }: Pick<HistorySnapshot, 'applied' | 'generation'>): boolean {
+  return applied.length === 0 && generation > 0;
+}
+
 /** One statement when the tables are there; more only on a target without them. Throws `foreignHistory`. */
 export async function readHistory(session: Session, tables: HistoryTables): Promise<HistorySnapshot> {
   try {

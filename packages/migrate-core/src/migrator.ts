@@ -7,7 +7,17 @@ import { hostname } from 'node:os';
 import { readLeftBehind, readUnderWay } from './activity.ts';
 import { availableOf } from './available.ts';
 import { MigrationError } from './errors.ts';
-import { historyTables, readBrief, readHistory, readLog, readOwnHistory, type BriefHistory, type HistorySnapshot, type HistoryTables } from './history.ts';
+import {
+  historyTables,
+  mayBeEmptied,
+  readBrief,
+  readHistory,
+  readLog,
+  readOwnHistory,
+  type BriefHistory,
+  type HistorySnapshot,
+  type HistoryTables,
+} from './history.ts';
 import type { MigrationSource, SourceListing } from './migration.ts';
 import { isCurrent, plan, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
 import type { PlannedStep } from './engine/planned-step.ts';
@@ -172,7 +182,8 @@ class TargetMigrator implements Migrator {
       const snapshot = after === undefined ? now : { ...now, applied: now.applied.filter((row) => row.name !== after.undone) };
       const wanted = request.direction === 'up' ? { ...request, order: request.order ?? this.#options.order } : request;
       const current = plan(available, snapshot.applied, wanted);
-      const problems = await this.#advised(session, snapshot, current.problems);
+      // Of what would be undone before, the log still tells that it is applied.
+      const problems = await this.#advised(session, after === undefined ? snapshot : { ...snapshot, generation: 0 }, current.problems);
       const outside = await this.#outside(current, snapshot, 0, undefined);
       const preparation = await this.#prepare(listing);
       const { emptyNotices, plannedStep } = await import('./engine/planned-step.ts');
@@ -305,11 +316,11 @@ class TargetMigrator implements Migrator {
     };
   }
 
-  /** Loaded where a file was changed. */
+  /** Loaded where a file was changed, or the history may have been emptied. */
   async #advised(session: Session, snapshot: HistorySnapshot, problems: readonly Problem[]): Promise<readonly Problem[]> {
-    if (problems.every((one) => one.code !== 'changed')) return problems;
-    const { adviseUnfilled } = await import('./unfilled.ts');
-    return adviseUnfilled(session, this.#tables, snapshot, this.#available ?? [], problems);
+    if (!mayBeEmptied(snapshot) && problems.every((one) => one.code !== 'changed')) return problems;
+    const { problemsHere } = await import('./emptied.ts');
+    return problemsHere(session, this.#tables, snapshot, this.#available ?? [], problems);
   }
 
   #outside(current: Plan, snapshot: HistorySnapshot, waitMs: number, signal: AbortSignal | undefined): Promise<readonly Problem[]> {

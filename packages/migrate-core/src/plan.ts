@@ -71,6 +71,8 @@ export type ProblemCode =
   | 'irreversible'
   | 'foreignHistory'
   | 'unknownVersion'
+  /** The history has nothing, and its log tells of migrations that are applied. */
+  | 'historyLost'
   /** The target's schema was not there, and the run made it: maybe its name was mistyped. */
   | 'madeSchema';
 

@@ -112,6 +112,23 @@ test('what changed between the survey and the message is noticed inside the tran
   expect(await rows(db, `SELECT name FROM clinic_0003.schema_migrations_test_log ORDER BY seq`)).toEqual([{ name: '0001_team' }, { name: '0002_note' }]);
 });
 
+test('a history that somebody has emptied is not filled again, whatever the others in its state need', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(team);
+  const names = await schemas(db, 6);
+  const { fleet } = fleetOn(db.url, files.path, names);
+  await fleet.up();
+  await fleet.down({ steps: 1 });
+  const client = await db.connect();
+  // Each of them has a history without a row, and only of these two the log tells of something that is applied.
+  await fleetOn(db.url, files.path, ['clinic_0002', 'clinic_0006']).fleet.up();
+  await client.query('TRUNCATE clinic_0002.schema_migrations_test; TRUNCATE clinic_0006.schema_migrations_test');
+  const report = await fleetOn(db.url, files.path, names).fleet.up({ concurrency: 1 });
+  expect(report.counts).toMatchObject({ applied: 4, failed: 2 });
+  expect(report.failures.map((one) => one.tenant).toSorted()).toEqual(['clinic_0002', 'clinic_0006']);
+  expect(report.failures[0]?.failed).toMatchObject({ code: 'planRefused', message: expect.stringContaining('is empty, while its log tells') as string });
+});
+
 test('a history whose owner is not to be trusted is not written without a look', async () => {
   await using db = await testDatabase();
   await using files = await folder(team);

@@ -202,17 +202,46 @@ test('a lock that is not to be had within the limit fails and names the holder',
   expect(error.hint).not.toContain('4711');
 });
 
-test('a history that was dropped while its log stayed is begun anew behind the log, and nobody waits for it', async () => {
+const twice = {
+  '0001_a.sql': 'CREATE TABLE IF NOT EXISTS a (id int);\n-- Down Migration\nDROP TABLE a;\n',
+  '0002_rows.sql': 'INSERT INTO a VALUES (1);\n-- Down Migration\nDELETE FROM a;\n',
+};
+
+test.each([
+  ['dropped', 'DROP TABLE schema_migrations_test', 'gone'],
+  ['emptied', 'TRUNCATE schema_migrations_test', 'empty'],
+])('a history that somebody has %s does not let its migrations run again', async (_, sql, word) => {
   await using db = await testDatabase();
-  await using files = await folder({ '0001_a.sql': 'CREATE TABLE IF NOT EXISTS a (id int);', '0002_b.sql': 'CREATE TABLE b (id int);' });
+  await using files = await folder(twice);
   const { migrator } = migratorOn(db, files.path);
   await migrator.up();
-  await rows(db, 'DROP TABLE schema_migrations_test');
-  const [finding] = (await verify({ service: 'test', source: directorySource(files.path), connect: () => connectTo(db.url), scratch: 'none' })).findings;
-  expect(finding).toMatchObject({ code: 'notMigrated', message: expect.stringContaining('the history is gone') });
+  await rows(db, sql);
   const error = await failureOf(migratorOn(db, files.path, { signal: AbortSignal.timeout(20_000) }).migrator.up());
-  expect(error).toMatchObject({ code: 'migrationFailed', migration: '0002_b', sqlState: '42P07' });
-  await migrator.repair({ markApplied: ['2'] });
+  expect(error).toMatchObject({ code: 'planRefused', problems: [{ code: 'historyLost', name: '0002_rows', version: '0002' }] });
+  expect(error.message).toContain(`is ${word}, while its log tells of 2 that are applied, the newest of them 0002_rows`);
+  expect((await failureOf(migrator.down())).code).toBe('planRefused');
+  for (const { problems } of [await migrator.status(), (await migrator.plan({ direction: 'up' })).plan]) expect(problems[0]?.code).toBe('historyLost');
+  const [finding] = (await verify({ service: 'test', source: directorySource(files.path), connect: () => connectTo(db.url), scratch: 'none' })).findings;
+  expect(finding).toMatchObject({ code: 'notMigrated', message: expect.stringContaining(`is ${word}, while`) });
+  expect(await rows(db, 'SELECT count(*)::int AS rows FROM a')).toEqual([{ rows: 1 }]);
+  // What the message says to type.
+  await migrator.repair({ markApplied: ['1', '2'] });
   expect((await migrator.up()).outcome).toBe('upToDate');
-  expect((await migrator.log()).map(({ seq }) => seq)).toEqual([5, 4, 3, 2, 1]);
-}, 60_000);
+  expect((await migrator.log()).map(({ seq }) => seq)).toEqual([4, 3, 2, 1]);
+});
+
+test('a history whose migrations were all undone, or whose log was dropped with it, is begun anew', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(twice);
+  const { migrator } = migratorOn(db, files.path);
+  await migrator.up();
+  await migrator.down({ steps: 2 });
+  expect((await migrator.status()).problems).toEqual([]);
+  expect((await migrator.up({ steps: 1 })).applied).toHaveLength(1);
+  // Of one migration everything is undone before it is done again.
+  expect((await migrator.plan({ direction: 'up' }, { undone: '0001_a' })).plan.problems).toEqual([]);
+  await migrator.repair({ markUndone: ['1'] });
+  expect((await migrator.up()).applied).toHaveLength(2);
+  await rows(db, 'DROP TABLE a, schema_migrations_test, schema_migrations_test_log');
+  expect((await migrator.up()).applied).toHaveLength(2);
+});

@@ -217,6 +217,7 @@ const MARKS: Readonly<Record<ProblemCode, string>> = {
   irreversible: 'no down',
   foreignHistory: 'not ours',
   unknownVersion: 'unknown',
+  historyLost: 'history lost',
   madeSchema: 'schema made',
 };
 

@@ -2,6 +2,7 @@
 
 import { MigrationError, optionsOf, type ErrorCode, type MigrationErrorOptions } from '../errors.ts';
 import { begin, tag } from '../guard.ts';
+import { problemsHere } from '../emptied.ts';
 import * as history from '../history.ts';
 import { plan, planAgain, type Plan, type Problem } from '../plan.ts';
 import type { Failure, MigrationEvent, Outcome, Report, TargetName } from '../report.ts';
@@ -22,7 +23,6 @@ import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { readOwnSettings } from './session-settings.ts';
 import { terminatedStep, wasTerminated } from './terminated.ts';
 import { mayChangeRole } from './transaction-message.ts';
-import { adviseUnfilled } from '../unfilled.ts';
 
 /** Small migrations share a flush; nothing waits longer than this to be reported. */
 const FLUSH_EVERY_MS = 250;
@@ -106,7 +106,7 @@ export class TargetRun {
     const again = this.#chosen !== null;
     const planned =
       known?.plan ?? (this.#chosen === null ? plan(available, snapshot.applied, request) : planAgain(available, snapshot.applied, request, this.#chosen));
-    const current = { ...planned, problems: await adviseUnfilled(this.#main, tables, snapshot, available, planned.problems) };
+    const current = { ...planned, problems: await problemsHere(this.#main, tables, snapshot, available, planned.problems) };
     if (!again) this.#announce(current, snapshot);
     this.#refuse(current.problems, current);
     if (current.steps.length === 0) return this.#report(null, []);

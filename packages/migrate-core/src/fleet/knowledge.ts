@@ -1,6 +1,7 @@
 /** What one tenant's run found out, for the others in the same state. */
 
 import type { Known } from '../engine/run-options.ts';
+import { mayBeEmptied } from '../history.ts';
 import type { Report } from '../report.ts';
 import { digestOf } from './digest.ts';
 import { keyOf, type Surveyed } from './survey.ts';
@@ -33,6 +34,8 @@ export class Knowledge {
     const { known, after } = lesson;
     if (state.kind === 'unused') return { known: { ...known, snapshot: { ...known.snapshot, tables: 'unused', generation: 0 } }, after };
     if (state.kind !== 'history' || state.tables === 'doubtful' || state.generation === null) return null;
+    // Somebody may have emptied it, which its log tells.
+    if (mayBeEmptied({ applied: known.snapshot.applied, generation: state.generation })) return null;
     return { known: { ...known, snapshot: { ...known.snapshot, tables: 'present', generation: state.generation } }, after };
   }
 

@@ -4,6 +4,7 @@ import { availableOf } from '../available.ts';
 import { type Catalog, type CatalogReader, readCatalog } from '../catalog.ts';
 import { type CatalogLine, readLines } from '../catalog/line.ts';
 import type { ConnectTo } from '../check/scratch.ts';
+import { emptiedProblems } from '../emptied.ts';
 import type { FleetTarget } from '../fleet/target.ts';
 import { historyTables, readHistory, type HistorySnapshot, type HistoryTables } from '../history.ts';
 import { inHistoryOrder } from '../history-order.ts';
@@ -122,7 +123,10 @@ export class Verifier {
   }
 
   async #historyFindings(session: Session, snapshot: HistorySnapshot, tables: HistoryTables): Promise<VerifyFinding[]> {
-    if (snapshot.tables === 'absent') return [notMigrated(this.#options.service, snapshot, tables)];
+    const [emptied] = await emptiedProblems(session, tables, snapshot);
+    if (emptied !== undefined) return [problem('notMigrated', 'error', null, emptied.message, null)];
+    if (snapshot.tables === 'absent')
+      return [problem('notMigrated', 'error', null, `${this.#options.service} was never migrated here: there is no ${tables.history}`, 'migrate up')];
     this.#listing ??= this.#options.source.list();
     const listing = await this.#listing;
     const available = availableOf(listing);
@@ -296,17 +300,6 @@ function isHistoryProblem(
 
 function problem(code: VerifyFinding['code'], severity: VerifyFinding['severity'], object: string | null, message: string, hint: string | null): VerifyFinding {
   return { code, severity, object, message, hint };
-}
-
-function notMigrated(service: string, { generation }: HistorySnapshot, { history, log }: HistoryTables): VerifyFinding {
-  if (generation === 0) return problem('notMigrated', 'error', null, `${service} was never migrated here: there is no ${history}`, 'migrate up');
-  return problem(
-    'notMigrated',
-    'error',
-    null,
-    `the history is gone: there is no ${history}, and its log, ${log}, tells of migrations`,
-    'get it back from a backup; or look with migrate log, and mark each that is there with: migrate repair --mark-applied VERSION',
-  );
 }
 
 function gone(schema: string): VerifyFinding {
