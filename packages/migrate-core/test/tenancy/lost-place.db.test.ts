@@ -45,15 +45,23 @@ async function verifiedOn(db: TestDatabase, tenancy: Tenancy): Promise<TargetVer
 }
 
 describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) => {
-  test('a place that somebody renamed is found, and how to put it back is told by all that needs it', async () => {
-    await using db = await testDatabase();
+  const rename = (from: string, to: string): string => `ALTER ${mode.toUpperCase()} ${identifier(from)} RENAME TO ${identifier(to)}`;
+
+  /** A tenant whose place somebody gave another name. */
+  async function renamedAway(db: TestDatabase) {
     const tenancy = tenancyOn(db, mode);
     const { tenant } = await tenancy.create('north');
-    await tenancy.create('south');
     const lost = `${db.name}_lost`;
     const client = await db.connect();
-    await client.query(`ALTER ${mode.toUpperCase()} ${identifier(tenant.place)} RENAME TO ${identifier(lost)}`);
-    const back = `ALTER ${mode.toUpperCase()} ${identifier(lost)} RENAME TO ${identifier(tenant.place)}`;
+    await client.query(rename(tenant.place, lost));
+    return { tenancy, tenant, lost, client };
+  }
+
+  test('a place that somebody renamed is found, and how to put it back is told by all that needs it', async () => {
+    await using db = await testDatabase();
+    const { tenancy, tenant, lost, client } = await renamedAway(db);
+    await tenancy.create('south');
+    const back = rename(lost, tenant.place);
     for (const work of [() => tenancy.create('north'), () => tenancy.drop('north'), () => tenancy.restore('north')]) {
       const error = await failureOf(work());
       expect(error).toMatchObject({ code: 'invalidOptions', message: expect.stringContaining(`it is there as "${lost}"`) as string });
@@ -81,7 +89,7 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
     expect(await tenancy.lost('north')).toBeNull();
     expect((await tenancy.create('north')).outcome).toBe('present');
     // Only with `delete` it is forgotten, and what has another name stays.
-    await client.query(`ALTER ${mode.toUpperCase()} ${identifier(tenant.place)} RENAME TO ${identifier(lost)}`);
+    await client.query(rename(tenant.place, lost));
     await tenancy.drop('north', { mode: 'delete' });
     expect(await tenancy.find('north')).toBeNull();
     expect(await places(db, mode)).toContain(lost);
@@ -89,14 +97,10 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
 
   test('another place under the name of one that somebody renamed is not taken for it, and is left as it is', async () => {
     await using db = await testDatabase();
-    const tenancy = tenancyOn(db, mode);
-    const { tenant } = await tenancy.create('north');
-    const lost = `${db.name}_lost`;
-    const client = await db.connect();
-    await client.query(`ALTER ${mode.toUpperCase()} ${identifier(tenant.place)} RENAME TO ${identifier(lost)}`);
+    const { tenancy, tenant, lost, client } = await renamedAway(db);
     await client.query(`CREATE ${mode.toUpperCase()} ${identifier(tenant.place)}`);
-    const aside = `ALTER ${mode.toUpperCase()} ${identifier(tenant.place)} RENAME TO ${identifier(`${tenant.place}_aside`)}`;
-    const back = `ALTER ${mode.toUpperCase()} ${identifier(lost)} RENAME TO ${identifier(tenant.place)}`;
+    const aside = rename(tenant.place, `${tenant.place}_aside`);
+    const back = rename(lost, tenant.place);
     for (const work of [() => tenancy.create('north'), () => tenancy.drop('north'), () => tenancy.restore('north')]) {
       const error = await failureOf(work());
       expect(error).toMatchObject({ code: 'invalidOptions', message: expect.stringContaining(`it is there as "${lost}"`) as string });
@@ -114,8 +118,8 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
     expect(await tenancy.lost('north')).toBeNull();
     expect((await tenancy.create('north')).outcome).toBe('present');
     // Forgotten, it takes neither of the two with it.
-    await client.query(`ALTER ${mode.toUpperCase()} ${identifier(tenant.place)} RENAME TO ${identifier(lost)}`);
-    await client.query(`ALTER ${mode.toUpperCase()} ${identifier(`${tenant.place}_aside`)} RENAME TO ${identifier(tenant.place)}`);
+    await client.query(rename(tenant.place, lost));
+    await client.query(rename(`${tenant.place}_aside`, tenant.place));
     await tenancy.drop('north', { mode: 'delete' });
     expect(await tenancy.find('north')).toBeNull();
     expect(await places(db, mode)).toEqual(expect.arrayContaining([lost, tenant.place]));
@@ -123,11 +127,7 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
 
   test('a service that starts makes no new place for a tenant whose own one somebody renamed, however often it is asked for', async () => {
     await using db = await testDatabase();
-    const tenancy = tenancyOn(db, mode);
-    const { tenant } = await tenancy.create('north');
-    const lost = `${db.name}_lost`;
-    const client = await db.connect();
-    await client.query(`ALTER ${mode.toUpperCase()} ${identifier(tenant.place)} RENAME TO ${identifier(lost)}`);
+    const { tenancy, tenant, lost, client } = await renamedAway(db);
     const ended = new AbortController();
     const tenants = startTenants({ tenancy, signal: ended.signal, retryMs: 1 });
     try {
@@ -141,7 +141,7 @@ describe.each(['schema', 'database'] as const)('a %s for each tenant', (mode) =>
         expect((await places(db, mode)).includes(tenant.place)).toBe(instead === 'another');
       }
       await client.query(`DROP ${mode.toUpperCase()} ${identifier(tenant.place)}`);
-      await client.query(`ALTER ${mode.toUpperCase()} ${identifier(lost)} RENAME TO ${identifier(tenant.place)}`);
+      await client.query(rename(lost, tenant.place));
       await expect.poll(() => tenants.admit('north'), { timeout: 20_000 }).toMatchObject({ kind: 'admitted' });
     } finally {
       ended.abort();
