@@ -15,18 +15,23 @@ module.enableCompileCache?.();
 // In a checkout the sources are what runs, of this package and of those beside it: nothing has to be built first.
 const source = new URL('../src/main.ts', import.meta.url);
 const checkout = existsSync(source);
-const own = /\/migrate-(?:core|cli)\/(?:src|dist)\/[^?]*$/;
-module.registerHooks({
-  resolve(specifier, context, next) {
-    // Between our own files nothing is to be searched for; Node.js would look at the disk a dozen times for each.
-    if (specifier.startsWith('.') && context.parentURL !== undefined && own.test(context.parentURL)) {
-      const format = specifier.endsWith('.ts') ? 'module-typescript' : specifier.endsWith('.js') ? 'module' : undefined;
-      if (format !== undefined) return { url: new URL(specifier, context.parentURL).href, format, shortCircuit: true };
-    }
-    if (checkout && specifier.startsWith('@org/')) return next(specifier, { ...context, conditions: ['@org/source', ...context.conditions] });
-    return next(specifier, context);
-  },
-});
+if (checkout) resolveToSources();
+// Of what is packed a stack tells files of `dist`, which nobody wrote. Reading their maps takes time: only where stacks are shown.
+else if (process.argv.includes('--verbose')) process.setSourceMapsEnabled(true);
 
 const { main } = await import(checkout ? source.href : new URL('../dist/main.js', import.meta.url).href);
 process.exitCode = await main(process.argv.slice(2));
+
+function resolveToSources() {
+  const own = /\/migrate-(?:core|cli)\/src\/[^?]*$/;
+  module.registerHooks({
+    resolve(specifier, context, next) {
+      // Between our own files nothing is to be searched for; Node.js would look at the disk a dozen times for each.
+      if (specifier.startsWith('.') && specifier.endsWith('.ts') && context.parentURL !== undefined && own.test(context.parentURL)) {
+        return { url: new URL(specifier, context.parentURL).href, format: 'module-typescript', shortCircuit: true };
+      }
+      if (specifier.startsWith('@org/')) return next(specifier, { ...context, conditions: ['@org/source', ...context.conditions] });
+      return next(specifier, context);
+    },
+  });
+}
