@@ -143,7 +143,7 @@ export function readMigrations(migrations: string | MigrationSource, base: strin
   const folder = typeof migrations !== 'string' ? null : isAbsolute(migrations) ? migrations : join(base, migrations);
   const source = typeof migrations === 'string' ? directorySource(folder ?? '') : migrations;
   let listing: Promise<SourceListing> | null = null;
-  return { folder, source: { label: source.label, list: () => (listing ??= source.list()), compile: (names) => source.compile(names) } };
+  return { folder, source: { label: source.label, list: () => (listing ??= source.list()), compile: (names, grammar) => source.compile(names, grammar) } };
 }
 
 /** What a workspace's server is asked for on behalf of a service. */

@@ -75,6 +75,8 @@ export interface Script {
    * offset in `sql`. The statements were split without the parser.
    */
   readonly syntaxError?: { readonly message: string; readonly start: number };
+  /** Its words told what its statements are; nobody has parsed it: the server has to be asked before anything runs. Left out for what was parsed. */
+  readonly unread?: boolean;
 }
 
 /** A migration that needs a connection to know what it does (`pgm.db` in a module). */
@@ -186,13 +188,20 @@ export interface ObjectName {
 }
 
 /** What a source offers. Reading it is cheap; compiling is done only for what will run. */
+/** Who parses. `here`: this library. `server`: the server is asked before anything runs, so that what its words tell needs no parser here (`Script.unread`). */
+export type Grammar = 'here' | 'server';
+
 export interface MigrationSource {
   /** A phrase for messages: `services/patient/migrations`. */
   readonly label: string;
   /** In the order in which they run. Never loads a parser or a module. */
   list(): Promise<SourceListing>;
-  /** Compiled ups and downs of these migrations, in the given order. Throws `MigrationError` `invalidMigration` with every problem found. */
-  compile(names: readonly string[]): Promise<readonly CompiledMigration[]>;
+  /**
+   * Compiled ups and downs of these migrations, in the given order. Throws `MigrationError` `invalidMigration` with every problem found.
+   *
+   * @param grammar Default `here`. A source that knows no other may pass over it.
+   */
+  compile(names: readonly string[], grammar?: Grammar): Promise<readonly CompiledMigration[]>;
 }
 
 export interface SourceListing {

@@ -2,13 +2,11 @@
 
 import { createHash } from 'node:crypto';
 
-import { MigrationError } from '../errors.ts';
 import { readScript, type HistoryRow, type HistorySnapshot, type HistoryTables, type StoredScript } from '../history.ts';
-import { Message } from './message.ts';
+import { canBeRead, isUnread, refuseUnreadable } from './grammar.ts';
 import { whyNotResumed } from './progress.ts';
-import type { CompiledMigration, LiveScript, Migration, MigrationSource, Script } from '../migration.ts';
+import type { CompiledMigration, Grammar, LiveScript, Migration, MigrationSource, Script } from '../migration.ts';
 import type { Problem, Step } from '../plan.ts';
-import { positionIn } from '../position.ts';
 import type { RecordInput } from '../record.ts';
 import type { ReadyStep } from './run-state.ts';
 import type { Session } from '../session.ts';
@@ -28,9 +26,6 @@ export interface Prepared {
   /** For people, once for all targets. */
   readonly notices: readonly { readonly name: string; readonly message: string }[];
 }
-
-/** The grammar of `libpg-query`; the same server needs no second opinion. */
-const PARSER_VERSION = 18;
 
 export class Preparation {
   readonly #source: MigrationSource;
@@ -57,8 +52,10 @@ export class Preparation {
     steps: readonly Step[],
     tenant: TenantSchema | null,
     grammar: 'ask' | 'known' = 'ask',
+    // For a tenant's schema everything is parsed in any case.
+    by: Grammar = tenant === null ? 'server' : 'here',
   ): Promise<Prepared> {
-    await this.#compile(steps, snapshot);
+    await this.#compile(steps, snapshot, by);
     const prepared: PreparedStep[] = [];
     const problems: Problem[] = [];
     const notices: { name: string; message: string }[] = [];
@@ -76,7 +73,14 @@ export class Preparation {
       if (changed !== null)
         problems.push({ code: 'interrupted', severity: 'error', name: step.name, version: step.version, message: `${step.name}: ${changed}` });
     }
-    if (problems.length === 0 && grammar === 'ask') await this.#askServer(session, snapshot, prepared);
+    if (problems.length === 0 && grammar === 'ask') {
+      const unread = prepared.filter(isUnread);
+      if (unread.length > 0 && !(await canBeRead(session, unread))) {
+        for (const { name } of unread) this.#compiled.delete(name);
+        return this.prepare(session, tables, snapshot, steps, tenant, grammar, 'here');
+      }
+      await refuseUnreadable(session, snapshot, prepared);
+    }
     return { steps: prepared, problems, notices };
   }
 
@@ -113,12 +117,12 @@ export class Preparation {
     return this.#tenants;
   }
 
-  async #compile(steps: readonly Step[], snapshot: HistorySnapshot): Promise<void> {
+  async #compile(steps: readonly Step[], snapshot: HistorySnapshot, by: Grammar): Promise<void> {
     const wanted = steps
       .filter((step) => !this.#compiled.has(step.name) && (step.direction === 'up' || this.#fileServes(step.name, snapshot)))
       .map((step) => step.name);
     if (wanted.length === 0) return;
-    for (const compiled of await this.#source.compile([...new Set(wanted)])) this.#compiled.set(compiled.name, compiled);
+    for (const compiled of await this.#source.compile([...new Set(wanted)], by)) this.#compiled.set(compiled.name, compiled);
   }
 
   /** The file's own down serves as long as its up is the one that was applied. */
@@ -198,56 +202,6 @@ export class Preparation {
       },
     };
   }
-
-  /**
-   * `SELECT 1/0` in front: a syntax error anywhere is answered before anything runs (42601 with its position), and
-   * without one the division fails (22012) and nothing has run either.
-   */
-  async #askServer(session: Session, snapshot: HistorySnapshot, steps: readonly PreparedStep[]): Promise<void> {
-    const scripts = steps.flatMap((step) => (step.script.kind === 'sql' ? [{ step, script: step.script }] : []));
-    const sameGrammar = Math.trunc(snapshot.serverVersion / 10_000) === PARSER_VERSION;
-    const doubtful = sameGrammar
-      ? scripts.filter(({ script }) => script.syntaxError !== undefined || script.statements.some((one) => one.kind === 'Unparsed'))
-      : scripts;
-    if (doubtful.length === 0) return;
-    const message = new Message().add('guard', 'SELECT 1/0');
-    const owners = doubtful.flatMap(({ step, script }) => {
-      script.statements.forEach((statement, index) => message.add('statement', statement.text, { script, index }));
-      return script.statements.map(() => step);
-    });
-    const result = await session.run(message.text);
-    if (result.kind === 'lost')
-      throw new MigrationError({
-        code: 'connection',
-        message: `the connection was lost while the server parsed the migrations: ${result.error.message}`,
-        cause: result.error,
-      });
-    if (result.kind === 'done' || result.error.code !== '42601') return;
-    const offset = Number(result.error.position ?? '1');
-    const index = message.pieceIndexAt(offset);
-    const piece = message.pieces[index];
-    const step = owners[index - 1];
-    if (piece?.origin == null || step === undefined) return;
-    const at = message.offsetInScript(piece, result.error.position) ?? 0;
-    const position = positionIn(piece.origin.script, at);
-    // The server stops at its first one; of the others the parser here knows.
-    const others = doubtful.filter((one) => one.step !== step && one.script.syntaxError !== undefined).map((one) => syntaxErrorLine(one.step.name, one.script));
-    throw new MigrationError({
-      code: 'invalidMigration',
-      message: [`${step.name}: ${result.error.message}`, ...others].join('\n'),
-      hint: 'nothing was run: every pending migration is parsed first. Correct the file and run again',
-      migration: step.name,
-      position,
-      statement: piece.sql,
-      sqlState: '42601',
-      cause: result.error,
-    });
-  }
-}
-
-function syntaxErrorLine(name: string, script: Script): string {
-  const at = positionIn(script, script.syntaxError?.start ?? 0);
-  return `${at.file === null ? name : `${at.file}:${at.line}:${at.column}`}: ${script.syntaxError?.message} (by the grammar of PostgreSQL ${PARSER_VERSION})`;
 }
 
 function recordOf(migration: Migration, compiled: CompiledMigration): RecordInput {

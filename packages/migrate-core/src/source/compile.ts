@@ -1,7 +1,7 @@
 /** Compiles what was read: SQL by the parser, modules by running them. */
 
 import { MigrationError } from '../errors.ts';
-import type { CompiledMigration, LiveScript, Script } from '../migration.ts';
+import type { CompiledMigration, Grammar, LiveScript, Script } from '../migration.ts';
 import { loadModule } from './module.ts';
 import { compileModule, type CompiledAction, type Shorthands } from './pgm.ts';
 import { compileSql } from './script.ts';
@@ -12,13 +12,17 @@ import type { ReadUnit } from './unit.ts';
  *
  * @throws MigrationError `invalidMigration` that tells every problem.
  */
-export async function compileUnits(units: readonly ReadUnit[], all: readonly ReadUnit[]): Promise<readonly CompiledMigration[]> {
+export async function compileUnits(units: readonly ReadUnit[], all: readonly ReadUnit[], grammar: Grammar): Promise<readonly CompiledMigration[]> {
   const shorthands = new ShorthandReader(all);
   const problems: MigrationError[] = [];
   const compiled: CompiledMigration[] = [];
   for (const one of units) {
     try {
-      compiled.push(one.parts.kind === 'sql' ? await compileParts(one, one.parts) : await compileFile(one, one.parts, await shorthands.before(one.unit.name)));
+      compiled.push(
+        one.parts.kind === 'sql'
+          ? await compileParts(one, one.parts, grammar)
+          : await compileFile(one, one.parts, await shorthands.before(one.unit.name), grammar),
+      );
     } catch (error) {
       if (!(error instanceof MigrationError)) throw error;
       problems.push(error);
@@ -28,12 +32,12 @@ export async function compileUnits(units: readonly ReadUnit[], all: readonly Rea
   return compiled;
 }
 
-async function compileParts(one: ReadUnit, parts: Extract<ReadUnit['parts'], { kind: 'sql' }>): Promise<CompiledMigration> {
+async function compileParts(one: ReadUnit, parts: Extract<ReadUnit['parts'], { kind: 'sql' }>, grammar: Grammar): Promise<CompiledMigration> {
   const { transaction, parse } = one.migration.directives;
   return {
     name: one.migration.name,
-    up: await compileSql(parts.up.sql, { transaction, parse, origin: parts.up.origin }),
-    down: parts.down === null ? null : await compileSql(parts.down.sql, { transaction, parse, origin: parts.down.origin }),
+    up: await compileSql(parts.up.sql, { transaction, parse, grammar, origin: parts.up.origin }),
+    down: parts.down === null ? null : await compileSql(parts.down.sql, { transaction, parse, grammar, origin: parts.down.origin }),
     irreversible: parts.irreversible,
   };
 }
@@ -42,6 +46,7 @@ async function compileFile(
   one: ReadUnit,
   { path, hasDirectives }: Extract<ReadUnit['parts'], { kind: 'module' }>,
   shorthands: Shorthands,
+  grammar: Grammar,
 ): Promise<CompiledMigration> {
   const { name, directives } = one.migration;
   try {
@@ -53,7 +58,7 @@ async function compileFile(
     const script = (action: CompiledAction): Promise<Script> | LiveScript => {
       const transaction = directives.transaction === 'none' ? 'none' : action.transaction;
       if (action.kind === 'live') return { kind: 'live', file: path, build: action.build, transaction };
-      return compileSql(action.sql, { transaction, parse: directives.parse, origin: null, madeBy: path });
+      return compileSql(action.sql, { transaction, parse: directives.parse, grammar, origin: null, madeBy: path });
     };
     return { name, up: await script(compiled.up), down: compiled.down === null ? null : await script(compiled.down), irreversible: compiled.irreversible };
   } catch (error) {

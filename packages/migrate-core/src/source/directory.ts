@@ -5,7 +5,7 @@ import { join, relative, resolve } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 
 import { MigrationError } from '../errors.ts';
-import type { CompiledMigration, MigrationSource, SourceListing, SourceProblem } from '../migration.ts';
+import type { CompiledMigration, Grammar, MigrationSource, SourceListing, SourceProblem } from '../migration.ts';
 import { unreadable } from './file.ts';
 import { ORDER_FILE, readLayout, type Entry, type Unit } from './layout.ts';
 import { orderNames, sameNumbers, sortUnits } from './order.ts';
@@ -46,7 +46,7 @@ class DirectorySource implements MigrationSource {
     return (await this.#discovered()).listing;
   }
 
-  async compile(names: readonly string[]): Promise<readonly CompiledMigration[]> {
+  async compile(names: readonly string[], grammar: Grammar = 'here'): Promise<readonly CompiledMigration[]> {
     const { units } = await this.#discovered();
     const wanted = names.map((name) => {
       const unit = units.find((one) => one.migration.name === name);
@@ -55,7 +55,7 @@ class DirectorySource implements MigrationSource {
     });
     // Compiling brings a parser and a loader along: only for what will run.
     const { compileUnits } = await import('./compile.ts');
-    return compileUnits(wanted, units);
+    return compileUnits(wanted, units, grammar);
   }
 
   #discovered(): Promise<Discovery> {

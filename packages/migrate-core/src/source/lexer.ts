@@ -5,8 +5,8 @@
  */
 
 export interface Token {
-  /** `symbol` is one character of anything else, such as `;`, `(` or `\`. */
-  readonly kind: 'word' | 'quoted' | 'string' | 'number' | 'symbol' | 'lineComment' | 'blockComment';
+  /** `symbol` is one character of anything else, such as `;`, `(` or `\`; `rest` is of `chunks`. */
+  readonly kind: 'word' | 'quoted' | 'string' | 'number' | 'symbol' | 'lineComment' | 'blockComment' | 'rest';
   /** UTF-16 offsets. */
   readonly start: number;
   readonly end: number;
@@ -46,6 +46,51 @@ export function* tokens(text: string, from = 0): Generator<Token, void, undefine
     yield token;
     at = match(SPACE, text, token.end);
   }
+}
+
+const MARK = /--|\/\*|['"$;()]/g;
+const IN_WORD = /[\w$\u0080-\uffff]/;
+
+/**
+ * The same text in larger pieces, which is a tenth of the work: quotes, comments, `;` and parentheses as in `tokens`, and what is between them as one `rest` from its
+ * first to behind its last character that is no space.
+ */
+export function* chunks(text: string): Generator<Token, void, undefined> {
+  let from = 0;
+  let at = 0;
+  for (;;) {
+    MARK.lastIndex = at;
+    const start = MARK.exec(text)?.index ?? text.length;
+    const token = start === text.length ? null : markAt(text, start, from);
+    if (token !== null && token.start < start && token.kind !== 'string') {
+      // Inside of a word.
+      at = token.end;
+      continue;
+    }
+    const rest = trimmed(text, from, token?.start ?? text.length);
+    if (rest !== null) yield rest;
+    if (token === null) return;
+    yield token;
+    from = at = token.end;
+  }
+}
+
+/** What stands at a mark. Of one behind a letter or a digit, what is before it has to be read as well, from where a token begins. */
+function markAt(text: string, start: number, from: number): Token {
+  const char = text.charAt(start);
+  const before = text.charAt(start - 1);
+  if ((char === '$' && IN_WORD.test(before)) || (char === "'" && 'eE'.includes(before))) {
+    for (const token of tokens(text, from)) if (token.end > start) return token;
+  }
+  return tokenAt(text, start);
+}
+
+function trimmed(text: string, from: number, to: number): Token | null {
+  const start = match(SPACE, text, from);
+  if (start >= to) return null;
+  let end = to;
+  while (' \t\n\r\f\v'.includes(text.charAt(end - 1))) end--;
+  return { kind: 'rest', start, end, closed: true };
 }
 
 function tokenAt(text: string, start: number): Token {
@@ -115,7 +160,8 @@ export function split(text: string): { readonly spans: readonly Span[]; readonly
   const spans: Span[] = [];
   let unterminated: number | null = null;
   let statement = new StatementReader();
-  for (const token of tokens(text)) {
+  // Only there words matter.
+  for (const token of /\batomic\b/i.test(text) ? tokens(text) : chunks(text)) {
     if (!token.closed) unterminated ??= token.start;
     if (token.kind === 'lineComment' || token.kind === 'blockComment') continue;
     if (!statement.ends(text, token)) continue;

@@ -4,6 +4,7 @@ import { MigrationError } from '../errors.ts';
 import {
   noDirectives,
   type CompiledMigration,
+  type Grammar,
   type Directives,
   type LiveScript,
   type Migration,
@@ -64,7 +65,7 @@ class ListSource implements MigrationSource {
     return names.length === listed.length ? listing : { ...listing, names };
   }
 
-  async compile(names: readonly string[]): Promise<readonly CompiledMigration[]> {
+  async compile(names: readonly string[], grammar: Grammar = 'here'): Promise<readonly CompiledMigration[]> {
     const { listed } = await this.#discovered();
     const compiled: CompiledMigration[] = [];
     const problems: MigrationError[] = [];
@@ -72,7 +73,7 @@ class ListSource implements MigrationSource {
       const one = listed.find(({ migration }) => migration.name === name);
       if (one === undefined) throw new MigrationError({ code: 'internal', message: `${name} is not in ${this.label}` });
       try {
-        compiled.push(await compile(one, this.label));
+        compiled.push(await compile(one, this.label, grammar));
       } catch (error) {
         if (!(error instanceof MigrationError)) throw error;
         problems.push(error);
@@ -162,10 +163,10 @@ function asAction(part: string | Action): Action {
   return typeof part === 'function' ? part : (pgm) => pgm.sql(part);
 }
 
-async function compile({ given, migration, module }: Listed, label: string): Promise<CompiledMigration> {
+async function compile({ given, migration, module }: Listed, label: string, grammar: Grammar): Promise<CompiledMigration> {
   const { compileSql } = await import('./script.ts');
   const { name, directives } = migration;
-  const options = { transaction: directives.transaction, parse: directives.parse, origin: null };
+  const options = { transaction: directives.transaction, parse: directives.parse, grammar, origin: null };
   const script = (action: CompiledAction): Promise<Script> | LiveScript => {
     const transaction = directives.transaction === 'none' ? 'none' : action.transaction;
     return action.kind === 'live' ? { kind: 'live', file: label, build: action.build, transaction } : compileSql(action.sql, { ...options, transaction });

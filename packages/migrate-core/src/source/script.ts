@@ -1,10 +1,11 @@
 /** From a migration's SQL to the statements that will run: parsed, classified, with the file's own transactions and settings taken over. */
 
 import { MigrationError } from '../errors.ts';
-import type { Script, Setting, Statement } from '../migration.ts';
+import type { Grammar, Script, Setting, Statement } from '../migration.ts';
 import { positionIn } from '../position.ts';
 import { split, tokens, type Span } from './lexer.ts';
 import { parse, type Node } from './parser.ts';
+import { readPlain } from './plain.ts';
 import { rewriteSetting } from './setting.ts';
 import { Classifier, summarize } from './statement.ts';
 import { OwnTransactions, transactionWord } from './transaction.ts';
@@ -18,6 +19,7 @@ export interface CompileOptions {
   readonly madeBy?: string | undefined;
   /** `off`: never use the parser. Default `on`. */
   readonly parse?: 'on' | 'off' | undefined;
+  readonly grammar?: Grammar | undefined;
 }
 
 /** The parser takes 120 bytes of memory for each byte of such a text and never gives it back. */
@@ -45,7 +47,7 @@ export async function compileSql(sql: string, options: CompileOptions): Promise<
   };
   // On its way to the server the text would end there.
   if (sql.includes('\0')) refuse(sql.indexOf('\0'), 'a NUL character, which PostgreSQL cannot take');
-  const { pieces, treeOf, syntaxError } = await piecesOf(sql, options.parse ?? 'on', refuse);
+  const { pieces, treeOf, syntaxError, unread } = await piecesOf(sql, options, refuse);
   const own = new OwnTransactions();
   const classifier = new Classifier(options.transaction);
   const settings: Setting[] = [];
@@ -97,6 +99,7 @@ export async function compileSql(sql: string, options: CompileOptions): Promise<
     transaction: options.transaction,
     ...(settings.length === 0 ? {} : { settings }),
     ...(syntaxError === null ? {} : { syntaxError }),
+    ...(unread ? { unread } : {}),
   };
 }
 
@@ -111,13 +114,16 @@ interface Pieces {
   /** One after the other: the trees of a large text would be many times its size. */
   readonly treeOf: (index: number) => Promise<Tree>;
   readonly syntaxError: NonNullable<Script['syntaxError']> | null;
+  readonly unread: boolean;
 }
 
-async function piecesOf(sql: string, mode: 'on' | 'off', refuse: Refuse): Promise<Pieces> {
+async function piecesOf(sql: string, { parse: mode = 'on', grammar = 'here' }: CompileOptions, refuse: Refuse): Promise<Pieces> {
+  const plain = mode === 'on' && grammar === 'server' && sql.length <= LARGEST_PARSED ? plainPieces(sql) : null;
+  if (plain !== null) return plain;
   const answer = mode === 'on' && sql.length <= LARGEST_PARSED ? await parse(sql) : ({ kind: 'notParsed' } as const);
   if (answer.kind === 'parsed') {
     for (const piece of answer.statements) refuseCopyData(sql, piece, refuse);
-    return { pieces: answer.statements, treeOf: async (index) => answer.statements[index] ?? UNPARSED, syntaxError: null };
+    return { pieces: answer.statements, treeOf: async (index) => answer.statements[index] ?? UNPARSED, syntaxError: null, unread: false };
   }
   const pieces = split(sql).spans;
   for (const span of pieces) refuseCopyData(sql, span, refuse);
@@ -126,7 +132,22 @@ async function piecesOf(sql: string, mode: 'on' | 'off', refuse: Refuse): Promis
     pieces,
     treeOf: async (index) => (mode === 'on' ? parsedAlone(sql, pieces[index]) : UNPARSED),
     syntaxError: answer.kind === 'syntaxError' ? { message: answer.message, start: answer.start } : null,
+    unread: false,
   };
+}
+
+/** Without the parser, whose loading is half a command's work; `null` when it is needed. */
+function plainPieces(sql: string): Pieces | null {
+  const { spans, unterminated } = split(sql);
+  if (unterminated !== null) return null;
+  const trees: Tree[] = [];
+  for (const { start, end } of spans) {
+    const text = sql.slice(start, end);
+    const tree = transactionWord(text) === null ? readPlain(text) : UNPARSED;
+    if (tree === null) return null;
+    trees.push(tree);
+  }
+  return { pieces: spans, treeOf: async (index) => trees[index] ?? UNPARSED, syntaxError: null, unread: true };
 }
 
 /** Of a text that the parser did not take as a whole. What it does not take here either stays without a tree. */

@@ -1,6 +1,6 @@
 /** The up and the down of one SQL file: everything outside the "Down Migration" section, and that section. Pure. */
 
-import { skipTrivia, tokens } from './lexer.ts';
+import { chunks, skipTrivia } from './lexer.ts';
 
 export interface Section {
   readonly sql: string;
@@ -28,7 +28,7 @@ export function readSections(text: string): Sections {
   // Most files have none, and reading tokens costs more than a search.
   if (!MAYBE.test(text)) return whole;
   const marks: { readonly kind: 'up' | 'down'; readonly start: number }[] = [];
-  for (const token of tokens(text)) {
+  for (const token of chunks(text)) {
     if (token.kind !== 'lineComment') continue;
     const kind = MARK.exec(text.slice(token.start, token.end))?.[1]?.toLowerCase();
     if (kind === undefined || !/(?:^|\n)[ \t]*$/.test(text.slice(Math.max(0, token.start - 200), token.start))) continue;

@@ -29,7 +29,9 @@ export function transactionWord(sql: string): TransactionWord | null {
   if (words[0] === 'set' && words[2] === 'transaction' && (words[1] === 'local' || words[1] === 'session')) words.splice(1, 1);
   const [first, second] = words;
   const all = words.join(' ');
-  if (first === 'begin' || (first === 'start' && second === 'transaction')) return { kind: 'begin', isolation: isolationIn(all) };
+  // With another word behind it, as in PL/pgSQL that lost its quotes, it is a mistake that the server tells.
+  if (/^begin(?: (?:work|transaction|isolation|read|not|deferrable)\b|$)/.test(all) || /^start transaction\b/.test(all))
+    return { kind: 'begin', isolation: isolationIn(all) };
   if (first === 'set' && second === 'transaction') {
     if (words[2] === 'snapshot')
       return { kind: 'refused', message: 'SET TRANSACTION SNAPSHOT has no place in a migration: its snapshot belongs to another session' };
@@ -47,7 +49,7 @@ export function transactionWord(sql: string): TransactionWord | null {
         kind: 'refused',
         message: `${first.toUpperCase()} AND CHAIN would commit half of the migration before it is recorded: put the halves into two migrations`,
       };
-    return { kind: 'commit' };
+    return /^(?:commit|end)(?: (?:work|transaction))?(?: and no chain)?$/.test(all) ? { kind: 'commit' } : null;
   }
   if (first === 'rollback' || first === 'abort') {
     if (second === 'prepared') return { kind: 'refused', message: 'ROLLBACK PREPARED ends a transaction that is not this migration’s: do it by hand' };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { endOfContent, skipTrivia, split, tokens } from '../../src/source/lexer.ts';
+import { chunks, endOfContent, skipTrivia, split, tokens, type Token } from '../../src/source/lexer.ts';
 import { parse } from '../../src/source/parser.ts';
 
 const statements = (sql: string): string[] => split(sql).spans.map(({ start, end }) => sql.slice(start, end));
@@ -43,6 +43,55 @@ describe('where statements end', () => {
     if (answer.kind !== 'parsed') throw new Error(`not parsed: ${JSON.stringify(answer)}`);
     expect(statements(sql)).toEqual(answer.statements.map(({ start, end }) => sql.slice(start, end)));
     expect(split(sql).unterminated).toBeNull();
+  });
+
+  /** As `tokens` tells them; a string from its quote on, since its prefix belongs to what is before it. */
+  const marks = (sql: string, found: Iterable<Token>): string[] =>
+    [...found]
+      .filter(
+        ({ kind, start }) => ['string', 'quoted', 'lineComment', 'blockComment'].includes(kind) || (kind === 'symbol' && ';()'.includes(sql.charAt(start))),
+      )
+      .map(({ kind, start, end, closed }) => `${kind} ${sql.slice(start, end).replace(/^(?:[eEbBxXnN]|[uU]&)(?=['"])/, '')} ${end} ${closed}`);
+
+  test.each(TRICKY)('%j has the same quotes and comments when it is read in chunks', (sql) => {
+    expect(marks(sql, chunks(sql))).toEqual(marks(sql, tokens(sql)));
+  });
+
+  test('chunks are what tokens are, whatever the text', () => {
+    const part = fc.constantFrom(
+      "'",
+      '"',
+      '$',
+      '$$',
+      '$a$',
+      'a',
+      'E',
+      'e',
+      'U&',
+      '1',
+      '.',
+      '--',
+      '-',
+      '/*',
+      '*/',
+      '/',
+      '*',
+      '\n',
+      ' ',
+      ';',
+      '\\',
+      '(',
+      ')',
+      'é',
+      '😀',
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 14 }), (parts) => {
+        const sql = parts.join('');
+        expect(marks(sql, chunks(sql))).toEqual(marks(sql, tokens(sql)));
+      }),
+      { numRuns: 5_000 },
+    );
   });
 
   test('all text is in a statement, or is space, comment or semicolon', () => {

@@ -1,0 +1,81 @@
+import type { EventEmitter } from 'node:events';
+
+import { testDatabase, testRole } from '@org/test-postgres';
+import { expect, test } from 'vitest';
+
+import { directorySource } from '../src/source/directory.ts';
+import { connectTo, failureOf, folder, migratorOn, rows } from './support/target.ts';
+
+const plain = {
+  '0001_clinics.sql': 'CREATE TABLE clinics (id int PRIMARY KEY, name text);\n',
+  '0002_names.sql': "INSERT INTO clinics VALUES (1, 'Fès; Rabat $$');\nCREATE INDEX clinics_name ON clinics (name);\n",
+};
+
+test('what its words tell is not parsed here, and what they do not tell is', async () => {
+  await using files = await folder({ ...plain, '0003_rows.sql': 'WITH made AS (SELECT 2 AS id) INSERT INTO clinics SELECT id FROM made;\n' });
+  const compiled = await directorySource(files.path).compile(['0001_clinics', '0002_names', '0003_rows'], 'server');
+  expect(compiled.map(({ up }) => up.kind === 'sql' && up.unread === true)).toEqual([true, true, false]);
+  const parsed = await directorySource(files.path).compile(['0001_clinics', '0002_names', '0003_rows']);
+  const known = compiled.map(({ up }) => ({ ...up, unread: undefined }));
+  expect(parsed).toEqual(known.map((up, index) => ({ ...parsed[index], up })));
+});
+
+test('the server is asked before anything runs, and finds the mistake with its place', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ ...plain, '0003_more.sql': 'CREATE TABLE more (id int);\nALTER TABLE more ADD COLUMN a text DEFAULT;\n' });
+  const error = await failureOf(migratorOn(db, files.path).migrator.up());
+  expect(error).toMatchObject({
+    code: 'invalidMigration',
+    migration: '0003_more',
+    sqlState: '42601',
+    position: { line: 2, text: expect.stringContaining('DEFAULT;') },
+  });
+  expect(await rows(db, `SELECT to_regclass('clinics') AS clinics, to_regclass('schema_migrations') AS history`)).toEqual([{ clinics: null, history: null }]);
+});
+
+test('a command of psql among plain statements is told as such', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ ...plain, '0003_more.sql': 'CREATE TABLE more (id int);\n\\i other.sql\nCREATE TABLE others (id int);\n' });
+  const error = await failureOf(migratorOn(db, files.path).migrator.up());
+  expect(error.message).toContain('\\i is a command of psql, not SQL');
+  expect(error.position).toMatchObject({ line: 2 });
+});
+
+test.each([
+  ['a value that only PL/pgSQL could take', 'CREATE TABLE a (id int);\nINSERT INTO a VALUES (1) RETURNING id INTO found;\n', 'INTO'],
+  ['a statement of PL/pgSQL', "CREATE TABLE a (id int);\nRAISE NOTICE 'hello';\n", 'RAISE'],
+  ['the end of a block', 'CREATE TABLE a (id int);\nEND IF;\n', 'IF'],
+])('%s is no SQL', async (_, sql, at) => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_a.sql': sql });
+  const error = await failureOf(migratorOn(db, files.path).migrator.up());
+  expect(error.message).toContain(`"${at}"`);
+  expect(await rows(db, `SELECT to_regclass('a') AS a`)).toEqual([{ a: null }]);
+});
+
+test('asking writes no error into the log of the server', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(plain);
+  const client = await db.connect();
+  const { connection } = client as unknown as { connection: EventEmitter };
+  const errors: string[] = [];
+  connection.on('errorMessage', ({ code }: { code: string }) => errors.push(code));
+  expect((await migratorOn(db, files.path, { client }).migrator.up()).applied).toHaveLength(2);
+  // The history is not there yet.
+  expect(errors).toEqual(['42P01']);
+});
+
+test('where PL/pgSQL cannot be used, or checks nothing, a mistake is found all the same', async () => {
+  await using db = await testDatabase();
+  const owner = await db.connect();
+  await owner.query('REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC; GRANT CREATE ON SCHEMA public TO PUBLIC');
+  await owner.query(`ALTER DATABASE "${db.name}" SET check_function_bodies = off`);
+  await using role = await testRole();
+  const url = new URL(db.url);
+  [url.username, url.password] = [role.name, role.password];
+  await using files = await folder({ ...plain, '0003_more.sql': 'CREATE TABLE more (id int;\n' });
+  for (const on of [db.url, url.href]) {
+    const { migrator } = migratorOn(db, files.path, { connect: () => connectTo(on) });
+    expect(await failureOf(migrator.up())).toMatchObject({ code: 'invalidMigration', position: { line: 1 } });
+  }
+});
