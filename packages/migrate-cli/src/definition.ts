@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 
-import { MigrationError, type RowLevelSecurityDefinition, type ServiceDefinition, type TenancyDefinition } from '@org/migrate-core';
+import { MOST_SPARES, MigrationError, type RowLevelSecurityDefinition, type ServiceDefinition, type TenancyDefinition } from '@org/migrate-core';
 
 import { nearestWord } from './nearest-word.ts';
 import type { WorkspaceDefinition } from './workspace.ts';
@@ -30,6 +30,10 @@ interface Field {
 }
 
 const texts: Check = (value) => (Array.isArray(value) && value.every((one) => text(one) === null) ? null : 'must be a list of names');
+const count =
+  (most: number): Check =>
+  (value) =>
+    Number.isInteger(value) && Number(value) >= 0 && Number(value) <= most ? null : `must be a whole number from 0 to ${most}`;
 const call: Check = (value) => (typeof value === 'function' ? null : 'must be a function');
 
 const TENANCY: { readonly [Key in keyof Required<TenancyDefinition>]: Field } = {
@@ -39,6 +43,7 @@ const TENANCY: { readonly [Key in keyof Required<TenancyDefinition>]: Field } = 
   requiredTables: { check: texts, need: 'optional' },
   extensions: { check: texts, need: 'optional' },
   extensionsSchema: { check: text, need: 'optional' },
+  spares: { check: count(MOST_SPARES), need: 'optional' },
   query: { check: text, need: 'optional' },
 };
 

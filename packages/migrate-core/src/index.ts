@@ -46,16 +46,19 @@ export { readTargets, whyNotTenant } from './fleet/target.ts';
 export type { FleetTarget } from './fleet/target.ts';
 export { positionIn } from './position.ts';
 export { createTenancy } from './tenancy.ts';
+export { MOST_SPARES } from './tenancy/layout.ts';
 export type {
   BackfillRequest,
   CreateTenantOptions,
   DropTenantOptions,
   LostTenant,
+  SparePreparation,
   Tenancy,
   TenancyOptions,
   Tenant,
   TenantBackfill,
   TenantCreation,
+  TenantSpares,
   TenantStatus,
   TenantStrays,
   TenantsLeftOut,

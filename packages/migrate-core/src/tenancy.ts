@@ -102,6 +102,24 @@ export interface TenantStrays {
   readonly absent: readonly Tenant[];
 }
 
+/** Places that are kept made ahead for new tenants. */
+export interface TenantSpares {
+  /** As configured: `tenancy.spares`. */
+  readonly wanted: number;
+  /** Whole copies of the present template, which new tenants get. */
+  readonly ready: number;
+}
+
+export interface SparePreparation {
+  /** As `TenantSpares` has it, when it ended. */
+  readonly ready: number;
+  readonly made: number;
+  /** Copies of another template, more than are wanted, and what a process left that was killed. */
+  readonly dropped: number;
+  /** Why not all that are wanted stand ready; `null` also where somebody else is still making them. */
+  readonly error: MigrationError | null;
+}
+
 export interface TenantBackfill {
   readonly tenant: string;
   /** Tables that were absent and were made again, with all that belongs to them. */
@@ -157,6 +175,13 @@ export interface Tenancy {
    */
   backfill(request?: BackfillRequest): Promise<readonly TenantBackfill[]>;
   strays(): Promise<TenantStrays>;
+  /** Reads only. */
+  spares(): Promise<TenantSpares>;
+  /**
+   * Makes the spares that are lacking, and the template where there is none, and drops those of other templates and what is more than `tenancy.spares`. Idempotent, and safe when
+   * several processes call it at once; no tenant's making waits for it. Never throws. To be called behind a deployment, and behind each `create`.
+   */
+  prepareSpares(request?: { readonly signal?: AbortSignal | undefined }): Promise<SparePreparation>;
   /** Where an active tenant is migrated. */
   target(tenant: Tenant): FleetTarget;
   /** All active tenants. */
@@ -171,7 +196,7 @@ export interface Tenancy {
  * const { tenant, outcome } = await tenancy.create('clinic_a');
  * await tenancy.fleet().up();
  *
- * @throws MigrationError `invalidOptions` for a history table whose registry would get too long a name.
+ * @throws MigrationError `invalidOptions` for a history table whose registry would get too long a name, and for a number of spares that is none.
  */
 export function createTenancy(options: TenancyOptions): Tenancy {
   const layout = tenancyLayout(options);
@@ -188,6 +213,8 @@ export function createTenancy(options: TenancyOptions): Tenancy {
     leftOut: async () => (await load()).leftOut(),
     backfill: async (request) => (await load()).backfill(request),
     strays: async () => (await load()).strays(),
+    spares: async () => (await load()).spares(),
+    prepareSpares: async (request) => (await load()).prepareSpares(request),
     target: (tenant) => tenantTarget(layout, tenant),
     fleet: (onEvent) => {
       const fleet = load().then((loaded) => loaded.fleet(onEvent));

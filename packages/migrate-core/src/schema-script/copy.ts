@@ -6,7 +6,7 @@ import { withRows, type Statement } from './node.ts';
 import { order } from './order.ts';
 import { scriptPath } from './rows.ts';
 import type { SchemaScript } from './script.ts';
-import { render } from './text.ts';
+import { render, type Piece } from './text.ts';
 
 export interface CopyScript {
   readonly statements: readonly (Statement & { readonly locks: number })[];
@@ -74,6 +74,26 @@ export function copyTransactions(
     current.push(render(statement.text, schema));
   }
   return [...transactions, [...current, ...frame.last]];
+}
+
+/**
+ * What a copy that was renamed has to be told again, in this order: the routines whose texts name their schema, which a rename does not follow. `null` where
+ * anything else has its name in a text. Under the settings of a replay in the schema.
+ */
+export function textsOfName({ statements }: Pick<CopyScript, 'statements'>, schema: string): readonly string[] | null {
+  const texts: string[] = [];
+  for (const { text } of statements) {
+    const [first] = text;
+    const routine = typeof first === 'string' && /^CREATE (?:FUNCTION|PROCEDURE) /.test(first);
+    if (routine ? !text.some(namesIt) : !text.some((piece) => typeof piece !== 'string' && piece.place === 'literal' && namesIt(piece))) continue;
+    if (!routine) return null;
+    texts.push(render(text, schema).replace(/^CREATE /, () => 'CREATE OR REPLACE '));
+  }
+  return texts;
+}
+
+function namesIt(piece: Piece): boolean {
+  return typeof piece !== 'string' && (piece.place === 'schema' || piece.value.some(namesIt));
 }
 
 /** The locks that a copy takes, as its statements tell them: about. */

@@ -21,6 +21,8 @@ export interface TenancyContext {
   readonly making: Map<string, Promise<void>>;
   /** Template schemas that this process has read, by name. */
   readonly templates: Map<string, SchemaTemplate>;
+  /** The name of the service's database, as the server knows it. Asked once. */
+  serviceDatabase(session: Session): Promise<string>;
   /** A connection of the caller's own to a database; `null`: to the service's. */
   open(database: string | null): Promise<Session>;
 }

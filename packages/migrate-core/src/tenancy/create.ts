@@ -3,7 +3,8 @@
 import { MigrationError } from '../errors.ts';
 import { historyTables } from '../history.ts';
 import { newRun } from '../migrator.ts';
-import type { DatabaseClient, Session } from '../session.ts';
+import { begin } from '../guard.ts';
+import type { DatabaseClient, Row, Session } from '../session.ts';
 import type { CreateTenantOptions, TenantCreation } from '../tenancy.ts';
 import { isCrowded } from './again.ts';
 import { missingTables } from './backfill.ts';
@@ -14,10 +15,11 @@ import { ensureExtensions } from './extensions.ts';
 import { tenantPath, tenantTarget } from './layout.ts';
 import { refuseLost } from './lost-place.ts';
 import { invalidTenant, refuseOtherKind, searchPath, shortened } from './place.ts';
-import { publicTenant, runDone, type RegisteredTenant } from './registry.ts';
+import { publicTenant, runDone, tenantOf, type RegisteredTenant } from './registry.ts';
 import { fillSchema } from './schema-fill.ts';
 import { placeSchema } from './schema-place.ts';
-import { answersInTime } from './second-connection.ts';
+import { SecondConnection } from './second-connection.ts';
+import { takeSpare } from './spare.ts';
 import { refuseAborted, withTenantLock } from './tenant-lock.ts';
 
 export async function createTenant(context: TenancyContext, id: string, place: string, request: CreateTenantOptions): Promise<TenantCreation> {
@@ -29,46 +31,77 @@ export async function createTenant(context: TenancyContext, id: string, place: s
     by,
     durationMs: performance.now() - started,
   });
-  return withTenantLock(context, id, {
-    look: async (guardian) => {
-      const tenant = await registry.register(guardian, id, place);
-      refuseOtherKind(tenant, layout.kind);
-      if (tenant.status === 'active' || tenant.status === 'archived') await refuseLost(context, guardian, tenant);
-      if (tenant.status === 'archived')
-        throw invalidTenant(
-          id,
-          `it was dropped, and its ${tenant.kind} is kept as ${JSON.stringify(tenant.place)}`,
-          'restore it, which brings it back with everything in it; or drop it with the mode `delete`, which deletes that for good, and create it then',
-        );
-      return tenant;
-    },
-    settled: (tenant, waited) => (tenant.status !== 'active' ? null : waited ? creation(tenant, 'created', tenant.madeBy) : creation(tenant, 'present', null)),
-    work: async (guardian, tenant) => {
-      const by = await make(context, guardian, tenant, request);
-      return creation((await registry.find(guardian, id)) ?? tenant, 'created', by);
-    },
-  });
+  const second = new SecondConnection(() => context.options.connect(null));
+  // Both at the same time, unless the first one will do.
+  if (!fitsInOne(context, null, request)) second.begin();
+  try {
+    return await withTenantLock(context, id, {
+      look: async (guardian) => {
+        const tenant = await registry.register(guardian, id, place);
+        refuseOtherKind(tenant, layout.kind);
+        if (tenant.status === 'active' || tenant.status === 'archived') await refuseLost(context, guardian, tenant);
+        if (tenant.status === 'archived')
+          throw invalidTenant(
+            id,
+            `it was dropped, and its ${tenant.kind} is kept as ${JSON.stringify(tenant.place)}`,
+            'restore it, which brings it back with everything in it; or drop it with the mode `delete`, which deletes that for good, and create it then',
+          );
+        return tenant;
+      },
+      settled: (tenant, waited) =>
+        tenant.status !== 'active' ? null : waited ? creation(tenant, 'created', tenant.madeBy) : creation(tenant, 'present', null),
+      work: async (guardian, tenant) => {
+        const made = await make(context, guardian, second, tenant, request);
+        return creation(made, 'created', made.madeBy);
+      },
+    });
+  } finally {
+    await second.close();
+  }
 }
 
-async function make(context: TenancyContext, guardian: Session, tenant: RegisteredTenant, request: CreateTenantOptions): Promise<'template' | 'replay'> {
+/** A spare and no first rows: all of it is one transaction, on the connection that has the lock. */
+function fitsInOne({ layout }: TenancyContext, tenant: RegisteredTenant | null, { initialise: call }: CreateTenantOptions): boolean {
+  return layout.spares > 0 && call === undefined && (tenant === null || (tenant.status === 'provisioning' && isUnmade(tenant)));
+}
+
+/** Nothing was begun for it. */
+function isUnmade({ madeAs, transit }: RegisteredTenant): boolean {
+  return madeAs === null && transit === null;
+}
+
+/** The tenant as it is then. */
+async function make(
+  context: TenancyContext,
+  guardian: Session,
+  second: SecondConnection,
+  tenant: RegisteredTenant,
+  request: CreateTenantOptions,
+): Promise<RegisteredTenant> {
   const { registry } = context;
   const { id } = tenant;
-  let by: 'template' | 'replay' | 'taken';
   try {
-    by = await provision(context, tenant, request);
+    if (fitsInOne(context, tenant, request)) {
+      const taken = await takeSpare(context, guardian, tenant, 'active');
+      if (taken !== null) {
+        await finish(guardian, []);
+        return taken;
+      }
+    }
+    const by = await provision(context, second, tenant, request);
     if (by !== 'taken') {
       // On the connection that has the lock: whoever lost that activates nothing.
-      await finish(guardian, registry.activation(id, by));
-      return by;
+      const [row] = await finish(guardian, [registry.activation(id, by), registry.selection(id)]);
+      return row === undefined ? tenant : tenantOf(row);
     }
   } catch (cause) {
     const error = tenantError(id, 'made', cause);
     // Stopped, or crowded out: nothing is wrong with the tenant, and whoever comes next goes on.
     if (error.code !== 'aborted' && error.code !== 'connection' && !isCrowded(cause))
-      await finish(guardian, registry.failing(id, error.message)).catch(() => undefined);
+      await finish(guardian, [registry.failing(id, error.message)]).catch(() => undefined);
     throw error;
   }
-  await finish(guardian, registry.removal(id, `status = 'provisioning'`));
+  await finish(guardian, [registry.removal(id, `status = 'provisioning'`)]);
   throw invalidTenant(
     id,
     `the ${tenant.kind} ${JSON.stringify(tenant.place)} is there already, and is not this tenant’s; it was not touched`,
@@ -76,29 +109,51 @@ async function make(context: TenancyContext, guardian: Session, tenant: Register
   );
 }
 
-async function finish(guardian: Session, change: string): Promise<void> {
-  const result = await guardian.runInside(`${change}; COMMIT`);
-  if (result.kind === 'done') return;
-  if (result.kind === 'failed') throw result.error;
-  throw new MigrationError({
-    code: 'connection',
-    message: `the connection that kept the tenant's lock was lost: ${result.error.message}`,
-    hint: 'create the tenant again: that goes on where it stopped',
-    cause: result.error,
-  });
+/** The last statements under the lock: their rows. */
+async function finish(guardian: Session, statements: readonly string[]): Promise<readonly Row[]> {
+  try {
+    return await guardian.read([...statements, 'COMMIT'].join(';\n'));
+  } catch (error) {
+    if (guardian.lost === null) throw error;
+    throw new MigrationError({
+      code: 'connection',
+      message: `the connection that kept the tenant's lock was lost: ${guardian.lost.message}`,
+      hint: 'create the tenant again: that goes on where it stopped',
+      cause: guardian.lost,
+    });
+  }
 }
 
-async function provision(context: TenancyContext, tenant: RegisteredTenant, request: CreateTenantOptions): Promise<'template' | 'replay' | 'taken'> {
+async function provision(
+  context: TenancyContext,
+  second: SecondConnection,
+  tenant: RegisteredTenant,
+  request: CreateTenantOptions,
+): Promise<'template' | 'replay' | 'taken'> {
   const { registry, layout } = context;
-  const placement = await connected(context, null, async (admin, client) => {
-    await answersInTime(admin);
-    if (tenant.status === 'failed') await runDone(admin, registry.change(tenant.id, `status = 'provisioning', failure = NULL`, `status = 'failed'`));
-    return layout.kind === 'schema' ? inSchema(context, admin, client, tenant, request) : placeDatabase(context, admin, tenant);
-  });
-  if (typeof placement === 'string') return placement;
+  const { session: admin, client } = await second.use();
+  if (tenant.status === 'failed') await runDone(admin, registry.change(tenant.id, `status = 'provisioning', failure = NULL`, `status = 'failed'`));
+  if (await placeSpare(context, admin, tenant)) {
+    refuseAborted(context.options.signal);
+    if (layout.kind === 'schema') await initialise(context, admin, client, tenant, request);
+    else if (request.initialise !== undefined) await connected(context, tenant.place, (session, own) => initialise(context, session, own, tenant, request));
+    return 'template';
+  }
+  if (layout.kind === 'schema') return inSchema(context, admin, client, tenant, request);
+  const placement = await placeDatabase(context, admin, tenant);
+  if (placement === 'taken') return placement;
   refuseAborted(context.options.signal);
-  await connected(context, tenant.place, (session, client) => inDatabase(context, session, client, tenant, placement, request));
+  await connected(context, tenant.place, (session, own) => inDatabase(context, session, own, tenant, placement, request));
   return placement.by;
+}
+
+/** Whether it has got a spare. */
+async function placeSpare(context: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<boolean> {
+  if (context.layout.spares === 0 || !isUnmade(tenant)) return false;
+  await runInside(admin, begin());
+  const taken = await takeSpare(context, admin, tenant, 'placed');
+  await runInside(admin, taken === null ? 'ROLLBACK' : 'COMMIT');
+  return taken !== null;
 }
 
 async function inSchema(

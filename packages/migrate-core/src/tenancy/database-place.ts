@@ -24,26 +24,20 @@ export interface PlacedDatabase {
  * its making was cut off. `taken`: there is one of that name that this tenant did not make.
  */
 export async function placeDatabase(context: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<PlacedDatabase | 'taken'> {
-  const { options, registry, layout } = context;
+  const { options, registry } = context;
   const { id, place } = tenant;
-  const [row] = await admin.read('SELECT pg_catalog.current_database() AS name');
   const oid = await databaseOid(admin, place);
   if (oid !== null && oid === tenant.madeAs) return { template: null, by: madeBy(tenant.transit) };
   if (oid !== null) {
     if (tenant.transit !== null) await runDone(admin, `DROP DATABASE IF EXISTS ${identifier(tenant.transit)}`);
     return 'taken';
   }
-  const service = row?.['name'] ?? '';
+  const service = await context.serviceDatabase(admin);
   const { transit, ...placed } = await make(context, admin, tenant, service);
-  const role = options.applicationRole;
   const statements = [
     'BEGIN',
     `COMMENT ON DATABASE ${identifier(transit)} IS ${literal(markOf(service, context))}`,
-    // TEMPORARY stays with PUBLIC: who cannot connect has no use for it, and who is let in later finds it as usual.
-    `REVOKE CONNECT ON DATABASE ${identifier(transit)} FROM PUBLIC`,
-    ...(role === undefined ? [] : [`GRANT CONNECT ON DATABASE ${identifier(transit)} TO ${identifier(role)}`]),
-    // What the migrations find by their search path the application has to find, too.
-    ...(layout.extensions.length === 0 ? [] : [`ALTER DATABASE ${identifier(transit)} SET search_path = ${searchPath(tenantPath(layout, place))}`]),
+    ...databaseRights(context, transit, place),
     `ALTER DATABASE ${identifier(transit)} RENAME TO ${identifier(place)}`,
     registry.placement(id, place, `status = 'provisioning'`, placed.by === 'template' ? ', transit = NULL' : ''),
     'COMMIT',
@@ -56,6 +50,17 @@ export async function placeDatabase(context: TenancyContext, admin: Session, ten
     return 'taken';
   }
   return placed;
+}
+
+/** Who may connect to a tenant's database, and what is found there without a schema. @param name What it is called now. */
+export function databaseRights({ options: { applicationRole: role }, layout }: TenancyContext, name: string, place: string): readonly string[] {
+  return [
+    // TEMPORARY stays with PUBLIC: who cannot connect has no use for it, and who is let in later finds it as usual.
+    `REVOKE CONNECT ON DATABASE ${identifier(name)} FROM PUBLIC`,
+    ...(role === undefined ? [] : [`GRANT CONNECT ON DATABASE ${identifier(name)} TO ${identifier(role)}`]),
+    // What the migrations find by their search path the application has to find, too.
+    ...(layout.extensions.length === 0 ? [] : [`ALTER DATABASE ${identifier(name)} SET search_path = ${searchPath(tenantPath(layout, place))}`]),
+  ];
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Where the things of a service's tenancy are called what. Pure. */
 
+import { MigrationError } from '../errors.ts';
 import type { FleetTarget } from '../fleet/target.ts';
 import { historyTables } from '../history.ts';
 import type { TenancyOptions, Tenant } from '../tenancy.ts';
@@ -13,14 +14,23 @@ export interface TenancyLayout {
   readonly schema: string;
   readonly extensions: readonly string[];
   readonly extensionsSchema: string;
+  /** Places that are kept made ahead. */
+  readonly spares: number;
 }
 
-/** Throws `invalidOptions` for a history table that cannot be one. */
+/** More of them are room that nobody uses. */
+export const MOST_SPARES = 50;
+
+/** Throws `invalidOptions` for a history table that cannot be one, and for a number of spares that is none. */
 export function tenancyLayout({ service, tenancy, history }: TenancyOptions): TenancyLayout {
   const { table = `schema_migrations_${service}`, schema = 'public' } = history ?? {};
   // Checks both names; `_tenants` is as long as the longest suffix of a history's tables.
   historyTables(schema, table);
-  return { kind: tenancy.mode, service, table, schema, extensions: tenancy.extensions ?? [], extensionsSchema: tenancy.extensionsSchema ?? 'extensions' };
+  const { mode: kind, extensions = [], extensionsSchema = 'extensions', spares = 0 } = tenancy;
+  if (!Number.isInteger(spares) || spares < 0 || spares > MOST_SPARES)
+    throw new MigrationError({ code: 'invalidOptions', message: `tenancy.spares is ${spares}, and must be a whole number from 0 to ${MOST_SPARES}` });
+  // Who reads a registry of its own makes no tenants.
+  return { kind, service, table, schema, extensions, extensionsSchema, spares: tenancy.query === undefined ? spares : 0 };
 }
 
 /** Where a tenant is migrated. */

@@ -13,8 +13,8 @@ export type PlaceKind = TenancyDefinition['mode'];
 const LONGEST_ID = 1_000;
 const LONGEST_NAME = 63;
 
-/** What is found under a template's name, half made, is dropped: it must be nobody's place. */
-const TEMPLATE = /_tpl_[0-9a-f]{20}(?:_new)?$/;
+/** What is found under a template's name, half made, is dropped: it must be nobody's place. Nor may a place be a spare's, which is given away. */
+const OURS = /_(?:tpl_[0-9a-f]{20}|spare_[0-9a-f]{16}_[0-9a-f]{6})(?:_new)?$/;
 
 /** Control characters, line separators, and marks that turn the direction of writing: an id that holds one is not what it looks like. */
 const INVISIBLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/u;
@@ -26,7 +26,7 @@ export function placeOf(id: string, kind: PlaceKind, place: ((id: string) => str
   const name = place === undefined ? id : askFor(id, place);
   const why =
     whyNotTenant(name, kind) ??
-    (reserved.includes(name) ? 'the service keeps its own things there' : TEMPLATE.test(name) ? 'templates have names that end so' : null);
+    (reserved.includes(name) ? 'the service keeps its own things there' : OURS.test(name) ? 'templates and spares have names that end so' : null);
   if (why === null) return name;
   const hint = place === undefined ? `give the tenant another id, or say with tenancy.place what its ${kind} is called` : undefined;
   throw invalidTenant(id, `${JSON.stringify(shortened(name))} cannot be its ${kind}: ${why}`, hint);

@@ -50,6 +50,11 @@ export class Registry {
     return this.#read(session, `WHERE id = ${literal(id)}`).then(([tenant]) => tenant ?? null);
   }
 
+  /** SQL that reads one tenant, for `tenantOf`. */
+  selection(id: string): string {
+    return `SELECT ${COLUMNS} FROM ${this.table} WHERE id = ${literal(id)}`;
+  }
+
   /** Throws `invalidOptions` for an id that nobody has, and for a tenant with the other kind of place. */
   async require(session: Session, id: string): Promise<RegisteredTenant> {
     const tenant = await this.find(session, id);
@@ -94,17 +99,31 @@ export class Registry {
   /** The tenant as it is registered, or now is: `provisioning`, with nothing made. Makes the registry where there is none. */
   async register(session: Session, id: string, place: string): Promise<RegisteredTenant> {
     for (;;) {
-      const known = await this.find(session, id);
-      if (known !== null) return known;
-      await this.#refuseStrangers(session);
-      const added = await session.run(
-        `INSERT INTO ${this.table} (id, place, kind, status) VALUES (${[id, place, this.kind, 'provisioning'].map(literal).join(', ')}) ON CONFLICT (id) DO NOTHING`,
-      );
-      if (added.kind === 'lost') throw added.error;
-      if (added.kind === 'done') continue;
-      if (ABSENT.has(added.error.code ?? '')) await this.#make(session);
-      else if (added.error.code === '23505') await this.#refusePlace(session, id, place);
-      else throw added.error;
+      const tenant = await this.#add(session, id, place);
+      if (tenant !== null) return tenant;
+    }
+  }
+
+  /** `null`: to be tried again. Refuses to write into a table that somebody made before us: its triggers would run as us. */
+  async #add(session: Session, id: string, place: string): Promise<RegisteredTenant | null> {
+    const { table } = this;
+    const owner = `(SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(${literal(table)}))`;
+    const body = `DECLARE strangers text; BEGIN
+IF EXISTS (SELECT FROM ${table} t WHERE t.id = ${literal(id)}) THEN RETURN; END IF;
+IF ${owner} <> CURRENT_USER THEN strangers := ${strangersOf([table])}; END IF;
+IF strangers IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '${STRANGERS}', MESSAGE = strangers; END IF;
+INSERT INTO ${table} (id, place, kind, status) VALUES (${[id, place, this.kind, 'provisioning'].map(literal).join(', ')}) ON CONFLICT (id) DO NOTHING; END`;
+    try {
+      const [row] = await session.read(`${doBlock(body)}; ${this.selection(id)}`);
+      return row === undefined ? null : tenantOf(row);
+    } catch (error) {
+      const { code = '', message } = error as ServerError;
+      if (session.lost !== null) throw error;
+      if (code === STRANGERS) throw ofStrangers(message);
+      if (ABSENT.has(code)) await this.#make(session);
+      else if (code === '23505') await this.#refusePlace(session, id, place);
+      else throw error;
+      return null;
     }
   }
 
@@ -125,18 +144,6 @@ CREATE TABLE IF NOT EXISTS ${this.table} (
   made_as oid, transit text, made_by text CHECK (made_by IN ('template', 'replay')), UNIQUE (kind, place));
 ${revokeFromOthers([this.table])} END`;
     await again(() => runDone(session, `BEGIN; ${doBlock(body)}; COMMIT`), ['42P06']);
-  }
-
-  /** Refuses to write into a table that somebody made before us: its triggers would run as us. */
-  async #refuseStrangers(session: Session): Promise<void> {
-    const [row] = await session.read(`SELECT ${strangersOf([this.table])} AS strangers`);
-    const found = row?.['strangers'] ?? null;
-    if (found === null) return;
-    throw new MigrationError({
-      code: 'connection',
-      message: `the registry of tenants is not this role's (${found}): what its owner put on it would run with this role's rights. Nothing was written`,
-      hint: 'connect as its owner, or look at it and then: ALTER TABLE … OWNER TO this role',
-    });
   }
 
   /** SQL of a change of one tenant, which fails when the condition does not hold any more. `changes` and `condition` are SQL. */
@@ -163,6 +170,13 @@ ${revokeFromOthers([this.table])} END`;
     );
   }
 
+  /** PL/pgSQL that gives a new tenant the place of this oid, an expression; with `active` it is whole, too. */
+  taking(id: string, oid: string, as: 'placed' | 'active'): string {
+    const whole = as === 'active' ? `, status = 'active', failure = NULL, made_by = 'template'` : '';
+    return `UPDATE ${this.table} SET made_as = ${oid}${whole}, updated_at = pg_catalog.now() WHERE id = ${literal(id)} AND status = 'provisioning' AND made_as IS NULL;
+IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = '${MOVED_ON}', MESSAGE = 'migrate: somebody else changed the tenant meanwhile'; END IF`;
+  }
+
   /** @param failure Without data. */
   failing(id: string, failure: string): string {
     return this.change(id, `status = 'failed', failure = ${literal(failure.slice(0, LONGEST_FAILURE))}`, `status = 'provisioning'`);
@@ -176,6 +190,16 @@ ${revokeFromOthers([this.table])} END`;
 
 /** Of the registry's own guard: the row is not as it was. */
 export const MOVED_ON = 'MG004';
+/** Of the registry's own guard: the table is somebody else's. */
+const STRANGERS = 'MG005';
+
+function ofStrangers(found: string): MigrationError {
+  return new MigrationError({
+    code: 'connection',
+    message: `the registry of tenants is not this role's (${found}): what its owner put on it would run with this role's rights. Nothing was written`,
+    hint: 'connect as its owner, or look at it and then: ALTER TABLE … OWNER TO this role',
+  });
+}
 
 /** Runs a message, and throws unless it did all it had to. */
 export async function runDone(session: Session, text: string): Promise<void> {
@@ -183,7 +207,7 @@ export async function runDone(session: Session, text: string): Promise<void> {
   if (result.kind !== 'done') throw result.error;
 }
 
-function tenantOf(row: Row): RegisteredTenant {
+export function tenantOf(row: Row): RegisteredTenant {
   return {
     id: row['id'] ?? '',
     place: row['place'] ?? '',

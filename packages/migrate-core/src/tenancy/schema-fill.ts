@@ -8,6 +8,7 @@ import type { TenancyContext } from './context.ts';
 import { tenantPath } from './layout.ts';
 import { copyTemplate, stateOf } from './schema-copy.ts';
 import type { RegisteredTenant } from './registry.ts';
+import { schemaRights } from './schema-place.ts';
 import { dropSchema } from './schema-removal.ts';
 import { historyOfCopy, schemaTemplate, type SchemaTemplate } from './schema-template.ts';
 
@@ -22,11 +23,10 @@ export interface Filling {
 export async function fillSchema(context: TenancyContext, session: Session, { id, place }: RegisteredTenant, placed: 'made' | 'there'): Promise<Filling> {
   const { options, layout, registry } = context;
   const tables = historyTables(place, layout.table);
-  const role = options.applicationRole;
   const clear = (): Promise<void> =>
     dropSchema(session, place, [
       `CREATE SCHEMA ${identifier(place)}`,
-      ...(role === undefined ? [] : [`GRANT USAGE ON SCHEMA ${identifier(place)} TO ${identifier(role)}`]),
+      ...schemaRights(context, place),
       registry.placement(id, place, `status = 'provisioning'`),
     ]);
   const state = placed === 'made' ? 'empty' : await stateOf(session, place, tables.history);

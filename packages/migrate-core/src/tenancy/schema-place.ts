@@ -11,15 +11,15 @@ import { runDone, type RegisteredTenant } from './registry.ts';
 import { dropSchema } from './schema-removal.ts';
 
 /** `made`: now, and empty. `there`: this tenant's, from an earlier call. `taken`: there is one of that name that this tenant did not make. */
-export async function placeSchema({ options, registry }: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<'made' | 'there' | 'taken'> {
+export async function placeSchema(context: TenancyContext, admin: Session, tenant: RegisteredTenant): Promise<'made' | 'there' | 'taken'> {
+  const { options, registry } = context;
   const { id, place } = tenant;
   const oid = await schemaOid(admin, place);
   if (oid !== null) return oid === tenant.madeAs ? 'there' : 'taken';
-  const role = options.applicationRole;
   const statements = [
     'BEGIN',
     `CREATE SCHEMA ${identifier(place)}`,
-    ...(role === undefined ? [] : [`GRANT USAGE ON SCHEMA ${identifier(place)} TO ${identifier(role)}`]),
+    ...schemaRights(context, place),
     registry.placement(id, place, `status = 'provisioning'`),
     'COMMIT',
   ];
@@ -31,6 +31,11 @@ export async function placeSchema({ options, registry }: TenancyContext, admin: 
     throw error;
   }
   return 'made';
+}
+
+/** What the application's role gets. */
+export function schemaRights({ options: { applicationRole: role } }: TenancyContext, name: string): readonly string[] {
+  return role === undefined ? [] : [`GRANT USAGE ON SCHEMA ${identifier(name)} TO ${identifier(role)}`];
 }
 
 /** `null` where there is none of that name. */

@@ -47,6 +47,16 @@ export async function schemaTemplate(context: TenancyContext, session: Session):
   return template;
 }
 
+/** The same where it is there; `null` where it is not, or where no copies can be made of it. Makes none. */
+export async function knownTemplate(context: TenancyContext, session: Session): Promise<SchemaTemplate | null> {
+  const { name } = await templateOf(context, context.layout.service);
+  const known = context.templates.get(name);
+  const template = known ?? ((await isThere(session, context, name)) ? await readTemplate(session, context, name) : null);
+  if (template === null || template.problems.length > 0) return null;
+  context.templates.set(name, template);
+  return template;
+}
+
 /** What a copy has at its end: the history of the template, and a log that says where it is from. */
 export function historyOfCopy(template: string, place: string, table: string): readonly string[] {
   const [from, to] = [historyTables(template, table), historyTables(place, table)];

@@ -12,12 +12,14 @@ import type {
   BackfillRequest,
   CreateTenantOptions,
   DropTenantOptions,
+  SparePreparation,
   LostTenant,
   Tenancy,
   TenancyOptions,
   Tenant,
   TenantBackfill,
   TenantCreation,
+  TenantSpares,
   TenantsLeftOut,
   TenantStrays,
 } from '../tenancy.ts';
@@ -37,7 +39,9 @@ export class ServiceTenancy implements Tenancy {
   readonly #limit = pLimit(AT_ONCE);
 
   constructor(options: TenancyOptions, layout: TenancyLayout) {
+    let database: string | null = null;
     this.#context = {
+      serviceDatabase: async (session) => (database ??= (await session.read('SELECT pg_catalog.current_database() AS name'))[0]?.['name'] ?? ''),
       options,
       layout,
       registry: new Registry(layout.schema, layout.table, layout.kind),
@@ -129,6 +133,22 @@ export class ServiceTenancy implements Tenancy {
       );
       return readStrays(session, layout, known, tenants.filter((tenant) => tenant.status === 'active').map(publicTenant));
     });
+  }
+
+  async spares(): Promise<TenantSpares> {
+    const wanted = this.#context.layout.spares;
+    if (wanted === 0) return { wanted, ready: 0 };
+    const { countSpares } = await import('./spare.ts');
+    return { wanted, ready: await this.#read((session) => countSpares(this.#context, session)) };
+  }
+
+  async prepareSpares({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<SparePreparation> {
+    const { options } = this.#context;
+    // Where the registry is only read, there have never been any.
+    if (options.tenancy.query !== undefined) return { ready: 0, made: 0, dropped: 0, error: null };
+    const signals = [signal, options.signal].filter((one) => one !== undefined);
+    const { prepareSpares } = await import('./spare-making.ts');
+    return prepareSpares(this.#context, signals.length === 0 ? undefined : AbortSignal.any(signals));
   }
 
   target(tenant: Tenant): FleetTarget {

@@ -5,6 +5,7 @@ import { literal, textArray } from '../sql.ts';
 import type { Tenant, TenantStrays } from '../tenancy.ts';
 import { markOf } from './database-place.ts';
 import type { TenancyLayout } from './layout.ts';
+import { isSpareName } from './spare.ts';
 import { isTemplateName } from './template.ts';
 
 /** @param known Places that are no strays; @param active Tenants whose place must be there. */
@@ -29,7 +30,7 @@ async function schemasWithHistory(session: Session, layout: TenancyLayout): Prom
     `SELECT n.nspname AS place FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relname = ${literal(table)} AND c.relkind IN ('r', 'p') AND n.nspname <> ${literal(schema)} ORDER BY n.nspname`,
   );
-  return rows.map((row) => row['place'] ?? '').filter((place) => !isTemplateName({ layout }, place));
+  return rows.map((row) => row['place'] ?? '').filter((place) => !isTemplateName({ layout }, place) && !isSpareName({ layout }, place));
 }
 
 async function markedDatabases(session: Session, layout: TenancyLayout): Promise<readonly string[]> {

@@ -70,7 +70,7 @@ async function makeOnce(context: TenancyContext, name: string, workshop: Templat
     for (let attempt = 1; ; attempt++) {
       refuseAborted(signal);
       if (await workshop.isReady(guardian)) return;
-      if (await takeLock(guardian, lockKeyOf('template', context.registry.table, name))) {
+      if ((await takeLock(guardian, lockKeyOf('template', context.registry.table, name))).granted) {
         // Its last holder may just have finished it.
         if (!(await workshop.isReady(guardian))) await workshop.make(guardian);
         return;

@@ -5,11 +5,11 @@ import { createHash } from 'node:crypto';
 import { MigrationError } from '../errors.ts';
 import { begin } from '../guard.ts';
 import { defaults } from '../migrator.ts';
-import type { Session } from '../session.ts';
+import type { Row, Session } from '../session.ts';
 import { pause } from './again.ts';
 import type { TenancyContext } from './context.ts';
 import { shortened } from './place.ts';
-import type { RegisteredTenant } from './registry.ts';
+import { tenantOf, type RegisteredTenant } from './registry.ts';
 
 export interface LockedWork<T> {
   /** Outside any transaction: the tenant as it is registered. Throws when there is none. */
@@ -31,9 +31,10 @@ export async function withTenantLock<T>(context: TenancyContext, id: string, { l
       refuseAborted(signal);
       const early = settled(await look(guardian), waited);
       if (early !== null) return early;
-      if (await takeLock(guardian, lockKeyOf('tenant', context.registry.table, id))) {
+      const { granted, row } = await takeLock(guardian, lockKeyOf('tenant', context.registry.table, id), context.registry.selection(id));
+      if (granted) {
         // What the lock's last holder did is seen only now.
-        const tenant = await context.registry.find(guardian, id);
+        const tenant = row === null ? null : tenantOf(row);
         const late = tenant === null ? null : settled(tenant, waited);
         if (late !== null) return late;
         if (tenant !== null) return await work(guardian, tenant);
@@ -45,25 +46,23 @@ export async function withTenantLock<T>(context: TenancyContext, id: string, { l
       await pause(attempt, signal);
     }
   } finally {
-    await guardian.run('ROLLBACK');
+    if (guardian.transactionStatus !== 'I') await guardian.run('ROLLBACK');
     await guardian.close();
   }
 }
 
-/** The advisory lock's key of one tenant, or of one template, of one registry. */
-export function lockKeyOf(what: 'tenant' | 'template', registry: string, name: string): bigint {
+/** The advisory lock's key of one tenant, of one template, or of the spares, of one registry. */
+export function lockKeyOf(what: 'tenant' | 'template' | 'spares', registry: string, name: string): bigint {
   return createHash('sha256').update(`${what} of migrate\0${registry}\0${name}`).digest().readBigInt64BE(0);
 }
 
-/** Leaves a transaction open, granted or not. */
-export async function takeLock(guardian: Session, key: bigint): Promise<boolean> {
-  const begun = await guardian.runInside(begin());
-  if (begun.kind !== 'done') throw begun.error;
-  const [row] = await guardian.read(
-    `SELECT pg_catalog.pg_try_advisory_xact_lock(${key}) AS granted, pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), pg_catalog.set_config('tcp_keepalives_idle', '10', true),
- CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL THEN pg_catalog.set_config('transaction_timeout', '0', true) END`,
+/** Leaves a transaction open, granted or not. @param then A query of at most one row that is asked in the same message, behind the lock. */
+export async function takeLock(guardian: Session, key: bigint, then?: string): Promise<{ readonly granted: boolean; readonly row: Row | null }> {
+  const [lock, row] = await guardian.read(
+    `${begin()}; SELECT pg_catalog.pg_try_advisory_xact_lock(${key}) AS granted, pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), pg_catalog.set_config('tcp_keepalives_idle', '10', true),
+ CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL THEN pg_catalog.set_config('transaction_timeout', '0', true) END${then === undefined ? '' : `; ${then}`}`,
   );
-  return row?.['granted'] === 't';
+  return { granted: lock?.['granted'] === 't', row: row ?? null };
 }
 
 export function refuseAborted(signal: AbortSignal | undefined): void {

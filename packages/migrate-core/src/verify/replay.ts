@@ -88,7 +88,7 @@ async function run(options: ReplayOptions, source: MigrationSource, client: Data
   const session = new Session(client, 'borrowed');
   const reader = { query: (text: string, values: readonly unknown[]) => session.query({ text, values }) as Promise<{ rows: unknown[] }> };
   const { extensions = [], extensionsSchema = 'extensions' } = shared;
-  await ensureExtensions(session, { kind: 'schema', service, table, schema: 'public', extensions, extensionsSchema }, undefined);
+  await ensureExtensions(session, { kind: 'schema', service, table, schema: 'public', extensions, extensionsSchema, spares: 0 }, undefined);
   for (const one of new Set([schema, shared.schema ?? 'public'])) {
     if (one !== 'public') await session.read(`CREATE SCHEMA IF NOT EXISTS ${identifier(one)}`);
   }
