@@ -30,7 +30,7 @@ function resolveToSources() {
       if (specifier.startsWith('.') && specifier.endsWith('.ts') && context.parentURL !== undefined && own.test(context.parentURL)) {
         return { url: new URL(specifier, context.parentURL).href, format: 'module-typescript', shortCircuit: true };
       }
-      if (specifier.startsWith('@org/')) return next(specifier, { ...context, conditions: ['@org/source', ...context.conditions] });
+      if (specifier.startsWith('@org/') || specifier === '#driver') return next(specifier, { ...context, conditions: ['@org/source', ...context.conditions] });
       return next(specifier, context);
     },
   });

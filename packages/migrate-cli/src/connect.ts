@@ -1,13 +1,10 @@
-/** From a chosen connection to an open one. The only file that loads the driver. */
+/** From a chosen connection to an open one. The only file that uses the driver. */
 
-import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ChosenConnection, Connect, DatabaseClient } from '@org/migrate-core';
 import { displayConnection, tlsOf } from '@org/migrate-core';
 import type { ClientConfig } from 'pg';
-
-const require = createRequire(import.meta.url);
 
 const CONNECT_TIMEOUT_MS = 15_000;
 const LOOK_AGAIN_MS = 500;
@@ -62,8 +59,7 @@ export class Connector {
   async #open(database: string | null = null): Promise<DatabaseClient> {
     const { waitMs, signal, onWait } = this.#options;
     const choosing = this.#choose();
-    // As what it is, a CommonJS package: imported as a module it takes half as long again, most of which a command with nothing to do would notice.
-    const { Client } = require('pg') as { readonly Client: Client };
+    const { Client } = await import('#driver');
     const named = await choosing;
     const chosen = database === null ? named : inDatabase(named, database);
     const until = performance.now() + waitMs;

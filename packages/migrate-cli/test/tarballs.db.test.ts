@@ -71,7 +71,7 @@ directorySource(1);
   'loaded.js': `import { appendFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 registerHooks({ load(url, context, next) {
-  if (url.includes('/@org/') && url.endsWith('.js')) appendFileSync('loaded.txt', url + '\\n');
+  if (/\\/(@org|pg)\\//.test(url) && url.endsWith('.js')) appendFileSync('loaded.txt', url + '\\n');
   return next(url, context);
 } });
 `,
@@ -159,7 +159,7 @@ test('with --verbose the places in a stack are those of the sources', async () =
   expect(stack[0]).toMatch(/ at .*@org\/migrate-(?:core|cli)\/src\/[\w/-]+\.ts:\d+:\d+/);
 });
 
-test('`up` with nothing to do loads few files of ours: what its modules import statically is together', async () => {
+test('`up` with nothing to do loads few files, the driver among them: what its modules import statically is together', async () => {
   await here('up');
   await rm(join(outside, 'loaded.txt'), { force: true });
   const program = join(outside, 'node_modules/@org/migrate-cli/bin/migrate.js');
@@ -169,12 +169,18 @@ test('`up` with nothing to do loads few files of ours: what its modules import s
   expect(loaded.map((url) => basename(url).replace(/-[\w-]{8}\.js$/, '.js')).toSorted()).toEqual([
     'common.js',
     'common.js',
+    'driver.packed.js',
     'index.js',
     'main.js',
     'migrate.js',
     'rolldown-runtime.js',
     'rolldown-runtime.js',
   ]);
+});
+
+test('the licences of what is copied into the command line are installed with it', async () => {
+  const text = await readFile(join(outside, 'node_modules/@org/migrate-cli/dist/THIRD-PARTY-LICENSES.txt'), 'utf8');
+  expect(text).toMatch(/^pg 8\.\d+\.\d+ \(MIT\)\n\nMIT License\n\nCopyright/m);
 });
 
 test('the packed library has its types', async () => {

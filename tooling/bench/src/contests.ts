@@ -2,7 +2,6 @@
 
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { createMigrator, directorySource, type Connect } from '@org/migrate-core';
 import type { OwnServer } from '@org/test-postgres';
@@ -17,11 +16,12 @@ import type { Folders } from './migrations.ts';
 import { provisionDatabase, provisionSchema } from './provision-contests.ts';
 
 const require = createRequire(import.meta.url);
-const migrateCommand = fileURLToPath(new URL('../../../packages/migrate-cli/bin/migrate.js', import.meta.url));
 const nodePgMigrate = join(dirname(require.resolve('node-pg-migrate/package.json')), 'bin', 'node-pg-migrate.js');
 
 /** The beginning of a program for `node -e`, as short as it can be. */
 const IMPORT_PG = `import(${JSON.stringify(require.resolve('pg'))}).then(async ({ default: pg }) =>`;
+
+const PACKED = 'ours: the packed command line, as it is installed from a registry';
 
 export interface Surroundings {
   readonly server: OwnServer;
@@ -29,6 +29,8 @@ export interface Surroundings {
   readonly migrations: number;
   /** For temporary files. */
   readonly base: string;
+  /** The path of the command line, packed and laid out as it is when it is installed. Made when it is first asked for. */
+  readonly migrate: () => Promise<string>;
   /** Tenant schemas to be migrated. */
   readonly tenants: number;
   /** Tenant schemas to be looked at. */
@@ -77,11 +79,12 @@ async function pendingInProcess({ server, folders, migrations }: Surroundings): 
   };
 }
 
-async function pendingCommand({ server, folders, migrations }: Surroundings): Promise<Contest> {
+async function pendingCommand({ server, folders, migrations, migrate }: Surroundings): Promise<Contest> {
   const node = process.execPath;
-  const ours = onFresh(server, 'migrate', 'command', (url) => runCommand(node, [migrateCommand, 'up', '--dir', folders.ours, '--url', url]));
+  const packed = await migrate();
+  const ours = onFresh(server, 'migrate', 'command', (url) => runCommand(node, [packed, 'up', '--dir', folders.ours, '--url', url]));
   const rivals: Rival[] = [];
-  const notes: string[] = [];
+  const notes = [PACKED];
   try {
     const binary = resolveBinary();
     const dbmate = onFresh(server, 'dbmate', 'command', (url) =>
@@ -157,11 +160,12 @@ async function currentInProcess({ server, folders, migrations }: Surroundings): 
   };
 }
 
-async function currentCommand({ server, folders }: Surroundings): Promise<Contest> {
+async function currentCommand({ server, folders, migrate }: Surroundings): Promise<Contest> {
+  const packed = await migrate();
   const database = freshDatabases(server, 'current_command');
   await database.create();
   const up = ['up', '--dir', folders.ours, '--url', database.url()];
-  const ours: Contestant = { name: 'migrate', where: 'command', run: () => runCommand(process.execPath, [migrateCommand, ...up]) };
+  const ours: Contestant = { name: 'migrate', where: 'command', run: () => runCommand(process.execPath, [packed, ...up]) };
   await ours.run();
   const program = `${IMPORT_PG} {
     const client = new pg.Client({ connectionString: process.argv[1] });
@@ -176,7 +180,7 @@ async function currentCommand({ server, folders }: Surroundings): Promise<Contes
     rivals: [
       { contestant: { name: 'node, pg, SELECT 1', where: 'command', run: () => runCommand(process.execPath, ['-e', program, database.url()]) }, reach: 1.5 },
     ],
-    notes: [],
+    notes: [PACKED],
   };
 }
 

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { installPacked } from '@org/packing/pack';
 import { startServer } from '@org/test-postgres';
 
 import { runContest, type ContestResult } from './contest.ts';
@@ -64,9 +65,11 @@ async function bench({ rounds, migrations, tenants, fleet, only, fsync }: Reques
   await using server = await startServer({ fsync, settings: { shared_buffers: '256MB', autovacuum: 'off' } });
   try {
     const folders = await writeMigrations(base, migrations);
+    let packed: Promise<string> | null = null;
+    const migrate = (): Promise<string> => (packed ??= installPacked(base));
     for (const [id, make] of Object.entries(contests)) {
       if (only.length > 0 && !only.includes(id)) continue;
-      const contest = await make({ server, folders, migrations, base, tenants, fleet });
+      const contest = await make({ server, folders, migrations, base, migrate, tenants, fleet });
       const tell = (round: number): void =>
         void process.stderr.write(`${round === 0 ? `${contest.work}: warming up` : ` ${round}`}${round === rounds ? '\n' : ''}`);
       results.push(await runContest(contest, rounds, server.pid, tell));

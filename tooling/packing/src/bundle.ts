@@ -1,7 +1,11 @@
 /** The JavaScript of a package as it is published: its own modules in a few files, because finding and opening many takes longer than running them. */
 
-import { defineConfig, type RolldownOptions } from 'rolldown';
+import { isBuiltin } from 'node:module';
 
+import { defineConfig, type Plugin, type RolldownOptions } from 'rolldown';
+
+import { requireBuiltins } from './builtins.ts';
+import { licencesOf } from './licences.ts';
 import { reachedFrom } from './together.ts';
 
 export interface Bundle {
@@ -12,15 +16,26 @@ export interface Bundle {
    * `import()` stays in files of its own.
    */
   readonly together: readonly string[];
+  /**
+   * Other packages that are copied into the files, with all that they depend on; their licences are in `dist/THIRD-PARTY-LICENSES.txt`. Default:
+   * none. The others stay what their own publishers, and whoever installs, make of them.
+   */
+  readonly copied?: readonly string[];
+  /** What copied packages may ask for and is not copied. Default: nothing. */
+  readonly notCopied?: readonly string[];
 }
 
 /** To be the default export of a package's `rolldown.config.ts`. Paths begin at the package's folder, where rolldown is to be run. */
-export function bundle({ entries, together }: Bundle): RolldownOptions {
+export function bundle({ entries, together, copied = [], notCopied = [] }: Bundle): RolldownOptions {
   return defineConfig({
     input: { ...entries },
     platform: 'node',
-    // Other packages stay what their own publishers, and whoever installs, make of them: one copy of each, and `npm audit` sees it.
-    external: /^[@a-z]/,
+    external(id, importer) {
+      if (/^[./#]|^[A-Z]:/.test(id)) return false;
+      if (isBuiltin(id) || notCopied.includes(id)) return true;
+      return !copied.includes(id) && !isForeign(importer ?? '');
+    },
+    plugins: copied.length > 0 ? [licences] : [],
     output: {
       dir: 'dist',
       cleanDir: true,
@@ -33,8 +48,23 @@ export function bundle({ entries, together }: Bundle): RolldownOptions {
       // Quicker to read. The source maps have the text as it was written.
       charset: 'ascii',
       comments: false,
+      plugins: [builtins],
     },
     // In a checkout they still are.
     checks: { ineffectiveDynamicImport: false },
   });
 }
+
+function isForeign(id: string): boolean {
+  return /[/\\]node_modules[/\\]/.test(id);
+}
+
+const builtins: Plugin = { name: 'builtins', renderChunk: (code) => ({ code: requireBuiltins(code), map: null }) };
+
+const licences: Plugin = {
+  name: 'licences',
+  async generateBundle(_options, files) {
+    const modules = Object.values(files).flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+    this.emitFile({ type: 'asset', fileName: 'THIRD-PARTY-LICENSES.txt', source: await licencesOf(modules.filter(isForeign)) });
+  },
+};
