@@ -31,9 +31,20 @@ export function misfits(steps: readonly ReadyStep[]): readonly ReadyStep[] {
 }
 
 /** Sent together while each takes no longer than this. */
-export const QUICK_MS = 30;
-export const LARGEST_BATCH = 32;
+const QUICK_MS = 30;
+const GROWTH = 4;
+const LARGEST_BATCH = 32;
 const LARGEST_BATCH_CHARACTERS = 200_000;
+
+/** How many are sent together at first. Where nobody works yet, nobody waits for what one of them locks. */
+export function firstSize(target: Unused | null): number {
+  return target === null ? 2 : 8;
+}
+
+/** Quick ones go together; whoever may take long goes alone, so that what is told of it is exact. */
+export function nextSize(size: number, count: number, tookMs: number): number {
+  return tookMs < count * QUICK_MS ? Math.min(size * GROWTH, LARGEST_BATCH) : 1;
+}
 
 /** A target that nobody uses yet, as a run goes on in it. */
 export interface Unused {

@@ -1,6 +1,6 @@
 /** From a plan's steps to what will run: compiled ups and downs, checked by the very server at hand. Writes nothing. */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 import { readScript, type HistoryRow, type HistorySnapshot, type HistoryTables, type StoredScript } from '../history.ts';
 import { canBeRead, isUnread, refuseUnreadable } from './grammar.ts';
@@ -237,5 +237,5 @@ function scriptToStore(compiled: CompiledMigration, parse: 'on' | 'off'): Stored
 }
 
 function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
 }

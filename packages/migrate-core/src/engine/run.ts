@@ -7,7 +7,7 @@ import * as history from '../history.ts';
 import { plan, planAgain, type Plan, type Problem } from '../plan.ts';
 import type { Failure, MigrationEvent, Outcome, Report, TargetName } from '../report.ts';
 import type { Session } from '../session.ts';
-import { executeBatch, LARGEST_BATCH, misfits, nextBatch, QUICK_MS, unused } from './batch.ts';
+import { executeBatch, firstSize, misfits, nextBatch, nextSize, unused } from './batch.ts';
 import { Done } from './done.ts';
 import { writeFailure } from './failure-log.ts';
 import { failureError, failureOf, stoppedFailure, withNextCommand } from './failure.ts';
@@ -140,7 +140,7 @@ export class TargetRun {
     let left = steps;
     // A schema without a history: whatever the plan makes in it, nobody works with yet.
     const target = snapshot.applied.length === 0 && snapshot.tables !== 'present' ? unused(steps) : null;
-    for (let size = options.grouping === 'all' ? left.length : 2; left.length > 0;) {
+    for (let size = options.grouping === 'all' ? left.length : firstSize(target); left.length > 0;) {
       if (options.signal?.aborted === true) {
         await this.#flush(state);
         throw this.#stopped(left.map((step) => step.name));
@@ -153,8 +153,7 @@ export class TargetRun {
       const began = performance.now();
       const { done, end } = await executeBatch(state, batch, options.atomicity, durability);
       for (const { step, durationMs } of done) this.#done.add({ name: step.name, version: step.version, durationMs }, step.direction);
-      // Quick ones go together; whoever may take long goes alone, so that what is told of it is exact.
-      size = performance.now() - began < count * QUICK_MS ? Math.min(size * 2, LARGEST_BATCH) : 1;
+      size = nextSize(size, count, performance.now() - began);
       if (done[0] !== undefined) this.#tellSchema(snapshot, done[0].step);
       left = left.slice(done.length);
       switch (end.kind) {
