@@ -1,3 +1,7 @@
 import { bundle } from '@org/packing';
 
-export default bundle({ entries: { index: './src/index.ts', pgm: './src/pgm.ts' }, together: ['./src/index.ts'] });
+export default bundle({
+  entries: { index: './src/index.ts', pgm: './src/pgm.ts' },
+  // What every run needs, and what those need that have something to do.
+  together: { common: ['./src/index.ts'], running: ['./src/engine/run.ts', './src/engine/prepare.ts', './src/emptied.ts', './src/source/compile.ts'] },
+});

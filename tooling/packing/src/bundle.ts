@@ -12,10 +12,10 @@ export interface Bundle {
   /** What the package is entered by: the file's name in `dist` → its module. */
   readonly entries: Readonly<Record<string, string>>;
   /**
-   * Where what most runs load begins: these modules share a file with all that they import statically, and so on. What is only imported by
-   * `import()` stays in files of its own.
+   * What runs load together, by a name for its file: these modules share one with all that they import statically, and so on, and that no earlier one has.
+   * What else is only imported by `import()` stays in files of its own.
    */
-  readonly together: readonly string[];
+  readonly together: Readonly<Record<string, readonly string[]>>;
   /**
    * Other packages that are copied into the files, with all that they depend on; their licences are in `dist/THIRD-PARTY-LICENSES.txt`. Default:
    * none. The others stay what their own publishers, and whoever installs, make of them.
@@ -44,7 +44,7 @@ export function bundle({ entries, together, copied = [], notCopied = [] }: Bundl
       // All in one folder: modules read ../package.json.
       entryFileNames: '[name].js',
       chunkFileNames: '[name]-[hash].js',
-      codeSplitting: { groups: [{ debugName: 'common', name: reachedFrom(together, 'common') }] },
+      codeSplitting: { groups: groupsOf(together) },
       // Quicker to read. The source maps have the text as it was written.
       charset: 'ascii',
       comments: false,
@@ -53,6 +53,10 @@ export function bundle({ entries, together, copied = [], notCopied = [] }: Bundl
     // In a checkout they still are.
     checks: { ineffectiveDynamicImport: false },
   });
+}
+
+function groupsOf(together: Bundle['together']): { readonly debugName: string; readonly name: ReturnType<typeof reachedFrom>; readonly priority: number }[] {
+  return Object.entries(together).map(([name, modules], index) => ({ debugName: name, name: reachedFrom(modules, name), priority: -index }));
 }
 
 function isForeign(id: string): boolean {
