@@ -56,7 +56,9 @@ export function bundle({ entries, together, copied = [], notCopied = [] }: Bundl
 }
 
 function groupsOf(together: Bundle['together']): { readonly debugName: string; readonly name: ReturnType<typeof reachedFrom>; readonly priority: number }[] {
-  return Object.entries(together).map(([name, modules], index) => ({ debugName: name, name: reachedFrom(modules, name), priority: -index }));
+  return Object.entries(together)
+    .toReversed()
+    .map(([name, modules], index) => ({ debugName: name, name: reachedFrom(modules, name), priority: index }));
 }
 
 function isForeign(id: string): boolean {
