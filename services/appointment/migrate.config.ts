@@ -39,6 +39,8 @@ export default defineService({
     mode: tenancyMode(process.env['APPOINTMENT_TENANCY']),
     migrations: './tenant-migrations',
     place: clinicPlace,
+    // Two sign-ups in a row are ready at once, and what they took is made again before a third one comes. Each is the room of a clinic without rows.
+    spares: 2,
     requiredTables: ['team_member', 'vendor', 'contact', 'reminders', 'appointments'],
   },
 });

@@ -22,6 +22,7 @@ import { poolDefaults, type Actor, type Database, type PooledDatabase, type Quer
 import { HttpProblem } from './problem.ts';
 import { sourceOf, type LocatedDefinition } from './schema-state.ts';
 import type { ServiceSettings } from './settings.ts';
+import { Spares } from './spares.ts';
 import { TenantPools } from './tenant-pools.ts';
 
 /** What became of making a tenant, as far as it is known in time. */
@@ -65,6 +66,7 @@ const PASSING: ReadonlySet<string> = new Set(['connection', 'lockTimeout', 'unme
 export class Tenants implements ServiceTenants {
   readonly #options: TenantsOptions;
   readonly #tenancy: Tenancy;
+  readonly #spares: Spares;
   readonly #pools: TenantPools | null;
   readonly #underWay = new Map<string, Promise<Provisioning>>();
   /** Whether a tenant is active no more, asked because of a request that failed: once at a time for each. */
@@ -79,6 +81,7 @@ export class Tenants implements ServiceTenants {
     this.#options = options;
     this.#signal = AbortSignal.any([options.signal, this.#stopping.signal]);
     this.#tenancy = tenancyOf(options, this.#signal);
+    this.#spares = new Spares({ tenancy: this.#tenancy, signal: this.#signal, log: options.log });
     this.#pools = options.tenancy.mode === 'database' ? poolsOf(options) : null;
     const { shared } = options;
     this.database = {
@@ -107,7 +110,11 @@ export class Tenants implements ServiceTenants {
       (leftOut) => leftOut === null || log.error({ tenants: leftOut.count, mode: leftOut.kind }, `${leftOut.message}. To have them: ${leftOut.hint}`),
       (error: Error) => signal.aborted || log.warn({ err: error }, 'whether tenants are left out cannot be learned just now'),
     );
-    void startup.done.then(() => signal.aborted || log.info({ tenants: startup.summary() }, 'the tenants were looked at'));
+    void startup.done.then(() => {
+      if (signal.aborted) return;
+      log.info({ tenants: startup.summary() }, 'the tenants were looked at');
+      this.#spares.refill();
+    });
   }
 
   summary(): TenantSummary | null {
@@ -117,7 +124,7 @@ export class Tenants implements ServiceTenants {
   /** Ends what is under way, each tenant with a true record. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await Promise.allSettled([this.#startup?.settled(), ...this.#underWay.values()]);
+    await Promise.allSettled([this.#startup?.settled(), this.#spares.settled(), ...this.#underWay.values()]);
   }
 
   find(id: string): Promise<Tenant | null> {
@@ -147,6 +154,7 @@ export class Tenants implements ServiceTenants {
     try {
       const { outcome, by, durationMs } = await this.#tenancy.create(id, { initialise });
       if (outcome === 'created') log.info({ tenant: id, by, durationMs: Math.round(durationMs) }, 'a tenant was made');
+      if (outcome === 'created' && (this.#options.tenancy.spares ?? 0) > 0) this.#spares.refill();
       // Until now it may be believed that nobody has its id; its first request is to find it known.
       this.#startup?.forget(id);
       await this.#startup?.admit(id);

@@ -18,7 +18,7 @@ export async function overviewOf(invocation: Invocation, service: Service): Prom
     return await readOverview(invocation, new ServiceFleet(invocation, service, await registryOrigin(invocation, service)));
   } catch (error) {
     const connection = await service.connection().catch(() => null);
-    const nothing = { tenants: null, status: null, lastFailures: [], notAsked: 0, strays: null };
+    const nothing = { tenants: null, status: null, lastFailures: [], notAsked: 0, strays: null, spares: null };
     return { ...nothing, service: service.name, connection, error: toMigrationError(error) };
   }
 }

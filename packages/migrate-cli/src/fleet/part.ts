@@ -10,9 +10,10 @@ import { heading } from '../render/text.ts';
 import type { Work } from '../run.ts';
 import type { Service } from '../service.ts';
 import type { ServicesDocument } from './document.ts';
-import { registryOrigin } from './registry-list.ts';
+import { registryOrigin, tenancyOf } from './registry-list.ts';
 import { endOf, noTenants, runFleet, tellError } from './run.ts';
 import { ServiceFleet } from './service-fleet.ts';
+import { preparationKeys, prepareSpares } from './spares.ts';
 import { standingNow, type Standing } from './standing.ts';
 
 /** How the tenants of one service came out. */
@@ -48,16 +49,20 @@ export async function runTenants(
     const { requirements: ask } = requirements.hooks(service);
     const tenants = new ServiceFleet(invocation, service, await registryOrigin(invocation, service), { requirements: ask });
     const total = tenants.targets.length;
+    const spares = async (): Promise<Readonly<Record<string, unknown>>> =>
+      direction === 'down' || invocation.options.tenant !== undefined
+        ? {}
+        : preparationKeys(await prepareSpares(invocation, tenancyOf(invocation, service, { requirements: ask })));
     if (total === 0 || work === undefined) {
       output.line(heading(tenants.origin.label, await service.connection(), output.colours));
       output.line(`  ${await noTenants(tenants)}`);
-      return { ...base, report: null, error: null, code: exit.done, end: { stopped: null } };
+      return { ...base, report: null, error: null, code: exit.done, end: { stopped: null, ...(await spares()) } };
     }
     if (to !== undefined) await refuseSlip(tenants, to);
     const { report, error, code } = await runFleet(invocation, tenants, direction, document, work);
     if (error !== null) tellError(invocation, error);
     const standing = afterwards === 'done' || error?.code === 'connection' ? null : await standingNow(tenants).catch(() => null);
-    return { ...base, total, report, error, code, standing, end: endOf(report, error) };
+    return { ...base, total, report, error, code, standing, end: { ...endOf(report, error), ...(code === exit.done ? await spares() : {}) } };
   } catch (thrown) {
     const error = toMigrationError(thrown);
     tellError(invocation, error);

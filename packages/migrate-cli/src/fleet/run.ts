@@ -12,6 +12,7 @@ import { resultTarget, ServicesDocument } from './document.ts';
 import { leftOutLines } from './registry-list.ts';
 import type { ServiceFleet } from './service-fleet.ts';
 import { registryKeys } from './status.ts';
+import { sparesLine } from './spares.ts';
 import { FleetStory } from './story.ts';
 import { waitForRequirements } from './wait.ts';
 
@@ -100,14 +101,17 @@ function exitCodeOfFleet({ counts, failures, stopped }: FleetReport, direction: 
 /** Whom nothing has to be done for: a service whose first customer is still to come is no failure. */
 export async function tellNoTenants(invocation: Invocation, tenants: ServiceFleet): Promise<ExitCode> {
   const { options, output } = invocation;
+  const { registry } = tenants.origin;
+  const spares = (await registry?.tenancy.spares()) ?? null;
   if (options.json === true) {
     const document = new ServicesDocument(output);
     document.begin(tenants.service.name);
-    const leftOut = tenants.origin.registry?.leftOut ?? null;
-    document.close(leftOut === null ? {} : registryKeys({ tenants, strays: null }));
+    const said = (registry?.leftOut ?? null) !== null || (spares?.wanted ?? 0) > 0;
+    document.close(said ? registryKeys({ tenants, strays: null, spares }) : {});
     document.end();
   }
   output.line(`${output.colours.yellow('!')} ${await noTenants(tenants)}`);
+  for (const line of sparesLine(spares, output.colours)) output.line(line);
   return exit.done;
 }
 

@@ -10,6 +10,7 @@ import { renderFailures, tenantNames, type FailureStyle } from './failures.ts';
 import { aboutTenants } from './hint.ts';
 import { leftOutLines } from './registry-list.ts';
 import type { TenantRegistry } from './service-fleet.ts';
+import { sparesLine } from './spares.ts';
 import { countOf, unfinished } from './standing.ts';
 import type { KnownOverview } from './status.ts';
 
@@ -22,7 +23,10 @@ export interface LastFailure {
   readonly end: 'failed' | 'stopped';
 }
 
-export function renderFleetStatus({ service, tenants, connection, status, lastFailures, notAsked, strays }: KnownOverview, style: FailureStyle): string {
+export function renderFleetStatus(
+  { service, tenants, connection, status, lastFailures, notAsked, strays, spares }: KnownOverview,
+  style: FailureStyle,
+): string {
   const { colours, extent } = style;
   const { groups, failures, total } = status;
   const lines = [heading(tenants.origin.label, connection, colours)];
@@ -49,6 +53,7 @@ export function renderFleetStatus({ service, tenants, connection, status, lastFa
       ? `${none}${half > 0 ? `, ${colours.red(`${half} not whole`)}` : ''}`
       : `${plural(total, 'tenant')}, ${parts.length === 0 ? 'all current' : parts.join(', ')}`;
   lines.push(`${printable(service)}: ${said}`);
+  lines.push(...sparesLine(spares, colours));
   if (notAsked > 0) lines.push(colours.dim(`  whether their last run failed was not looked up for ${notAsked} of those behind; --tenant tells it`));
   lines.push(...renderTroublesOfTenants({ status, lastFailures, failures }, style), ...renderRegistry(tenants.origin.registry, strays, colours));
   return lines.join('\n');

@@ -11,6 +11,7 @@ import {
   type Migrator,
   type Status,
   type Tenant,
+  type TenantSpares,
   type TenantStrays,
 } from '@org/migrate-core';
 
@@ -44,6 +45,8 @@ export interface FleetOverview {
   readonly notAsked: number;
   /** What the registry and the server do not agree on; `null` without a registry. */
   readonly strays: TenantStrays | null;
+  /** Places made ahead; `null` without a registry. */
+  readonly spares: TenantSpares | null;
 }
 
 export interface KnownOverview extends FleetOverview {
@@ -54,12 +57,14 @@ export interface KnownOverview extends FleetOverview {
 
 export async function readOverview({ options }: Invocation, tenants: ServiceFleet): Promise<KnownOverview> {
   const connection = await tenants.service.connection();
-  const [status, strays] = await Promise.all([
+  const tenancy = tenants.origin.registry?.tenancy;
+  const [status, strays, spares] = await Promise.all([
     tenants.fleet().status({ concurrency: options.concurrency }),
-    tenants.origin.registry?.tenancy.strays() ?? Promise.resolve(null),
+    tenancy?.strays() ?? null,
+    tenancy?.spares() ?? null,
   ]);
   const { failures, left } = await lastFailures(tenants, status);
-  return { service: tenants.service.name, tenants, connection, status, error: null, lastFailures: failures, notAsked: left, strays };
+  return { service: tenants.service.name, tenants, connection, status, error: null, lastFailures: failures, notAsked: left, strays, spares };
 }
 
 export async function showFleetStatus(invocation: Invocation, tenants: ServiceFleet): Promise<ExitCode> {
@@ -186,7 +191,7 @@ export function addOverview(document: ServicesDocument, { tenants, connection, s
 }
 
 /** What else the registry tells, behind the targets. */
-export function registryKeys({ tenants, strays }: Pick<FleetOverview, 'tenants' | 'strays'>): Readonly<Record<string, unknown>> {
+export function registryKeys({ tenants, strays, spares }: Pick<FleetOverview, 'tenants' | 'strays' | 'spares'>): Readonly<Record<string, unknown>> {
   const registry = tenants?.origin.registry ?? null;
   if (registry === null) return {};
   const { others, leftOut } = registry;
@@ -198,6 +203,7 @@ export function registryKeys({ tenants, strays }: Pick<FleetOverview, 'tenants' 
       archived: ids('archived').length,
       unknown: strays?.unknown ?? [],
       absent: strays?.absent.map((one) => one.id) ?? [],
+      spares: { wanted: spares?.wanted ?? 0, ready: spares?.ready ?? 0 },
       leftOut: leftOut === null ? null : { mode: leftOut.kind, count: leftOut.count, message: leftOut.message, hint: leftOut.hint },
     },
   };

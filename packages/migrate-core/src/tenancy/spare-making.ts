@@ -177,7 +177,7 @@ async function refuseIncomplete({ options }: TenancyContext, session: Session, s
 function noCopies(problem: string): MigrationError {
   return new MigrationError({
     code: 'invalidOptions',
-    message: `no spare can be made, since the template cannot be copied: ${problem}`,
+    message: `none can be made, since the template cannot be copied: ${problem}`,
     hint: 'new tenants are made one by one without; take tenancy.spares out of the configuration, or change the migrations',
   });
 }

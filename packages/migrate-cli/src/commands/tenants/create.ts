@@ -6,6 +6,7 @@ import { toMigrationError } from '../../connect-error.ts';
 import { exitCodeOfSeveral } from '../../exit.ts';
 import { findKeeper, type Keeper } from '../../fleet/keeper.ts';
 import { tellError } from '../../fleet/run.ts';
+import { prepareSpares } from '../../fleet/spares.ts';
 import type { Invocation } from '../../invocation.ts';
 import { outputOptions, placeOptions } from '../../options.ts';
 import { failedKeys, tenantDocument } from '../../render/tenants.ts';
@@ -38,6 +39,7 @@ export const command: CommandModule = {
       output.line(
         `  ${plural(ids.length, 'tenant')}: ${made.length - errors.length} there, ${errors.length} failed${made.length < ids.length ? `, ${ids.length - made.length} not begun` : ''}`,
       );
+    if (made.some(({ creation }) => creation?.outcome === 'created')) await prepareSpares(invocation, keeper.tenancy);
     return exitCodeOfSeveral(
       made.map(({ error }) => error),
       invocation.stoppedBy(),
