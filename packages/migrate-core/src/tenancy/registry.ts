@@ -136,7 +136,7 @@ INSERT INTO ${table} (id, place, kind, status) VALUES (${[id, place, this.kind, 
 
   async #make(session: Session): Promise<void> {
     const body = `DECLARE r record; BEGIN
-IF pg_catalog.to_regnamespace(${literal(identifier(this.schema))}) IS NULL THEN CREATE SCHEMA ${identifier(this.schema)}; END IF;
+${this.#schemaText()}
 CREATE TABLE IF NOT EXISTS ${this.table} (
   id text COLLATE "C" PRIMARY KEY, place text COLLATE "C" NOT NULL, kind text NOT NULL CHECK (kind IN ('schema', 'database')),
   status text NOT NULL CHECK (status IN ('provisioning', 'active', 'failed', 'archived')),
@@ -144,6 +144,16 @@ CREATE TABLE IF NOT EXISTS ${this.table} (
   made_as oid, transit text, made_by text CHECK (made_by IN ('template', 'replay')), UNIQUE (kind, place));
 ${revokeFromOthers([this.table])} END`;
     await again(() => runDone(session, `BEGIN; ${doBlock(body)}; COMMIT`), ['42P06']);
+  }
+
+  /** Where the registry is going to be, and what tenants with a schema each share: before there is any. */
+  async ensureSchema(session: Session): Promise<void> {
+    await again(() => runDone(session, doBlock(`BEGIN ${this.#schemaText()} END`)), ['42P06']);
+  }
+
+  #schemaText(): string {
+    const schema = identifier(this.schema);
+    return `IF pg_catalog.to_regnamespace(${literal(schema)}) IS NULL THEN CREATE SCHEMA ${schema}; END IF;`;
   }
 
   /** SQL of a change of one tenant, which fails when the condition does not hold any more. `changes` and `condition` are SQL. */

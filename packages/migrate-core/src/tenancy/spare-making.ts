@@ -28,7 +28,7 @@ const WAIT_MS = 10_000;
 
 /** Each spare is a step of its own, under the registry's lock for spares, for which no tenant waits. Never throws: why some are lacking is in the answer. */
 export async function prepareSpares(context: TenancyContext, signal: AbortSignal | undefined): Promise<SparePreparation> {
-  const counts = { ready: 0, made: 0, dropped: 0 };
+  const counts: Counts = { ready: 0, made: 0, dropped: 0 };
   try {
     await prepare(context, signal, counts);
     return { ...counts, error: null };
@@ -37,21 +37,21 @@ export async function prepareSpares(context: TenancyContext, signal: AbortSignal
   }
 }
 
-async function prepare(context: TenancyContext, signal: AbortSignal | undefined, counts: { ready: number; made: number; dropped: number }): Promise<void> {
+async function prepare(context: TenancyContext, signal: AbortSignal | undefined, counts: Counts): Promise<void> {
   const { layout, registry } = context;
   const until = performance.now() + WAIT_MS;
-  /** Those that somebody uses: they stay until the next time. */
-  const stuck = new Set<string>();
   const keeper = await context.open(null);
   try {
+    // What appears later is another build's, which is at work now: it makes its own, and is not worked against.
+    const old = new Set(await allOf(context, keeper));
     for (let attempt = 1; ; attempt++) {
-      const plan = await read(context, keeper, stuck);
+      const plan = await read(context, keeper, old);
       counts.ready = plan.ready;
       refuseAborted(signal);
       if (plan.half.length + plan.surplus.length === 0 && plan.ready >= layout.spares) return;
       const { granted } = await takeLock(keeper, lockKeyOf('spares', registry.table, layout.kind));
       if (granted) {
-        await step(context, keeper, signal, stuck, counts);
+        await step(context, keeper, signal, old, counts);
         attempt = 0;
       } else if (performance.now() > until) return;
       if (keeper.transactionStatus !== 'I') await keeper.run('ROLLBACK');
@@ -62,6 +62,12 @@ async function prepare(context: TenancyContext, signal: AbortSignal | undefined,
   }
 }
 
+interface Counts {
+  ready: number;
+  made: number;
+  dropped: number;
+}
+
 interface Plan {
   /** Under the lock only a process that was killed, or a drop that failed, can have left them. */
   readonly half: readonly string[];
@@ -70,41 +76,43 @@ interface Plan {
   readonly ready: number;
 }
 
-async function read(context: TenancyContext, session: Session, stuck: ReadonlySet<string>): Promise<Plan> {
-  const { prefix, current } = await spareNames(context, session);
-  const all = await readSpares(context, session, prefix);
-  const half = all.filter((name) => name.endsWith(HALF));
+async function allOf(context: TenancyContext, session: Session): Promise<readonly string[]> {
+  return readSpares(context, session, (await spareNames(context, session)).prefix);
+}
+
+/** @param old Those that may be dropped. */
+async function read(context: TenancyContext, session: Session, old: ReadonlySet<string>): Promise<Plan> {
+  const { current } = await spareNames(context, session);
+  const all = await allOf(context, session);
   const whole = all.filter((name) => !name.endsWith(HALF));
   const present = whole.filter((name) => name.startsWith(current));
   const surplus = [...whole.filter((name) => !present.includes(name)), ...present.slice(context.layout.spares)];
-  const free = (names: readonly string[]): readonly string[] => names.filter((name) => !stuck.has(name));
-  return { half: free(half), surplus: free(surplus), ready: Math.min(present.length, context.layout.spares) };
+  const ours = (names: readonly string[]): readonly string[] => names.filter((name) => old.has(name));
+  return { half: ours(all.filter((name) => name.endsWith(HALF))), surplus: ours(surplus), ready: Math.min(present.length, context.layout.spares) };
 }
 
 /** One step, under the lock that the keeper's open transaction has. */
-async function step(
-  context: TenancyContext,
-  keeper: Session,
-  signal: AbortSignal | undefined,
-  stuck: Set<string>,
-  counts: { made: number; dropped: number },
-): Promise<void> {
+async function step(context: TenancyContext, keeper: Session, signal: AbortSignal | undefined, old: Set<string>, counts: Counts): Promise<void> {
   // What the lock's last holder did is seen only now.
-  const { half, surplus, ready } = await read(context, keeper, stuck);
-  const [old] = surplus;
+  const { half, surplus, ready } = await read(context, keeper, old);
+  const [first] = surplus;
   if (half.length > 0) {
     await connected(context, null, async (admin) => {
       for (const name of half) {
         refuseAborted(signal);
-        await drop(context, admin, name).then(
-          () => counts.dropped++,
-          () => stuck.add(name),
+        // Where it cannot be dropped it stays until the next time.
+        old.delete(name);
+        const done = await drop(context, admin, name).then(
+          () => true,
+          () => false,
         );
+        if (done) counts.dropped++;
       }
     });
-  } else if (old !== undefined) {
-    // By this no tenant finds it, however long its dropping takes. One that a tenant gets just now is not there the next time.
-    if ((await retire(context, keeper, old)) === 'used') stuck.add(old);
+  } else if (first !== undefined) {
+    // By this no tenant finds it, however long its dropping takes. One that a tenant gets just now, or that somebody uses, is not for us.
+    old.delete(first);
+    if ((await retire(context, keeper, first)) === 'done') old.add(`${first}${HALF}`);
   } else if (ready < context.layout.spares) {
     await make(context, keeper, signal);
     counts.made++;
@@ -141,7 +149,8 @@ async function make(context: TenancyContext, keeper: Session, signal: AbortSigna
 }
 
 async function fillSchema(context: TenancyContext, admin: Session, half: string, signal: AbortSignal | undefined): Promise<void> {
-  const { layout, options } = context;
+  const { layout, options, registry } = context;
+  await registry.ensureSchema(admin);
   const template = await schemaTemplate(context, admin);
   const [problem = textsOfName(template, half) === null ? 'a text that is no function’s names the schema' : null] = template.problems;
   if (problem !== null) throw noCopies(problem);

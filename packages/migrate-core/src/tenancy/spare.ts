@@ -34,7 +34,8 @@ const DIGITS = { owner: 6, state: 10, own: 6 } as const;
 export async function spareNames(context: TenancyContext, session: Session): Promise<SpareNames> {
   const { layout, registry, options } = context;
   const database = await context.serviceDatabase(session);
-  const owner = digest([database, registry.table]).slice(0, DIGITS.owner);
+  // Databases of all services are side by side on the server; a schema is in its service's, whatever that is called.
+  const owner = digest([layout.kind === 'database' ? database : null, registry.table]).slice(0, DIGITS.owner);
   const state = digest([(await templateOf(context, database)).name, options.tenancy.requiredTables ?? []]).slice(0, DIGITS.state);
   const behind = `_${'0'.repeat(DIGITS.own)}${HALF}`;
   const whole = nameWith(layout.kind === 'database' ? database : layout.service, `_spare_${owner}${state}${behind}`);

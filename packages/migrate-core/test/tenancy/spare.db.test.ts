@@ -162,6 +162,30 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode: Mode) =>
     expect(await sparesOf(db, mode)).toEqual([]);
   });
 
+  test('builds of two releases that make theirs at the same time both come to an end', async () => {
+    await using db = await testDatabase();
+    const source = listSource([{ version: '0001', description: 'other', up: 'CREATE TABLE other (id int)', down: 'DROP TABLE other' }]);
+    const builds = [withSpares(db, mode, 3), withSpares(db, mode, 3, { tenancy: { source, requiredTables: ['other'] } })];
+    for (const before of builds) {
+      await before.prepareSpares();
+      const ended = await Promise.all([...builds, ...builds].map((one) => one.prepareSpares()));
+      expect(ended.map(({ error }) => error)).toEqual([null, null, null, null]);
+      expect((await sparesOf(db, mode)).filter(({ name }) => name.endsWith('_new'))).toEqual([]);
+    }
+    expect(await builds[1]?.prepareSpares()).toMatchObject({ ready: 3, error: null });
+    expect(await sparesOf(db, mode)).toHaveLength(3);
+  });
+
+  test('spares are made before there is a registry, wherever that is going to be', async () => {
+    await using db = await testDatabase();
+    const tenancy = withSpares(db, mode, 1, { history: { schema: 'ops' } });
+    expect(await tenancy.prepareSpares()).toEqual({ ready: 1, made: 1, dropped: 0, error: null });
+    expect(await tenancy.list()).toEqual([]);
+    await tenancy.create('a');
+    expect(await tenancy.spares()).toEqual({ wanted: 1, ready: 0 });
+    expect((await tenancy.fleet().up()).counts.upToDate).toBe(1);
+  });
+
   test('lowered to fewer, the others are dropped; lowered to none, all of them', async () => {
     await using db = await testDatabase();
     expect(await withSpares(db, mode, 3).prepareSpares()).toMatchObject({ ready: 3, made: 3 });
