@@ -37,7 +37,8 @@ export async function placeDatabase(context: TenancyContext, admin: Session, ten
   const statements = [
     'BEGIN',
     `COMMENT ON DATABASE ${identifier(transit)} IS ${literal(markOf(service, context))}`,
-    ...databaseRights(context, transit, place),
+    ...closedDatabase(context, transit),
+    ...databaseRights(context, transit),
     `ALTER DATABASE ${identifier(transit)} RENAME TO ${identifier(place)}`,
     registry.placement(id, place, `status = 'provisioning'`, placed.by === 'template' ? ', transit = NULL' : ''),
     'COMMIT',
@@ -52,15 +53,19 @@ export async function placeDatabase(context: TenancyContext, admin: Session, ten
   return placed;
 }
 
-/** Who may connect to a tenant's database, and what is found there without a schema. @param name What it is called now. */
-export function databaseRights({ options: { applicationRole: role }, layout }: TenancyContext, name: string, place: string): readonly string[] {
+/** Nobody may connect to it but its owner, and what is found there without a schema is what a tenant's migrations find. */
+export function closedDatabase({ layout }: TenancyContext, name: string): readonly string[] {
   return [
     // TEMPORARY stays with PUBLIC: who cannot connect has no use for it, and who is let in later finds it as usual.
     `REVOKE CONNECT ON DATABASE ${identifier(name)} FROM PUBLIC`,
-    ...(role === undefined ? [] : [`GRANT CONNECT ON DATABASE ${identifier(name)} TO ${identifier(role)}`]),
     // What the migrations find by their search path the application has to find, too.
-    ...(layout.extensions.length === 0 ? [] : [`ALTER DATABASE ${identifier(name)} SET search_path = ${searchPath(tenantPath(layout, place))}`]),
+    ...(layout.extensions.length === 0 ? [] : [`ALTER DATABASE ${identifier(name)} SET search_path = ${searchPath(tenantPath(layout, name))}`]),
   ];
+}
+
+/** What the application's role gets. */
+export function databaseRights({ options: { applicationRole: role } }: TenancyContext, name: string): readonly string[] {
+  return role === undefined ? [] : [`GRANT CONNECT ON DATABASE ${identifier(name)} TO ${identifier(role)}`];
 }
 
 /**

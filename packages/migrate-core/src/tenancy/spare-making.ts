@@ -11,13 +11,12 @@ import { pause } from './again.ts';
 import { missingTables } from './backfill.ts';
 import { recordClone } from './clone-record.ts';
 import { connected, tenantError, type TenancyContext } from './context.ts';
-import { databaseRights } from './database-place.ts';
+import { closedDatabase } from './database-place.ts';
 import { copyTemplate as copyDatabase } from './database-template.ts';
 import { ensureExtensions } from './extensions.ts';
 import { tenantPath } from './layout.ts';
 import { runDone } from './registry.ts';
 import { copyTemplate as copySchema } from './schema-copy.ts';
-import { schemaRights } from './schema-place.ts';
 import { dropSchema } from './schema-removal.ts';
 import { historyOfCopy, schemaTemplate } from './schema-template.ts';
 import { HALF, newSpareName, readSpares, spareNames, tryLock } from './spare.ts';
@@ -158,7 +157,7 @@ async function fillSchema(context: TenancyContext, admin: Session, half: string,
   await copySchema(admin, template, {
     schema: half,
     others: tenantPath(layout, half).slice(1),
-    frame: { first: [`CREATE SCHEMA ${identifier(half)}`, ...schemaRights(context, half)], last: historyOfCopy(template.name, half, layout.table) },
+    frame: { first: [`CREATE SCHEMA ${identifier(half)}`], last: historyOfCopy(template.name, half, layout.table) },
     clear: () => dropSchema(admin, half),
     signal,
   });
@@ -175,7 +174,7 @@ async function fillDatabase(context: TenancyContext, admin: Session, half: strin
     await refuseIncomplete(context, session, 'public');
   });
   const mark = `Spare for tenants of ${layout.service}, a copy of ${template ?? 'a template'}, made ${new Date().toISOString()}`;
-  await runDone(admin, ['BEGIN', `COMMENT ON DATABASE ${identifier(half)} IS ${literal(mark)}`, ...databaseRights(context, half, half), 'COMMIT'].join(';\n'));
+  await runDone(admin, ['BEGIN', `COMMENT ON DATABASE ${identifier(half)} IS ${literal(mark)}`, ...closedDatabase(context, half), 'COMMIT'].join(';\n'));
 }
 
 async function refuseIncomplete({ options }: TenancyContext, session: Session, schema: string): Promise<void> {

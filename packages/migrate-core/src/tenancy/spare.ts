@@ -7,13 +7,14 @@ import { createHash, randomBytes } from 'node:crypto';
 
 import { replaySettings, textsOfName } from '../schema-script/copy.ts';
 import type { Session } from '../session.ts';
-import { doBlock, literal } from '../sql.ts';
+import { doBlock, identifier, literal } from '../sql.ts';
 import type { TenancyContext } from './context.ts';
 import { ABSENT, IN_USE } from './database.ts';
-import { markOf } from './database-place.ts';
+import { databaseRights, markOf } from './database-place.ts';
 import { tenantPath, type TenancyLayout } from './layout.ts';
 import { nameWith } from './place.ts';
 import { tenantOf, type RegisteredTenant } from './registry.ts';
+import { schemaRights } from './schema-place.ts';
 import { knownTemplate } from './schema-template.ts';
 import { templateOf } from './template.ts';
 
@@ -114,8 +115,7 @@ ${used}
 BEGIN
 EXECUTE pg_catalog.format('ALTER ${kind} %I RENAME TO %I', s.name, ${literal(tenant.place)});
 ${registry.taking(tenant.id, 's.oid', as)};
-${own.join(';\n')};
-RETURN;
+${own.map((one) => `${one};\n`).join('')}RETURN;
 EXCEPTION WHEN SQLSTATE '${IN_USE}' OR SQLSTATE '${ABSENT}' OR SQLSTATE '3F000' THEN NULL;
 WHEN OTHERS THEN RETURN;
 END;
@@ -125,18 +125,24 @@ END LOOP; END`;
   return now?.madeAs == null ? null : now;
 }
 
-/** What else a taken one gets, as PL/pgSQL; `null` where none can be taken. */
+/** What else a taken one gets, as PL/pgSQL: until then the application's role has no way in; `null` where none can be taken. */
 type Own = (context: TenancyContext, session: Session, place: string) => Promise<readonly string[] | null>;
 
-const ofDatabase: Own = async (context, session, place) => [
-  `EXECUTE pg_catalog.format('COMMENT ON DATABASE %I IS %L', ${literal(place)}, ${literal(markOf(await context.serviceDatabase(session), context))})`,
-];
+const ofDatabase: Own = async (context, session, place) => {
+  const mark = markOf(await context.serviceDatabase(session), context);
+  return [`COMMENT ON DATABASE ${identifier(place)} IS ${literal(mark)}`, ...databaseRights(context, place)].map(execute);
+};
 
 const ofSchema: Own = async (context, session, place) => {
   const template = await knownTemplate(context, session);
   const texts = template === null ? null : textsOfName(template, place);
   if (texts === null) return null;
-  if (texts.length === 0) return ['NULL'];
+  const rights = schemaRights(context, place).map(execute);
+  if (texts.length === 0) return rights;
   const settings = replaySettings(place, tenantPath(context.layout, place).slice(1)).replace(/^SELECT /, 'PERFORM ');
-  return [settings, ...texts.map((text) => `EXECUTE ${literal(text)}`)];
+  return [...rights, settings, ...texts.map(execute)];
 };
+
+function execute(statement: string): string {
+  return `EXECUTE ${literal(statement)}`;
+}

@@ -55,7 +55,14 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode: Mode) =>
     const tenancy = withSpares(db, mode, 2, changes);
     expect(await tenancy.prepareSpares()).toEqual({ ready: 2, made: 2, dropped: 0, error: null });
     const before = await sparesOf(db, mode);
+    const enter =
+      mode === 'schema'
+        ? `has_schema_privilege($1, oid, 'USAGE') AS may FROM pg_namespace WHERE nspname`
+        : `has_database_privilege($1, oid, 'CONNECT') AS may FROM pg_database WHERE datname`;
+    const mayEnter = (name: string): Promise<{ may: boolean }[]> => rows(db, `SELECT ${enter.replace('$1', `'${application.name}'`)} = '${name}'`);
+    expect(await mayEnter(before[0]?.name ?? '')).toEqual([{ may: false }]);
     const made = await tenancy.create('a');
+    expect(await mayEnter(made.tenant.place)).toEqual([{ may: true }]);
     expect(made).toMatchObject({ outcome: 'created', by: 'template', tenant: { status: 'active', failure: null } });
     expect(before.map(({ oid }) => oid)).toContain((await madeAs(db)).get('a'));
     expect(await tenancy.spares()).toEqual({ wanted: 2, ready: 1 });
