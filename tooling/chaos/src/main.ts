@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { crowd } from './crowd.ts';
 import { fleetCrowd, fleetKill } from './fleet.ts';
 import { kill } from './kill.ts';
+import { sabotage } from './sabotage.ts';
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -56,5 +57,14 @@ program
   .option('--work-ms <n>', 'what the pending migration takes in each', count, 20)
   .action(async (options: { rounds: number; processes: number; tenants: number; workMs: number }) => {
     process.exitCode = Math.min(1, await fleetCrowd({ ...options, say }));
+  });
+program
+  .command('sabotage')
+  .description('a fleet some of whose tenants cannot be migrated: SIGKILL half way, up again, repaired, up once more')
+  .option('--tenants <n>', 'tenant schemas', count, 2_000)
+  .option('--sabotaged <n>', 'of these, with something in the way', count, 3)
+  .option('--migrations <n>', 'of each tenant', count, 20)
+  .action(async (options: { tenants: number; sabotaged: number; migrations: number }) => {
+    process.exitCode = Math.min(1, await sabotage({ ...options, say }));
   });
 await program.parseAsync();

@@ -12,7 +12,10 @@ const fleetProgram = fileURLToPath(new URL('fleet-up.ts', import.meta.url));
 export interface Ended {
   /** `null` when a signal ended it. */
   readonly code: number | null;
+  /** Of both streams. */
   readonly output: string;
+  /** Of standard output alone. */
+  readonly document: string;
 }
 
 export interface Migrating {
@@ -22,8 +25,9 @@ export interface Migrating {
   readonly spoke: Promise<void>;
 }
 
-export function startMigrating(folder: string, url: string): Migrating {
-  return start([program, 'up', '--dir', folder, '--url', url, '--json'], 'ignore');
+/** @param more Further words of the command line. */
+export function startMigrating(folder: string, url: string, more: readonly string[] = []): Migrating {
+  return start([program, 'up', '--dir', folder, '--url', url, '--json', ...more], 'ignore');
 }
 
 /** Of the first `tenants` schemas that `tenantSchemas` names. */
@@ -34,11 +38,14 @@ export function startFleet(folder: string, url: string, tenants: number, concurr
 function start(words: readonly string[], input: 'pipe' | 'ignore'): Migrating {
   const child = spawn(process.execPath, words, { stdio: [input, 'pipe', 'pipe'] });
   let output = '';
-  const collect = (chunk: Buffer): void => {
+  let document = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
     output += chunk.toString();
-  };
-  child.stdout?.on('data', collect);
-  child.stderr?.on('data', collect);
+    document += chunk.toString();
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
   const spoke = new Promise<void>((resolve) => child.stdout?.once('data', () => resolve()));
-  return { process: child, spoke, ended: new Promise((resolve) => child.on('close', (code) => resolve({ code, output }))) };
+  return { process: child, spoke, ended: new Promise((resolve) => child.on('close', (code) => resolve({ code, output, document }))) };
 }
