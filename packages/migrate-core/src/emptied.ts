@@ -1,11 +1,10 @@
 /** A history that somebody emptied or dropped: its log still tells what was applied, and all of that would run again. */
 
 import { mayBeEmptied, type HistorySnapshot, type HistoryTables } from './history.ts';
-import type { AvailableMigration, Problem } from './plan.ts';
+import type { Problem } from './plan.ts';
 import { parseName } from './version.ts';
 import type { Session } from './session.ts';
 import { inQuotes } from './shell.ts';
-import { adviseUnfilled } from './unfilled.ts';
 
 /** More than these are too many to type. */
 const MOST_NAMED = 20;
@@ -33,15 +32,4 @@ export async function emptiedProblems(session: Session, tables: HistoryTables, s
       message: `the history ${tables.history} is ${gone}, while its log tells ${what}: they would run again on what they have made. Get the history back from a backup; or look with migrate log, and mark what is there with: migrate repair --mark-applied ${them}; or, where nothing of it is there any more, begin anew with: DROP TABLE ${tables.log}`,
     },
   ];
-}
-
-/** A plan's problems, with those that only the server can tell, and its advice. */
-export async function problemsHere(
-  session: Session,
-  tables: HistoryTables,
-  snapshot: HistorySnapshot,
-  available: readonly AvailableMigration[],
-  problems: readonly Problem[],
-): Promise<readonly Problem[]> {
-  return [...(await emptiedProblems(session, tables, snapshot)), ...(await adviseUnfilled(session, tables, snapshot, available, problems))];
 }

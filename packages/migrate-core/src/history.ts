@@ -3,6 +3,7 @@
  * text for the engine's messages, so that it stands in the same transaction as the migration.
  */
 
+import { USUAL_NAMES } from './adoption/usual-names.ts';
 import { MigrationError } from './errors.ts';
 import type { Requirement } from './migration.ts';
 import type { AppliedMigration, HistoryState } from './plan.ts';
@@ -87,6 +88,8 @@ export interface HistorySnapshot {
   readonly generation: number;
   /** Tables of the history whose owner is not to be trusted, for people; `null` for none. */
   readonly strangers: string | null;
+  /** Where there is no history of ours: tables of its schema that are called like other tools' histories. */
+  readonly others: readonly string[];
   /** In history order. */
   readonly applied: readonly HistoryRow[];
 }
@@ -208,7 +211,7 @@ function readStatement(tables: HistoryTables): string {
  ${strangers(tables)} AS "_strangers") s LEFT JOIN ${tables.history} h ON true ORDER BY h.seq`;
 }
 
-function snapshot(rows: readonly Row[], tables: HistorySnapshot['tables']): HistorySnapshot {
+function snapshot(rows: readonly Row[], tables: HistorySnapshot['tables'], others: readonly string[] = []): HistorySnapshot {
   const server = rows[0];
   if (server === undefined) throw new MigrationError({ code: 'internal', message: 'the server answered no row about itself' });
   if (server['_hidden'] === 't') {
@@ -231,6 +234,7 @@ function snapshot(rows: readonly Row[], tables: HistorySnapshot['tables']): Hist
     synchronousCommit: server['_sync'] ?? 'on',
     generation: Number(server['_generation'] ?? 0),
     strangers: server['_strangers'] ?? null,
+    others,
     applied,
   };
 }
@@ -261,16 +265,18 @@ function parseRequirement(text: string): Requirement {
 
 /** On an unused target nothing is an error; on one where only some of the tables are there, what is left still counts. */
 async function readWithoutTables(session: Session, tables: HistoryTables): Promise<HistorySnapshot> {
+  const own = [tables.table, `${tables.table}_log`, `${tables.table}_scripts`];
   const present = await session.read(
     `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = ${literal(tables.schema)} AND c.relname IN (${[tables.table, `${tables.table}_log`, `${tables.table}_scripts`].map(literal).join(', ')})`,
+ WHERE n.nspname = ${literal(tables.schema)} AND c.relname IN (${[...own, ...USUAL_NAMES].map(literal).join(', ')})`,
   );
   const names = new Set(present.map((row) => row['relname']));
   if (!names.has(tables.table)) {
+    const others = [...names].flatMap((name) => (name == null || own.includes(name) ? [] : [name]));
     const there = `pg_catalog.to_regnamespace(${literal(identifier(tables.schema))}) IS NOT NULL AS "_schema"`;
     // A log that outlived its history is what the guard compares with.
     const generation = names.has(`${tables.table}_log`) ? `COALESCE((SELECT pg_catalog.max(seq) FROM ${tables.log}), 0)` : '0';
-    return snapshot(await session.read(`SELECT ${SERVER}, ${there}, ${generation} AS "_generation", ${strangers(tables)} AS "_strangers"`), 'absent');
+    return snapshot(await session.read(`SELECT ${SERVER}, ${there}, ${generation} AS "_generation", ${strangers(tables)} AS "_strangers"`), 'absent', others);
   }
   try {
     const withoutLog = readStatement(tables).replace(`FROM ${tables.log})`, `FROM ${tables.history})`);

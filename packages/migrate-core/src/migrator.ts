@@ -183,7 +183,7 @@ class TargetMigrator implements Migrator {
       const wanted = request.direction === 'up' ? { ...request, order: request.order ?? this.#options.order } : request;
       const current = plan(available, snapshot.applied, wanted);
       // Of what would be undone before, the log still tells that it is applied.
-      const problems = await this.#advised(session, after === undefined ? snapshot : { ...snapshot, generation: 0 }, current.problems);
+      const problems = await this.#advised(session, after === undefined ? snapshot : { ...snapshot, generation: 0, others: [] }, current.problems);
       const outside = await this.#outside(current, snapshot, 0, undefined);
       const preparation = await this.#prepare(listing);
       const { emptyNotices, plannedStep } = await import('./engine/planned-step.ts');
@@ -316,10 +316,10 @@ class TargetMigrator implements Migrator {
     };
   }
 
-  /** Loaded where a file was changed, or the history may have been emptied. */
+  /** Loaded where a file was changed, the history may have been emptied, or another tool has one here. */
   async #advised(session: Session, snapshot: HistorySnapshot, problems: readonly Problem[]): Promise<readonly Problem[]> {
-    if (!mayBeEmptied(snapshot) && problems.every((one) => one.code !== 'changed')) return problems;
-    const { problemsHere } = await import('./emptied.ts');
+    if (!mayBeEmptied(snapshot) && snapshot.others.length === 0 && problems.every((one) => one.code !== 'changed')) return problems;
+    const { problemsHere } = await import('./problems-here.ts');
     return problemsHere(session, this.#tables, snapshot, this.#available ?? [], problems);
   }
 

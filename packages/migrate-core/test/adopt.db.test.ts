@@ -1,8 +1,8 @@
-import { testDatabase, type TestDatabase } from '@org/test-postgres';
+import { testDatabase, testRole, type TestDatabase } from '@org/test-postgres';
 import { runner } from 'node-pg-migrate';
 import { describe, expect, test } from 'vitest';
 
-import { planAdoption, type Adoption } from '../src/index.ts';
+import { planAdoption, type Adoption, type MigrationError } from '../src/index.ts';
 import { directorySource } from '../src/source/directory.ts';
 import { connectTo, failureOf, folder, migratorOn, rows, type Files } from './support/target.ts';
 
@@ -125,6 +125,70 @@ describe('a database that was migrated by', () => {
     expect(await migrator.log()).toHaveLength(names.length);
     for (const line of await migrator.log()) expect(line).toMatchObject({ action: 'baseline', detail: `taken over from ${adoption.table}` });
     expect((await migrator.up()).applied.map((step) => step.name)).toEqual(status.pending.map((one) => one.name));
+  });
+});
+
+describe('before it is taken over, a first run', () => {
+  /** What `up` does, and what `status` warns of. */
+  async function firstRun(sql: string, files: Files): Promise<{ readonly up: string; readonly problems: readonly string[] }> {
+    await using db = await testDatabase();
+    await using place = await folder(files);
+    await rows(db, sql);
+    const { migrator } = migratorOn(db, place.path);
+    const { problems } = await migrator.status();
+    const up = await migrator.up().then(
+      ({ applied }) => `${applied.length} applied`,
+      (error: MigrationError) => error.message,
+    );
+    const history = await rows(db, `SELECT relname FROM pg_class WHERE relname = 'schema_migrations_test'`);
+    expect(history).toHaveLength(up.endsWith(' applied') ? 1 : 0);
+    return { up, problems: problems.map((one) => `${one.severity} ${one.code}: ${one.message}`) };
+  }
+
+  test.each(tools.filter(({ tool, name }) => tool !== 'golang-migrate' && !name.includes('with words')))(
+    'is refused where it was $name',
+    async ({ sql, tool, files = three, adopted }) => {
+      const { up, problems } = await firstRun(sql, files);
+      expect(problems).toEqual([`error foreignHistory: ${up}`]);
+      expect(up).toContain(
+        `is a history of ${tool}, which says that ${adopted.length} of these migrations are applied (the newest: ${adopted.at(-1)?.split(' ')[0]})`,
+      );
+      expect(up).toMatch(/Take it over with: migrate adopt --from \w+;/);
+    },
+  );
+
+  test.each(tools.filter(({ tool, name }) => tool === 'golang-migrate' || name.includes('with words')))(
+    'is warned where small numbers say that it may have been $name',
+    async ({ sql, files = three }) => {
+      const { up, problems } = await firstRun(sql, files);
+      expect(up).toBe('3 applied');
+      expect(problems).toEqual([expect.stringMatching(/^warning foreignHistory: .*if it is theirs and not another folder's.*migrate adopt --from/)]);
+    },
+  );
+
+  test('goes on beside the history of another folder, and of none', async () => {
+    const others = `CREATE TABLE pgmigrations (id int, name text, run_on timestamp); INSERT INTO pgmigrations VALUES (1, '0101_x', now()), (2, '0102_y', now())`;
+    expect(await firstRun(others, three)).toEqual({ up: '3 applied', problems: [] });
+    const shared = `CREATE TABLE pgmigrations (id int, name text, run_on timestamp); INSERT INTO pgmigrations VALUES (1, '0001_a', now()), (2, '0102_y', now())`;
+    const beside = await firstRun(shared, three);
+    expect(beside.up).toBe('3 applied');
+    expect(beside.problems).toEqual([expect.stringMatching(/^warning/)]);
+    expect(await firstRun('CREATE TABLE migrations (id int, title text)', three)).toEqual({ up: '3 applied', problems: [] });
+  });
+
+  test('does not read what a stranger has put there, nor what it may not read', async () => {
+    await using db = await testDatabase();
+    await using place = await folder(three);
+    await using stranger = await testRole();
+    await using reader = await testRole();
+    const table = `CREATE TABLE pgmigrations (id int, name text, run_on timestamp); INSERT INTO pgmigrations VALUES (1, '0001_a', now())`;
+    await rows(db, `${table}; ALTER TABLE pgmigrations OWNER TO ${stranger.name}; GRANT CREATE ON SCHEMA public TO ${reader.name}`);
+    const reading = migratorOn(db, place.path, { connect: () => connectTo(reader.url(db.name)) });
+    expect((await reading.migrator.status()).problems).toEqual([]);
+    await rows(db, `ALTER TABLE pgmigrations OWNER TO CURRENT_USER`);
+    expect((await reading.migrator.status()).problems).toEqual([]);
+    await rows(db, `GRANT SELECT ON pgmigrations TO ${reader.name}`);
+    expect((await reading.migrator.status()).problems).toMatchObject([{ code: 'foreignHistory', severity: 'error' }]);
   });
 });
 

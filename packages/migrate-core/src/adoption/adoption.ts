@@ -1,11 +1,12 @@
 /** Taking over a database that another tool has migrated: which of our migrations its history table says are applied. Reads only. */
 
 import { MigrationError } from '../errors.ts';
-import { describeForeign, recognise, USUAL_NAMES, type ForeignRow, type ForeignTable, type ForeignTool } from './foreign-history.ts';
+import { describeForeign, recognise, type ForeignRow, type ForeignTable, type ForeignTool } from './foreign-history.ts';
 import type { Migration, MigrationSource } from '../migration.ts';
 import { Session, type Connect } from '../session.ts';
 import { literal, qualified } from '../sql.ts';
-import { parseName } from '../version.ts';
+import { Names } from './names.ts';
+import { USUAL_NAMES } from './usual-names.ts';
 
 export interface AdoptionOptions {
   readonly connect: Connect;
@@ -91,7 +92,8 @@ async function searchTable(session: Session, schema: string): Promise<Found> {
   });
 }
 
-async function readColumns(
+/** Tables, views and foreign tables of these names, with their columns and types. */
+export async function readColumns(
   session: Session,
   schema: string,
   tables: readonly string[],
@@ -161,45 +163,6 @@ function matchRows(table: Found, rows: readonly ForeignRow[], migrations: readon
     adopted: migrations.filter((one) => matched.has(one.name)).map((one) => ({ ...short(one), as: matched.get(one.name) as string })),
     pending: migrations.filter((one) => !matched.has(one.name)).map(short),
   };
-}
-
-/** Migrations by everything that a row may call them: histories have thousands of rows. */
-class Names {
-  readonly #full = new Map<string, Migration>();
-  readonly #versions = new Map<string, Set<Migration>>();
-  readonly #numbers = new Map<string, Set<Migration>>();
-
-  constructor(migrations: readonly Migration[]) {
-    for (const one of migrations) {
-      this.#full.set(one.name, one);
-      add(this.#versions, one.version, one);
-      const { number } = parseName(one.name);
-      if (number === null) continue;
-      add(this.#numbers, number, one);
-      // Of a stamp in parts a tool may keep the digits alone: `2019-02-26-002946` is 20190226002946.
-      add(this.#numbers, plainNumber(one.version.replaceAll(/[-_:T]/g, '')), one);
-    }
-  }
-
-  /** By full name; else by what the row or its name says as a number. Empty: nobody's. */
-  of({ name, version }: ForeignRow): readonly Migration[] {
-    const full = name === null ? undefined : (this.#full.get(name) ?? this.#full.get(name.replace(/\.(?:sql|[cm]?[jt]s)$/i, '').replace(/\.up$/i, '')));
-    if (full !== undefined) return [full];
-    const wanted = version ?? (name === null ? null : parseName(name).number);
-    if (wanted === null) return [];
-    const named = this.#full.get(wanted);
-    return named !== undefined ? [named] : [...(this.#versions.get(wanted) ?? this.#numbers.get(plainNumber(wanted)) ?? [])];
-  }
-}
-
-function add(map: Map<string, Set<Migration>>, key: string, migration: Migration): void {
-  const found = map.get(key);
-  if (found === undefined) map.set(key, new Set([migration]));
-  else found.add(migration);
-}
-
-function plainNumber(text: string): string {
-  return /^\d+$/.test(text) ? text.replace(/^0+(?=\d)/, '') : text;
 }
 
 function nameOf({ schema, table }: { readonly schema: string; readonly table: string }): string {

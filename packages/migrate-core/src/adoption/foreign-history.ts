@@ -27,20 +27,6 @@ export interface ForeignTable {
   readonly read: (row: Row) => ForeignRow;
 }
 
-/** Where the tools keep their histories unless told otherwise. */
-export const USUAL_NAMES: readonly string[] = [
-  'pgmigrations',
-  '_prisma_migrations',
-  'schema_migrations',
-  '__diesel_schema_migrations',
-  'migrations',
-  'typeorm_migrations',
-  'knex_migrations',
-  'SequelizeMeta',
-  'schema_version',
-  'db_migrations',
-];
-
 /** `null` for what is no history, or ours. Columns with their types, in the table's order. */
 export function recognise(columns: ReadonlyMap<string, string>): ForeignTable | null {
   const has = (...names: readonly string[]): boolean => names.every((name) => columns.has(name));

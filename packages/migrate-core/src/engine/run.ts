@@ -2,7 +2,7 @@
 
 import { MigrationError, optionsOf, type ErrorCode, type MigrationErrorOptions } from '../errors.ts';
 import { begin, tag } from '../guard.ts';
-import { problemsHere } from '../emptied.ts';
+import { problemsHere } from '../problems-here.ts';
 import * as history from '../history.ts';
 import { plan, planAgain, type Plan, type Problem } from '../plan.ts';
 import type { Failure, MigrationEvent, Outcome, Report, TargetName } from '../report.ts';

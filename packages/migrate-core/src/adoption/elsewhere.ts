@@ -1,0 +1,75 @@
+/** Before the first run on a target: whether another tool's history says that these migrations are applied there. They would run again on what they have made. */
+
+import { strangersOf } from '../history.ts';
+import type { AvailableMigration, Problem } from '../plan.ts';
+import type { ServerError, Session } from '../session.ts';
+import { inQuotes } from '../shell.ts';
+import { literal, qualified } from '../sql.ts';
+import { readColumns } from './adoption.ts';
+import { recognise, type ForeignRow, type ForeignTable } from './foreign-history.ts';
+import { isCalled, Names } from './names.ts';
+
+/** A number of so many digits is a time, which no other folder has by chance. */
+const SURE_DIGITS = 8;
+
+/** @param tables Those of this schema that are called like a history. A role that may not read one learns nothing of it. */
+export async function elsewhereProblems(
+  session: Session,
+  schema: string,
+  tables: readonly string[],
+  available: readonly AvailableMigration[],
+): Promise<readonly Problem[]> {
+  const problems: Problem[] = [];
+  for (const { table, columns } of await readColumns(session, schema, tables)) {
+    const history = recognise(columns);
+    if (history === null) continue;
+    const rows = await rowsOf(session, schema, table, history);
+    const problem = problemOf(`${schema}.${table}`, table, history, rows, available);
+    if (problem !== null) problems.push(problem);
+  }
+  return problems;
+}
+
+/** Nobody asked for it to be read: so what somebody else owns is not, since its policies and casts would run as us. */
+async function rowsOf(session: Session, schema: string, table: string, history: ForeignTable): Promise<readonly ForeignRow[]> {
+  const name = qualified(schema, table);
+  try {
+    const [owner] = await session.read(
+      `SELECT ${strangersOf([name])} AS strangers, (SELECT c.relkind FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(${literal(name)})) AS kind`,
+    );
+    if (owner?.['strangers'] != null || !'rp'.includes(owner?.['kind'] ?? '-')) return [];
+    return (await session.read(`SELECT ${history.select} FROM ${name}`)).map((row) => history.read(row));
+  } catch (error) {
+    if ((error as ServerError).code === '42501') return [];
+    throw error;
+  }
+}
+
+function problemOf(
+  place: string,
+  table: string,
+  { tool, rows: kind }: ForeignTable,
+  rows: readonly ForeignRow[],
+  available: readonly AvailableMigration[],
+): Problem | null {
+  const names = new Names(available);
+  const told = rows.filter((row) => row.state === 'applied').map((row) => ({ row, found: names.of(row) }));
+  const matched = told.flatMap(({ row, found }) => found.map((migration) => ({ row, migration })));
+  const applied = new Set(matched.map(({ migration }) => migration.name));
+  const newest = available.findLast(({ name }) => applied.has(name));
+  if (newest === undefined) return null;
+  // The history of another folder has rows that are nobody's here, or has the same small numbers by chance.
+  const whole = told.every(({ found }) => found.length > 0);
+  const sure = whole && matched.some(({ row, migration }) => isCalled(row, migration) || digits(row.version ?? row.name) >= SURE_DIGITS);
+  const count = kind === 'newest' ? available.indexOf(newest) + 1 : applied.size;
+  const says = `${place} is a history of ${tool}, which says that ${count} of these migrations ${count === 1 ? 'is' : 'are'} applied (the newest: ${newest.name})`;
+  const adopt = `migrate adopt --from ${inQuotes(table)}`;
+  const message = sure
+    ? `${says}: they would run again on what they have made. Take it over with: ${adopt}; or, where nothing of it is there any more, rename that table or drop it`
+    : `${says}, if it is theirs and not another folder's. Then take it over before they run again on what they have made: ${adopt}`;
+  return { code: 'foreignHistory', severity: sure ? 'error' : 'warning', name: newest.name, version: newest.version, message };
+}
+
+function digits(text: string | null): number {
+  return /\d+(?:[-_:T]\d+)*/.exec(text ?? '')?.[0].replaceAll(/\D/g, '').length ?? 0;
+}
