@@ -22,7 +22,11 @@ export class Spares {
   /** To be called when one may be lacking, or is one too many. Answers at once. */
   refill(): void {
     this.#again = true;
-    this.#underWay ??= this.#prepare().finally(() => (this.#underWay = null));
+    this.#underWay ??= this.#prepare().finally(() => {
+      this.#underWay = null;
+      // Asked for when the last look had just ended.
+      if (this.#again && !this.#options.signal.aborted) this.refill();
+    });
   }
 
   /** Nothing is under way any more. Ends soon after the signal. */
