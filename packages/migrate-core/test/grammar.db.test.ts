@@ -33,6 +33,20 @@ test('the server is asked before anything runs, and finds the mistake with its p
   expect(await rows(db, `SELECT to_regclass('clinics') AS clinics, to_regclass('schema_migrations') AS history`)).toEqual([{ clinics: null, history: null }]);
 });
 
+test('many megabytes are asked in parts, and the mistake is found in the last', async () => {
+  await using db = await testDatabase();
+  const large = `CREATE TABLE a (id int, text text);\nINSERT INTO a VALUES (1, '${'x'.repeat(1_500_000)}');\n`;
+  await using files = await folder({
+    '0001_a.sql': large,
+    '0002_b.sql': large.replaceAll(' a ', ' b '),
+    '0003_c.sql': large.replaceAll(' a ', ' c '),
+    '0004_d.sql': 'CREATE TABLE d (id int,);',
+  });
+  expect((await failureOf(migratorOn(db, files.path).migrator.up())).position).toMatchObject({ line: 1, column: 24 });
+  await files.write({ '0004_d.sql': 'CREATE TABLE d (id int);' });
+  expect((await migratorOn(db, files.path).migrator.up()).applied).toHaveLength(4);
+});
+
 test('a command of psql among plain statements is told as such', async () => {
   await using db = await testDatabase();
   await using files = await folder({ ...plain, '0003_more.sql': 'CREATE TABLE more (id int);\n\\i other.sql\nCREATE TABLE others (id int);\n' });

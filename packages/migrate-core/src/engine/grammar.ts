@@ -10,6 +10,8 @@ import type { ReadyStep } from './run-state.ts';
 
 /** The grammar of `libpg-query`; the same server needs no second opinion of what it has parsed. */
 const PARSER_VERSION = 18;
+/** The server keeps a block several times while it compiles it. Characters. */
+const LARGEST_PART = 2_000_000;
 
 /** Whether only its words have told what it is. */
 export function isUnread({ script }: ReadyStep): boolean {
@@ -22,10 +24,16 @@ export function isUnread({ script }: ReadyStep): boolean {
  * mistake, or it cannot be asked in this way.
  */
 export async function canBeRead(session: Session, steps: readonly ReadyStep[]): Promise<boolean> {
-  const texts = steps.flatMap(({ script }) => (script.kind === 'sql' ? script.statements.map(({ text }) => `${text}\n;`) : []));
-  const result = await session.run(`SET LOCAL check_function_bodies = on;\n${doBlock(`BEGIN RETURN;\n${texts.join('\n')}\nEND`)}`);
-  if (result.kind === 'lost') throw lost(result.error);
-  return result.kind === 'done';
+  const texts = steps.flatMap(({ script }) => (script.kind === 'sql' ? script.statements.map(({ text }) => `${text}\n;\n`) : []));
+  for (let from = 0; from < texts.length;) {
+    let part = '';
+    do part += texts[from++] ?? '';
+    while (from < texts.length && part.length < LARGEST_PART);
+    const result = await session.run(`SET LOCAL check_function_bodies = on;\n${doBlock(`BEGIN RETURN;\n${part}END`)}`);
+    if (result.kind === 'lost') throw lost(result.error);
+    if (result.kind === 'failed') return false;
+  }
+  return true;
 }
 
 /**
