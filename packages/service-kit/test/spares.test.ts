@@ -39,8 +39,35 @@ test('however many tenants are made meanwhile, one look follows the one that is 
   expect([asked.calls, log.lines]).toEqual([2, []]);
 });
 
+test('what passes by itself is tried again, and sooner when a tenant was made', async () => {
+  const lacking = new MigrationError({ code: 'unmetRequirement', message: 'user@0003 is not applied yet' });
+  const failed: SparePreparation = { ready: 0, made: 0, dropped: 0, error: lacking };
+  const answers = [failed, failed, failed];
+  const asked = { calls: 0, prepareSpares: async () => answers[asked.calls++] ?? { ready: 1, made: 1, dropped: 0, error: null } };
+  const [log, stop] = [told(), new AbortController()];
+  const soon = new Spares({ tenancy: asked, signal: stop.signal, log, retryMs: 2 });
+  soon.refill();
+  await soon.settled();
+  expect([asked.calls, log.lines.at(-1)]).toEqual([4, 'info places for new tenants were made ahead']);
+  asked.calls = 2;
+  const late = new Spares({ tenancy: asked, signal: stop.signal, log, retryMs: 60_000 });
+  late.refill();
+  await sleep(20);
+  expect(asked.calls).toBe(3);
+  late.refill();
+  await late.settled();
+  expect(asked.calls).toBe(4);
+  asked.calls = 0;
+  const stopped = new Spares({ tenancy: asked, signal: stop.signal, log, retryMs: 60_000 });
+  stopped.refill();
+  await sleep(20);
+  stop.abort();
+  await stopped.settled();
+  expect(asked.calls).toBe(1);
+});
+
 test('what was made is told, what failed is a warning, and after a stop nothing more is begun', async () => {
-  const error = new MigrationError({ code: 'connection', message: 'gone' });
+  const error = new MigrationError({ code: 'migrationFailed', message: 'gone' });
   const [asked, log, stop] = [tenancy([{ ready: 2, made: 2, dropped: 1, error }]), told(), new AbortController()];
   const spares = new Spares({ tenancy: asked, signal: stop.signal, log });
   spares.refill();

@@ -148,7 +148,9 @@ export class ServiceTenancy implements Tenancy {
     if (options.tenancy.query !== undefined) return { ready: 0, made: 0, dropped: 0, error: null };
     const signals = [signal, options.signal].filter((one) => one !== undefined);
     const { prepareSpares } = await import('./spare-making.ts');
-    return prepareSpares(this.#context, signals.length === 0 ? undefined : AbortSignal.any(signals));
+    // What others have applied is believed for a while: that it was not there yet at a service's start must not be told to a tenant that comes just behind.
+    const fleet = new TenantFleet(fleetOptions(options, this.#context.layout, () => []));
+    return prepareSpares({ ...this.#context, fleet }, signals.length === 0 ? undefined : AbortSignal.any(signals));
   }
 
   target(tenant: Tenant): FleetTarget {

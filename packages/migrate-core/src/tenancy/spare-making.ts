@@ -19,6 +19,7 @@ import { runDone } from './registry.ts';
 import { copyTemplate as copySchema } from './schema-copy.ts';
 import { dropSchema } from './schema-removal.ts';
 import { historyOfCopy, schemaTemplate } from './schema-template.ts';
+import { SecondConnection } from './second-connection.ts';
 import { HALF, newSpareName, readSpares, spareNames, tryLock } from './spare.ts';
 import { lockKeyOf, refuseAborted, takeLock } from './tenant-lock.ts';
 
@@ -96,7 +97,7 @@ async function step(context: TenancyContext, keeper: Session, signal: AbortSigna
   const { half, surplus, ready } = await read(context, keeper, old);
   const [first] = surplus;
   if (half.length > 0) {
-    await connected(context, null, async (admin) => {
+    await beside(context, async (admin) => {
       for (const name of half) {
         refuseAborted(signal);
         // Where it cannot be dropped it stays until the next time.
@@ -118,6 +119,16 @@ async function step(context: TenancyContext, keeper: Session, signal: AbortSigna
   }
 }
 
+/** Beside the keeper, which has the lock. Throws `connection` where a pooler has no second connection for us. */
+async function beside(context: TenancyContext, work: (admin: Session) => Promise<void>): Promise<void> {
+  const second = new SecondConnection(() => context.options.connect(null));
+  try {
+    await work((await second.use()).session);
+  } finally {
+    await second.close();
+  }
+}
+
 async function retire({ layout }: TenancyContext, keeper: Session, name: string): Promise<'done' | 'used'> {
   const rename = `ALTER ${layout.kind.toUpperCase()} ${identifier(name)} RENAME TO ${identifier(`${name}${HALF}`)}`;
   const result = await keeper.run(`${doBlock(`BEGIN IF ${tryLock(literal(name))} THEN EXECUTE ${literal(rename)}; END IF; END`)}; COMMIT`);
@@ -134,7 +145,7 @@ async function make(context: TenancyContext, keeper: Session, signal: AbortSigna
   const { layout } = context;
   const name = newSpareName(await spareNames(context, keeper));
   const half = `${name}${HALF}`;
-  await connected(context, null, async (admin) => {
+  await beside(context, async (admin) => {
     try {
       await (layout.kind === 'schema' ? fillSchema : fillDatabase)(context, admin, half, signal);
       refuseAborted(signal);

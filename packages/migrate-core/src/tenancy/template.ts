@@ -53,10 +53,20 @@ export interface TemplateWorkshop {
   make(guardian: Session): Promise<void>;
 }
 
+/** Codes of what may be over when it is tried again. */
+const PASSING: ReadonlySet<string> = new Set(['unmetRequirement', 'connection', 'lockTimeout']);
+
 /** Makes the template unless it is there: once, whoever asks at the same time, here or in another process. */
 export async function ensureTemplate(context: TenancyContext, name: string, workshop: TemplateWorkshop): Promise<void> {
   const under = context.making.get(name);
-  if (under !== undefined) return under;
+  try {
+    if (under !== undefined) return await under;
+  } catch (error) {
+    // It was begun for somebody else, perhaps for spares at the service's start, when something was lacking that is there by now.
+    if (!(error instanceof MigrationError) || !PASSING.has(error.code)) throw error;
+  }
+  const since = context.making.get(name);
+  if (since !== undefined) return since;
   const making = makeOnce(context, name, workshop).finally(() => context.making.delete(name));
   context.making.set(name, making);
   return making;

@@ -71,5 +71,8 @@ test('a pool of one connection is told, and nothing hangs', async (context) => {
   await using db = await testDatabase();
   await using pool = await startPgBouncer({ poolSize: 1 });
   const tenancy = tenancyOn(db, 'schema', { connect: (database) => connectTo(pool.url(database ?? db.name)), retryLimitMs: 0 });
-  expect(await failureOf(tenancy.create('clinic'))).toMatchObject({ code: 'connection', message: expect.stringContaining('two connections') as string });
+  const told = { code: 'connection', message: expect.stringContaining('two connections') as string };
+  expect(await failureOf(tenancy.create('clinic'))).toMatchObject(told);
+  const ahead = tenancyOn(db, 'schema', { connect: (database) => connectTo(pool.url(database ?? db.name)), tenancy: { spares: 1 } });
+  expect(await ahead.prepareSpares()).toMatchObject({ ready: 0, made: 0, error: told });
 });

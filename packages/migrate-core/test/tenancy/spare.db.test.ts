@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { runOn, testDatabase, testRole, type TestDatabase } from '@org/test-postgres';
 import { describe, expect, test } from 'vitest';
 
 import { createTenancy, describeDifference, diffCatalogs, listSource, readCatalog, type Tenancy } from '../../src/index.ts';
+import { directorySource } from '../../src/source/directory.ts';
 import { identifier } from '../../src/sql.ts';
 import { readCatalogOf } from '../support/catalog.ts';
 import { clinicSource, firstRow, required } from '../support/clinic.ts';
-import { connectTo, failureOf, rows } from '../support/target.ts';
+import { connectTo, failureOf, folder, rows } from '../support/target.ts';
 import { contentsOf, databasesOf, tenancyOn, type Mode, type TenancyChanges } from '../support/tenancy.ts';
 
 function withSpares(db: TestDatabase, mode: Mode, spares: number, { tenancy, ...others }: TenancyChanges = {}): Tenancy {
@@ -191,6 +193,25 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode: Mode) =>
     await tenancy.create('a');
     expect(await tenancy.spares()).toEqual({ wanted: 1, ready: 0 });
     expect((await tenancy.fleet().up()).counts.upToDate).toBe(1);
+  });
+
+  test('what spares lack at a service’s start keeps no tenant from being made when it is there', async () => {
+    await using db = await testDatabase();
+    await using files = await folder({ '0001_team.sql': '-- migrate: requires=user@0001\nCREATE TABLE team (id int);\n' });
+    const source = directorySource(files.path);
+    let asked = 0;
+    const requirements = async (): Promise<readonly string[]> => {
+      if (asked++ > 0) return ['0001_user'];
+      await sleep(500);
+      return [];
+    };
+    const tenancy = withSpares(db, mode, 1, { requirements, tenancy: { source, requiredTables: ['team'] } });
+    const preparing = tenancy.prepareSpares();
+    await expect.poll(() => asked).toBe(1);
+    const [{ tenant, by }, { error }] = await Promise.all([tenancy.create('a'), preparing]);
+    expect([tenant.status, by]).toEqual(['active', 'template']);
+    expect(error).toMatchObject({ code: 'unmetRequirement' });
+    expect(await tenancy.prepareSpares()).toEqual({ ready: 1, made: 1, dropped: 0, error: null });
   });
 
   test('lowered to fewer, the others are dropped; lowered to none, all of them', async () => {
