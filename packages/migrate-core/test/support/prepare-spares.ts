@@ -1,7 +1,7 @@
 /** A process of its own that makes spares, and then tenants of them: `prepare-spares.ts MODE URL PLACE_PREFIX ID...`. Says `begun`, then what came of each. */
 
 import { createTenancy } from '../../src/index.ts';
-import { clinicSource, required } from './clinic.ts';
+import { clinicSource, firstOf, required } from './clinic.ts';
 import { connectTo } from './target.ts';
 
 const [mode = '', url = '', prefix = '', ...ids] = process.argv.slice(2);
@@ -17,6 +17,6 @@ const tenancy = createTenancy({
 process.stdout.write('begun\n');
 await tenancy.prepareSpares();
 for (const id of ids) {
-  const { outcome } = await tenancy.create(id);
+  const { outcome } = await tenancy.create(id, firstOf(id));
   process.stdout.write(`${outcome}\n`);
 }

@@ -5,12 +5,15 @@ import { fileURLToPath } from 'node:url';
 import { runOn, testDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
+import { firstOf } from '../support/clinic.ts';
 import { contentsOf, databasesOf, tenancyOn, type Mode } from '../support/tenancy.ts';
 
 const program = fileURLToPath(new URL('../support/prepare-spares.ts', import.meta.url));
 
 /** Milliseconds after it began, from before its first statement to behind its last. */
 const moments = [0, 20, 45, 80, 120, 170, 230, 300, 400, 550, 750];
+
+const whole = (id: string): object => ({ migrations: 3, tables: 3, team: firstOf(id).initialise === undefined ? 0 : 1 });
 
 async function killAfter(ms: number, words: readonly string[]): Promise<'killed' | 'done'> {
   const child = spawn(process.execPath, ['--conditions=@org/source', program, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -35,18 +38,18 @@ test.each(['schema', 'database'] as const)(
     for (const [index, ms] of moments.entries()) {
       const ids = [0, 1, 2, 3, 4].map((number) => `c${index}_${number}`);
       ends.push(await killAfter(ms, [mode, db.url, mode === 'schema' ? '' : `${db.name}_`, ...ids]));
-      for (const { status, place } of await tenancy.list()) {
-        if (status === 'active') expect(await contentsOf(db, mode, place)).toEqual({ migrations: 3, tables: 3, team: 0 });
+      for (const { id, status, place } of await tenancy.list()) {
+        if (status === 'active') expect(await contentsOf(db, mode, place)).toEqual(whole(id));
       }
       // Every other time the spares are mended first; else the tenants take what is there.
       if (index % 2 === 0) expect(await tenancy.prepareSpares()).toMatchObject({ ready: 3, error: null });
-      for (const id of ids) expect((await tenancy.create(id)).tenant.status).toBe('active');
+      for (const id of ids) expect((await tenancy.create(id, firstOf(id))).tenant.status).toBe('active');
     }
     expect(ends).toContain('killed');
     expect(await tenancy.prepareSpares()).toMatchObject({ ready: 3, error: null });
     const tenants = await tenancy.list();
     expect(tenants).toHaveLength(5 * moments.length);
-    for (const { place } of tenants) expect(await contentsOf(db, mode, place)).toEqual({ migrations: 3, tables: 3, team: 0 });
+    for (const { id, place } of tenants) expect(await contentsOf(db, mode, place)).toEqual(whole(id));
     const { rows } = await runOn(db.server, 'SELECT count(DISTINCT made_as)::int AS oids FROM schema_migrations_test_tenants', db.name);
     expect(rows).toEqual([{ oids: tenants.length }]);
     expect((await tenancy.fleet().up()).counts.upToDate).toBe(tenants.length);
