@@ -61,7 +61,7 @@ export function* chunks(text: string): Generator<Token, void, undefined> {
   for (;;) {
     MARK.lastIndex = at;
     const start = MARK.exec(text)?.index ?? text.length;
-    const token = start === text.length ? null : markAt(text, start, from);
+    const token = start === text.length ? null : markAt(text, start, at);
     if (token !== null && token.start < start && token.kind !== 'string') {
       // Inside of a word.
       at = token.end;
@@ -75,7 +75,7 @@ export function* chunks(text: string): Generator<Token, void, undefined> {
   }
 }
 
-/** What stands at a mark. Of one behind a letter or a digit, what is before it has to be read as well, from where a token begins. */
+/** What stands at a mark. Of one behind a letter or a digit, what is before it has to be read as well: from `from`, where a token begins. */
 function markAt(text: string, start: number, from: number): Token {
   const char = text.charAt(start);
   const before = text.charAt(start - 1);
