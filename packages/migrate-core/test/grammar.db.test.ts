@@ -67,6 +67,20 @@ test.each([
   expect(await rows(db, `SELECT to_regclass('a') AS a`)).toEqual([{ a: null }]);
 });
 
+test.each([
+  ['BEGIN ISOLATION LEVEL SERIALIZBLE', 'COMMIT'],
+  ['START TRANSACTION ISOLATION SERIALIZABLE', 'COMMIT'],
+  ['BEGIN', 'COMMIT 5'],
+  ['BEGIN', 'END "transaction"'],
+  ['BEGIN, READ ONLY', 'COMMIT'],
+  ['BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALISABLE', 'COMMIT'],
+])('a mistake in a file’s own pair is found, though it is taken out: %s … %s', async (begin, end) => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_a.sql': `${begin};\nCREATE TABLE a (id int);\n${end};\n` });
+  expect(await failureOf(migratorOn(db, files.path).migrator.up())).toMatchObject({ code: 'invalidMigration' });
+  expect(await rows(db, `SELECT to_regclass('a') AS a`)).toEqual([{ a: null }]);
+});
+
 test('asking writes no error into the log of the server', async () => {
   await using db = await testDatabase();
   await using files = await folder(plain);

@@ -14,28 +14,31 @@ export type TransactionWord =
   | { readonly kind: 'commit' }
   | { readonly kind: 'refused'; readonly message: string };
 
+const MODE = '(?:isolation level (?:read (?:un)?committed|repeatable read|serializable)|read (?:only|write)|(?:not )?deferrable)';
+const MODES = `${MODE}(?:(?: ,)? ${MODE})*`;
+const BEGIN = new RegExp(`^(?:begin(?: (?:work|transaction))?|start transaction)(?: ${MODES})?$`);
+const SET_MODES = new RegExp(`^set transaction ${MODES}$`);
+
 /** Whether a statement controls the transaction itself; `null` for every other one, and for SAVEPOINT, RELEASE and ROLLBACK TO. */
 export function transactionWord(sql: string): TransactionWord | null {
   if (!/^(?:begin|start|commit|end|rollback|abort|prepare|set)\b/i.test(sql)) return null;
   const words: string[] = [];
   for (const token of tokens(sql)) {
     if (token.kind === 'word') words.push(sql.slice(token.start, token.end).toLowerCase());
-    else if (token.kind === 'symbol' && ',;'.includes(sql.charAt(token.start))) continue;
     else if (token.kind === 'string') words.push("'");
-    else if (token.kind !== 'lineComment' && token.kind !== 'blockComment') break;
-    if (words.length > 12) break;
+    else if (token.kind !== 'lineComment' && token.kind !== 'blockComment' && sql.charAt(token.start) !== ';') words.push(sql.charAt(token.start));
+    if (words.length > 40) break;
   }
   // `SET LOCAL TRANSACTION …` and `SET SESSION TRANSACTION …` are `SET TRANSACTION …`.
   if (words[0] === 'set' && words[2] === 'transaction' && (words[1] === 'local' || words[1] === 'session')) words.splice(1, 1);
   const [first, second] = words;
   const all = words.join(' ');
-  // With another word behind it, as in PL/pgSQL that lost its quotes, it is a mistake that the server tells.
-  if (/^begin(?: (?:work|transaction|isolation|read|not|deferrable)\b|$)/.test(all) || /^start transaction\b/.test(all))
-    return { kind: 'begin', isolation: isolationIn(all) };
+  // With anything else behind it, as in PL/pgSQL that lost its quotes, it is a mistake that the server tells: what is taken out it never sees.
+  if (BEGIN.test(all)) return { kind: 'begin', isolation: isolationIn(all) };
   if (first === 'set' && second === 'transaction') {
     if (words[2] === 'snapshot')
       return { kind: 'refused', message: 'SET TRANSACTION SNAPSHOT has no place in a migration: its snapshot belongs to another session' };
-    return { kind: 'modes', isolation: isolationIn(all) };
+    return SET_MODES.test(all) ? { kind: 'modes', isolation: isolationIn(all) } : null;
   }
   if (/^set (?:local )?session characteristics\b/.test(all)) {
     return { kind: 'refused', message: 'SET SESSION CHARACTERISTICS outlives the migration and would meet whoever gets the connection next' };
