@@ -40,6 +40,9 @@ function between(from: string, to: string): string {
   return `(EXTRACT(epoch FROM ${to} - ${from}) * 1000::numeric)::bigint`;
 }
 
+/** What the log says of a migration that another tool had applied: then comes its table, as `schema.name`. */
+export const TAKEN_OVER_FROM = 'taken over from ';
+
 const NOW = 'pg_catalog.clock_timestamp()';
 
 function elapsed(tables: HistoryTables, seq: number, since: Since): string {

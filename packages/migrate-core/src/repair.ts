@@ -9,7 +9,7 @@ import { begin, GUARD, guard, tag } from './guard.ts';
 import { seqOfMarked } from './history-order.ts';
 import { readHistory, refuseStandby, refuseStrangers, type HistoryRow, type HistorySnapshot, type HistoryTables } from './history.ts';
 import { findVersion } from './migration.ts';
-import { insertLog, recordAccepted, recordMarkedApplied, recordMarkedUndone, type RecordInput, type Run } from './record.ts';
+import { insertLog, recordAccepted, recordMarkedApplied, recordMarkedUndone, TAKEN_OVER_FROM, type RecordInput, type Run } from './record.ts';
 import type { Session } from './session.ts';
 import { inQuotes } from './shell.ts';
 
@@ -187,7 +187,7 @@ function messageOf(
 }
 
 function markedAs(row: HistoryRow | null, takenOverFrom: string | undefined): string {
-  if (takenOverFrom !== undefined) return `taken over from ${takenOverFrom}`;
+  if (takenOverFrom !== undefined) return `${TAKEN_OVER_FROM}${takenOverFrom}`;
   return row === null ? 'marked as applied' : 'marked as applied after an interruption';
 }
 

@@ -10,6 +10,7 @@ import { historyTables, readHistory, type HistorySnapshot, type HistoryTables } 
 import { inHistoryOrder } from '../history-order.ts';
 import type { MigrationSource, SourceListing } from '../migration.ts';
 import { plan, type Problem } from '../plan.ts';
+import { TAKEN_OVER_FROM } from '../record.ts';
 import type { RowLevelSecurityDefinition } from '../service.ts';
 import type { Session } from '../session.ts';
 import { inQuotes } from '../shell.ts';
@@ -108,13 +109,15 @@ export class Verifier {
     const absent = requiredTables.filter((name) => !objects.has(`table ${shown(name)}`));
     findings.push(...absent.map(requiredTable));
     let own: readonly string[] | undefined;
+    let foreign: readonly string[] = [];
     if (snapshot.tables !== 'absent') {
-      const { drift, made } = await this.#drift({ session, target, tables, snapshot, catalog, state, others });
+      if (snapshot.tables === 'present') foreign = await takenOver(session, tables, schema);
+      const { drift, made } = await this.#drift({ session, target, tables, snapshot, catalog, state, others, foreign });
       if (others.length > 0 && made !== null) own = tablesOf(made);
       const told = new Set(absent.map((name) => `table ${shown(name)}`));
       findings.push(...drift.filter((one) => one.object === null || !told.has(one.object)));
     }
-    const isolation = await this.#rowLevelSecurity(session, schema, table, catalog, own);
+    const isolation = await this.#rowLevelSecurity(session, schema, catalog, own, [...historyNames(table), ...foreign]);
     return { ...base, findings: inOrder([...findings, ...isolation.findings]), probe: isolation.probe };
   }
 
@@ -157,8 +160,10 @@ export class Verifier {
     readonly state: TargetState;
     /** Other services' history tables in the same schema. */
     readonly others: readonly string[];
+    /** Other tools' histories in the same schema. */
+    readonly foreign: readonly string[];
   }): Promise<{ readonly drift: readonly VerifyFinding[]; readonly made: Catalog | null }> {
-    const { session, target, tables, snapshot, catalog, state, others } = input;
+    const { session, target, tables, snapshot, catalog, state, others, foreign } = input;
     const without = async (reason: string): Promise<{ readonly drift: readonly VerifyFinding[]; readonly made: null }> => ({
       made: null,
       drift: [
@@ -174,7 +179,10 @@ export class Verifier {
     const extent = others.length === 0 ? 'whole' : 'own';
     const compare = (made: Catalog, there: Catalog, schema: string | null): VerifyFinding[] =>
       driftFindings(comparable(made, state.owner), comparable(there, state.owner), schema === null ? extent : 'own', schema);
-    const found = compare(expected.catalog, catalog, null);
+    const beside = foreign.filter((name) => !tablesOf(expected.catalog).includes(name));
+    const exclude = [...historyNames(tables.table), ...beside];
+    const there = beside.length === 0 ? catalog : await readCatalog(readerOn(session), { schema: target.schema ?? 'public', exclude });
+    const found = compare(expected.catalog, there, null);
     for (const [schema, made] of expected.others) {
       const there = await readCatalog(readerOn(session), { schema, exclude: historyNames(tables.table) });
       found.push(...compare(made, there, shown(schema)));
@@ -212,9 +220,9 @@ export class Verifier {
   async #rowLevelSecurity(
     session: Session,
     schema: string,
-    table: string,
     catalog: Catalog,
     only: readonly string[] | undefined,
+    exclude: readonly string[],
   ): Promise<{ findings: readonly VerifyFinding[]; probe: ProbeReport | null }> {
     const { rowLevelSecurity: definition, applicationRole = null, shared, signal } = this.#options;
     if (definition === undefined) return { findings: [], probe: null };
@@ -224,9 +232,9 @@ export class Verifier {
       definition,
       applicationRole,
       schema,
-      exclude: historyNames(table),
+      exclude,
       only,
-      history: table,
+      history: this.#table,
       // With two sources, a name may be the other one's.
       exceptions: shared === undefined ? 'all-met' : 'some-met',
       signal,
@@ -245,6 +253,15 @@ function tablesOf({ text }: Catalog): string[] {
 
 function readerOn(session: Session): CatalogReader {
   return { query: (text, values) => session.query({ text, values }) as Promise<{ rows: unknown[] }> };
+}
+
+/** The tables of the schema from which its history was taken over: they stay, and are nobody's migrations. */
+async function takenOver(session: Session, tables: HistoryTables, schema: string): Promise<readonly string[]> {
+  const from = `${TAKEN_OVER_FROM}${schema}.`;
+  const rows = await session.read(
+    `SELECT DISTINCT detail FROM ${tables.log} WHERE action = 'baseline' AND pg_catalog.starts_with(detail, ${literal(from)}) ORDER BY detail`,
+  );
+  return rows.map((row) => (row['detail'] ?? '').slice(from.length));
 }
 
 interface TargetState {

@@ -231,3 +231,21 @@ test('a superuser verifies what another role owns', async () => {
   await admin.query(`ALTER DATABASE ${db.name} OWNER TO CURRENT_USER`);
   expect(report.findings).toEqual([]);
 });
+
+test('the table that a history was taken over from is nobody’s migration, and no drift', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(files);
+  const client = await db.connect();
+  await migratorOn(db, place.path, { history: { table: 'first' } }).migrator.up();
+  await client.query('DROP TABLE first, first_log, first_scripts');
+  await client.query(`CREATE TABLE "pg migrations" (id serial PRIMARY KEY, name text, run_on timestamp DEFAULT now())`);
+  const { migrator } = migratorOn(db, place.path);
+  await migrator.repair({ markApplied: ['0001', '0002', '0003'], takenOverFrom: 'public.pg migrations' });
+  await client.query('CREATE TABLE stray (id int)');
+  const told = await verify({
+    service: 'test',
+    source: directorySource(place.path),
+    connect: (name) => connectTo(name === null ? db.url : db.server.url(name)),
+  });
+  expect(codes(told)).toEqual([['drift', 'table stray']]);
+});
