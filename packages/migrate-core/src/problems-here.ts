@@ -1,9 +1,11 @@
 /** What stands in a plan's way that only its target can tell. */
 
+import { USUAL_NAMES } from './adoption/usual-names.ts';
 import { emptiedProblems } from './emptied.ts';
-import type { HistorySnapshot, HistoryTables } from './history.ts';
+import { mayBeEmptied, type HistorySnapshot, type HistoryTables } from './history.ts';
 import type { AvailableMigration, Problem } from './plan.ts';
 import type { Session } from './session.ts';
+import { literal } from './sql.ts';
 import { adviseUnfilled } from './unfilled.ts';
 
 /** A plan's problems, with those that only the server can tell, and its advice. */
@@ -21,13 +23,25 @@ export async function problemsHere(
   ];
 }
 
+/** Before anything was applied: what an earlier run tried in vain has left a history, and changed nothing of this. */
 async function otherTools(
   session: Session,
   tables: HistoryTables,
-  { others }: HistorySnapshot,
+  snapshot: HistorySnapshot,
   available: readonly AvailableMigration[],
 ): Promise<readonly Problem[]> {
+  const others = mayBeEmptied(snapshot) ? await triedInVain(session, tables) : snapshot.others;
   if (others.length === 0) return [];
   const { elsewhereProblems } = await import('./adoption/elsewhere.ts');
   return elsewhereProblems(session, tables.schema, others, available);
+}
+
+/** As `others` of a snapshot; nothing where the log tells that something was applied once: what is undone since is there no more. */
+async function triedInVain(session: Session, tables: HistoryTables): Promise<readonly string[]> {
+  const rows = await session.read(
+    `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = ${literal(tables.schema)} AND c.relname IN (${USUAL_NAMES.map(literal).join(', ')}) AND c.relname <> ${literal(tables.table)}
+ AND NOT EXISTS (SELECT FROM ${tables.log} WHERE action NOT IN ('started', 'failed'))`,
+  );
+  return rows.flatMap((row) => row['relname'] ?? []);
 }

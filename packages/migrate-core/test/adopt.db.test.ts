@@ -176,6 +176,49 @@ describe('before it is taken over, a first run', () => {
     expect(await firstRun('CREATE TABLE migrations (id int, title text)', three)).toEqual({ up: '3 applied', problems: [] });
   });
 
+  test('is not refused for another service, some of whose names are the same', async () => {
+    const npm = `CREATE TABLE pgmigrations (id int, name text, run_on timestamp);`;
+    const service = `${npm} INSERT INTO pgmigrations VALUES (1, '0001_a', now()), (2, '0002_other', now())`;
+    expect(await firstRun(service, three)).toEqual({ up: '3 applied', problems: [expect.stringMatching(/^warning .* 1 of these migrations is applied/)] });
+    const runner = `CREATE TABLE migrations (name text); INSERT INTO migrations VALUES ('0001_a'), ('0002_other')`;
+    expect(await firstRun(runner, three)).toMatchObject({ up: '3 applied', problems: [expect.stringMatching(/^warning/)] });
+  });
+
+  test('is refused where a few of the files that were applied are not at hand', async () => {
+    const npm = `CREATE TABLE pgmigrations (id int, name text, run_on timestamp);`;
+    const { up } = await firstRun(`${npm} INSERT INTO pgmigrations VALUES (1, '0001_a', now()), (2, '0002_b', now()), (3, '0003_later', now())`, three);
+    expect(up).toContain('says that 2 of these migrations are applied (the newest: 0002_b)');
+  });
+
+  test('that is refused though the names are another service’s goes on behind a first one that was run by hand', async () => {
+    await using db = await testDatabase();
+    await using place = await folder(three);
+    await rows(
+      db,
+      `CREATE TABLE pgmigrations (id int, name text, run_on timestamp); INSERT INTO pgmigrations VALUES (1, '0001_a', now()), (2, '0002_b', now())`,
+    );
+    const { migrator } = migratorOn(db, place.path);
+    expect((await failureOf(migrator.up())).message).toMatch(/run the first of these with psql and mark it: migrate repair --mark-applied 0001$/);
+    await rows(db, 'CREATE TABLE a (id int)');
+    await migrator.repair({ markApplied: ['0001'] });
+    expect((await migrator.up()).applied.map((one) => one.name)).toEqual(['0002_b', '0003_c']);
+  });
+
+  test('is warned again after one that failed, and where what was applied did not finish', async () => {
+    await using db = await testDatabase();
+    await using place = await folder(three);
+    await rows(db, `CREATE TABLE schema_migrations (version bigint, dirty boolean); INSERT INTO schema_migrations VALUES (2, true); CREATE TABLE a (id int)`);
+    const { migrator } = migratorOn(db, place.path);
+    const warned = [{ code: 'foreignHistory', severity: 'warning', name: '0002_b' }];
+    expect((await migrator.status()).problems).toMatchObject(warned);
+    expect((await failureOf(migrator.up())).message).toContain('already exists');
+    expect((await migrator.status()).problems).toMatchObject(warned);
+    await rows(db, 'DROP TABLE a');
+    await migrator.up();
+    await migrator.down({ steps: 3 });
+    expect((await migrator.status()).problems).toEqual([]);
+  });
+
   test('does not read what a stranger has put there, nor what it may not read', async () => {
     await using db = await testDatabase();
     await using place = await folder(three);
@@ -209,13 +252,18 @@ describe('nothing is taken over, and nothing written, when', () => {
   const npm = `CREATE TABLE pgmigrations (id serial, name text, run_on timestamp DEFAULT now());`;
 
   test('a row has no migration', async () => {
+    expect(await refused(`${npm} INSERT INTO pgmigrations (name) VALUES ('0001_a'), ('0002_other')`)).toBe(
+      'planRefused: 0002_other of public.pgmigrations is not among the migrations\nNothing was written',
+    );
     expect(await refused(`${npm} INSERT INTO pgmigrations (name) VALUES ('0001_a'), ('0004_gone'), ('seed')`)).toBe(
       'planRefused: 0004_gone, seed of public.pgmigrations are not among the migrations\nNothing was written',
     );
   });
 
   test('two rows would be the same migration, or a row several', async () => {
-    expect(await refused(`${npm} INSERT INTO pgmigrations (name) VALUES ('0001_a'), ('1_other')`)).toContain('0001_a and 1_other would both be 0001_a');
+    expect(await refused(`CREATE TABLE migrations (name text); INSERT INTO migrations VALUES ('0001_a'), ('1_other')`)).toContain(
+      '0001_a and 1_other would both be 0001_a',
+    );
     const files = { '20240101_a.sql': 'SELECT 1;', '20240101_b.sql': 'SELECT 1;' };
     expect(await refused(`CREATE TABLE schema_migrations (version text); INSERT INTO schema_migrations VALUES ('20240101')`, files)).toContain(
       '20240101 may be any of 20240101_a, 20240101_b',

@@ -53,19 +53,20 @@ function problemOf(
   available: readonly AvailableMigration[],
 ): Problem | null {
   const names = new Names(available);
-  const told = rows.filter((row) => row.state === 'applied').map((row) => ({ row, found: names.of(row) }));
+  // What did not finish was begun: it is there as well, or half of it.
+  const told = rows.filter((row) => row.state !== 'undone').map((row) => ({ row, found: names.of(row) }));
   const matched = told.flatMap(({ row, found }) => found.map((migration) => ({ row, migration })));
   const applied = new Set(matched.map(({ migration }) => migration.name));
   const newest = available.findLast(({ name }) => applied.has(name));
   if (newest === undefined) return null;
-  // The history of another folder has rows that are nobody's here, or has the same small numbers by chance.
-  const whole = told.every(({ found }) => found.length > 0);
-  const sure = whole && matched.some(({ row, migration }) => isCalled(row, migration) || digits(row.version ?? row.name) >= SURE_DIGITS);
+  // The history of another folder has a few names by chance, or the same small numbers: most of its rows are nobody's here.
+  const ours = told.filter(({ row, found }) => found.some((one) => isCalled(row, one)) || (found.length > 0 && digits(row.version ?? row.name) >= SURE_DIGITS));
+  const sure = ours.length * 2 > told.length;
   const count = kind === 'newest' ? available.indexOf(newest) + 1 : applied.size;
   const says = `${place} is a history of ${tool}, which says that ${count} of these migrations ${count === 1 ? 'is' : 'are'} applied (the newest: ${newest.name})`;
   const adopt = `migrate adopt --from ${inQuotes(table)}`;
   const message = sure
-    ? `${says}: they would run again on what they have made. Take it over with: ${adopt}; or, where nothing of it is there any more, rename that table or drop it`
+    ? `${says}: they would run again on what they have made. Take it over with: ${adopt}; or, where nothing of it is there any more, rename that table or drop it. Where it is another folder's, run the first of these with psql and mark it: migrate repair --mark-applied ${inQuotes(available[0]?.version ?? newest.version)}`
     : `${says}, if it is theirs and not another folder's. Then take it over before they run again on what they have made: ${adopt}`;
   return { code: 'foreignHistory', severity: sure ? 'error' : 'warning', name: newest.name, version: newest.version, message };
 }

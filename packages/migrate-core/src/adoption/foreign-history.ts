@@ -14,6 +14,8 @@ export interface ForeignRow {
   readonly name: string | null;
   /** `null`: only in the name, if at all. */
   readonly version: string | null;
+  /** `name`: whoever has only the number of `name` is another migration. */
+  readonly calledBy: 'name' | 'name or number';
   /** `undone`: the row tells of something that is not there any more. */
   readonly state: 'applied' | 'unfinished' | 'undone';
 }
@@ -34,7 +36,7 @@ export function recognise(columns: ReadonlyMap<string, string>): ForeignTable | 
   if (has('migration_name', 'finished_at', 'rolled_back_at')) return table('Prisma', ['migration_name', 'finished_at', 'rolled_back_at'], readPrisma);
   if (has('version', 'dirty')) return table('golang-migrate', ['version', 'dirty'], readGolang, 'newest');
   if (has('timestamp', 'name')) return table('TypeORM', ['timestamp', 'name'], (row) => applied(row['name'] ?? null, row['timestamp'] ?? null));
-  if (has('id', 'name', 'run_on')) return table('node-pg-migrate', ['name'], (row) => applied(row['name'] ?? null, null));
+  if (has('id', 'name', 'run_on')) return table('node-pg-migrate', ['name'], (row) => ({ ...applied(row['name'] ?? null, null), calledBy: 'name' }));
   if (has('version', 'run_on')) return table('Diesel', ['version'], (row) => applied(null, row['version'] ?? null));
   if (has('version') && columns.size === 1) return table('dbmate', ['version'], (row) => applied(null, row['version'] ?? null));
   if (has('name') || has('version')) {
@@ -56,7 +58,7 @@ function table(tool: ForeignTool, columns: readonly string[], read: ForeignTable
 }
 
 function applied(name: string | null, version: string | null, state: ForeignRow['state'] = 'applied'): ForeignRow {
-  return { label: name ?? version ?? '(a row without a name)', name, version, state };
+  return { label: name ?? version ?? '(a row without a name)', name, version, calledBy: 'name or number', state };
 }
 
 function readPrisma(row: Row): ForeignRow {

@@ -35,9 +35,10 @@ export class Names<One extends Named> {
   }
 
   /** By full name; else by what the row or its name says as a number. Empty: nobody's. */
-  of({ name, version }: ForeignRow): readonly One[] {
+  of({ name, version, calledBy }: ForeignRow): readonly One[] {
     const full = name === null ? undefined : (this.#full.get(name) ?? this.#full.get(plainName(name)));
     if (full !== undefined) return [full];
+    if (calledBy === 'name') return [];
     const wanted = version ?? (name === null ? null : parseName(name).number);
     if (wanted === null) return [];
     const named = this.#full.get(wanted);
