@@ -73,7 +73,7 @@ function create(words: Words): PlainStatement | null {
     }
     case 'sequence': {
       const ifNotExists = words.ifNotExists();
-      const sequence = words.relation();
+      const sequence = ifNotExists === null ? null : words.relation();
       return replace || sequence === null ? null : plain('CreateSeqStmt', { sequence, if_not_exists: ifNotExists });
     }
     case 'type':
@@ -88,7 +88,7 @@ function create(words: Words): PlainStatement | null {
 /** `CREATE TABLE name (…)` and nothing behind it: no partition, no parent, no AS. */
 function createTable(words: Words): PlainStatement | null {
   const ifNotExists = words.ifNotExists();
-  const relation = words.relation();
+  const relation = ifNotExists === null ? null : words.relation();
   if (relation === null || !words.isAt('(')) return null;
   const tableElts = words.references();
   return tableElts === null || !words.endWithPair() ? null : plain('CreateStmt', { relation, if_not_exists: ifNotExists, tableElts });
@@ -97,6 +97,7 @@ function createTable(words: Words): PlainStatement | null {
 function createIndex(words: Words): PlainStatement | null {
   if (words.take('concurrently')) return null;
   const ifNotExists = words.ifNotExists();
+  if (ifNotExists === null) return null;
   const idxname = words.take('on') ? null : words.name();
   if (idxname !== null && !words.take('on')) return null;
   words.take('only');
@@ -120,11 +121,16 @@ function createType(words: Words): PlainStatement | null {
   return words.isAt('(') ? plain('CompositeTypeStmt') : null;
 }
 
+function policy(words: Words): PlainStatement | null {
+  const found = onTable('AlterPolicyStmt', words);
+  return found !== null && words.peek() === 'rename' ? plain('RenameStmt', { relation: found.node['table'] }) : found;
+}
+
 /** Those that concern no other relation but by a foreign key. */
 const ALTERATIONS = new Set(['add', 'drop', 'alter', 'validate', 'enable', 'disable', 'force', 'owner']);
 
 function alter(words: Words): PlainStatement | null {
-  if (words.take('policy')) return onTable('AlterPolicyStmt', words);
+  if (words.take('policy')) return policy(words);
   if (words.take('type')) return words.relation() !== null && words.take('add') && words.take('value') ? plain('AlterEnumStmt') : null;
   if (!words.take('table')) return null;
   if (words.take('if') && !words.take('exists')) return null;
@@ -240,8 +246,10 @@ class Words {
     return true;
   }
 
-  ifNotExists(): boolean {
-    return this.take('if') && this.take('not') && this.take('exists');
+  /** `null`: something is called `if`. */
+  ifNotExists(): boolean | null {
+    if (!this.take('if')) return false;
+    return this.take('not') && this.take('exists') ? true : null;
   }
 
   name(): string | null {
