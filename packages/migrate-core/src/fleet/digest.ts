@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 
+import { USUAL_NAMES } from '../adoption/usual-names.ts';
 import type { MigrationError } from '../errors.ts';
 import type { Migration } from '../migration.ts';
 import type { Session } from '../session.ts';
@@ -19,8 +20,8 @@ export type SchemaState =
       /** The log's newest sequence number, seen together with the digest; `null` when it was not asked for. */
       readonly generation: number | null;
     }
-  /** The schema is there, and was never migrated. */
-  | { readonly kind: 'unused' }
+  /** The schema is there, and was never migrated. `elsewhere`: not by us; something in it is called like another tool's history. */
+  | { readonly kind: 'unused'; readonly elsewhere: boolean }
   /** `lost`: what became of it, where that is known. */
   | { readonly kind: 'noSchema'; readonly lost?: MigrationError | null };
 
@@ -91,7 +92,7 @@ export async function readSchemas(
   const sound = new Set<string>();
   for (const row of found) {
     const schema = row['schema'] ?? '';
-    states.set(schema, { kind: 'unused' });
+    states.set(schema, { kind: 'unused', elsewhere: row['elsewhere'] === 't' });
     if (row['used'] === 't') used.push(schema);
     if (row['sound'] === 't') sound.add(schema);
   }
@@ -111,8 +112,9 @@ function tablesStatement(table: string, schemas: readonly string[]): string {
   return `WITH trusted AS MATERIALIZED (SELECT pg_catalog.array_agg(o.oid) AS owners FROM pg_catalog.pg_roles o
   WHERE o.rolsuper OR o.rolname = CURRENT_USER OR o.oid = (SELECT d.datdba FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
    OR (NOT (SELECT m.rolsuper FROM pg_catalog.pg_roles m WHERE m.rolname = CURRENT_USER) AND pg_catalog.pg_has_role(CURRENT_USER, o.oid, 'MEMBER')))
- SELECT s.schema, s.history IS NOT NULL AS used, (s.history = ANY (t.owners) AND s.log = ANY (t.owners)) AS sound
- FROM trusted t, (SELECT n.nspname AS schema, ${owner(table)} AS history, ${owner(`${table}_log`)} AS log
+ SELECT s.schema, s.history IS NOT NULL AS used, (s.history = ANY (t.owners) AND s.log = ANY (t.owners)) AS sound, s.history IS NULL AND EXISTS (
+  SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = s.oid AND c.relname IN (${USUAL_NAMES.map(literal).join(', ')})) AS elsewhere
+ FROM trusted t, (SELECT n.oid, n.nspname AS schema, ${owner(table)} AS history, ${owner(`${table}_log`)} AS log
   FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (${textArray(schemas)})) s`;
 }
 

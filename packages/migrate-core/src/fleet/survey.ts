@@ -95,7 +95,8 @@ export async function* chunksOf(targets: AsyncIterable<FleetTarget> | Iterable<F
   if (chunk.length > 0) yield chunk;
 }
 
-/** Tenants with the same key are in the same state. */
+/** Tenants with the same key are in the same state. What another tool has done in a schema, only a visit can tell: its key is its own. */
 export function keyOf({ target, state }: { readonly target: FleetTarget; readonly state: SchemaState }): string {
+  if (state.kind === 'unused' && state.elsewhere) return `${target.database ?? ''}/elsewhere/${target.schema}`;
   return `${target.database ?? ''}/${state.kind === 'history' ? state.digest : state.kind}`;
 }

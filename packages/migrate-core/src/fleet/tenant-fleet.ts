@@ -71,7 +71,7 @@ export class TenantFleet implements Fleet {
           const status = await slots.use(target.database ?? null, ({ client }) => this.#migrator(target, client, { compiled }).status());
           const key =
             state === null
-              ? JSON.stringify([...status.applied, ...status.interrupted].map((row) => [row.name, row.checksum, row.state]))
+              ? JSON.stringify([status.problems, ...[...status.applied, ...status.interrupted].map((row) => [row.name, row.checksum, row.state])])
               : keyOf({ target, state });
           const group = groups.get(key);
           if (group === undefined) groups.set(key, { tenants: [target.tenant], status });
