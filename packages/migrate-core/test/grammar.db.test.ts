@@ -93,6 +93,30 @@ test('asking writes no error into the log of the server', async () => {
   expect(errors).toEqual(['42P01']);
 });
 
+test('a source that keeps what it has compiled, whoever was to parse it, has its mistake told', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ ...plain, '0003_more.sql': 'CREATE TABLE more (id int,);\n' });
+  const inner = directorySource(files.path);
+  const kept = new Map<string, ReturnType<typeof inner.compile>>();
+  const compile: typeof inner.compile = (names, grammar) => {
+    const key = names.join();
+    if (!kept.has(key)) kept.set(key, inner.compile(names, grammar));
+    return kept.get(key) as ReturnType<typeof inner.compile>;
+  };
+  const source = { label: inner.label, list: () => inner.list(), compile };
+  expect(await failureOf(migratorOn(db, files.path, { source }).migrator.up())).toMatchObject({
+    code: 'invalidMigration',
+    sqlState: '42601',
+    migration: '0003_more',
+  });
+});
+
+test('what PL/pgSQL takes for a block, and is none, is parsed here', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ ...plain, '0003_begin.sql': 'CREATE FUNCTION begin() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$;\n' });
+  expect((await migratorOn(db, files.path).migrator.up()).applied).toHaveLength(3);
+});
+
 test('where PL/pgSQL cannot be used, or checks nothing, a mistake is found all the same', async () => {
   await using db = await testDatabase();
   const owner = await db.connect();

@@ -1,7 +1,7 @@
 /** Asks the server whether it can read the migrations: before anything runs, and without running anything. */
 
 import { MigrationError } from '../errors.ts';
-import type { Script } from '../migration.ts';
+import type { LiveScript, Script } from '../migration.ts';
 import { positionIn } from '../position.ts';
 import type { ServerError, Session } from '../session.ts';
 import { doBlock } from '../sql.ts';
@@ -14,7 +14,7 @@ const PARSER_VERSION = 18;
 const LARGEST_PART = 2_000_000;
 
 /** Whether only its words have told what it is. */
-export function isUnread({ script }: ReadyStep): boolean {
+export function isUnread(script: Script | LiveScript): boolean {
   return script.kind === 'sql' && script.unread === true;
 }
 
@@ -37,7 +37,7 @@ export async function canBeRead(session: Session, steps: readonly ReadyStep[]): 
 }
 
 /**
- * Of what was parsed here, what this server may read in another way: what the parser refused or did not take, and everything where the server is of another version.
+ * What this server may read in another way than the parser here: what that refused or did not take, and everything where the server is of another version.
  * `SELECT 1/0` in front: a syntax error anywhere is answered before anything runs (42601 with its position), and without one the division fails (22012) and nothing
  * has run either.
  *
@@ -45,7 +45,7 @@ export async function canBeRead(session: Session, steps: readonly ReadyStep[]): 
  */
 export async function refuseUnreadable(session: Session, { serverVersion }: { readonly serverVersion: number }, steps: readonly ReadyStep[]): Promise<void> {
   const sameGrammar = Math.trunc(serverVersion / 10_000) === PARSER_VERSION;
-  const parsed = steps.flatMap((step) => (step.script.kind === 'sql' && !isUnread(step) ? [{ step, script: step.script }] : []));
+  const parsed = steps.flatMap((step) => (step.script.kind === 'sql' ? [{ step, script: step.script }] : []));
   const doubtful = sameGrammar ? parsed.filter(({ script }) => isDoubtful(script)) : parsed;
   if (doubtful.length === 0) return;
   const message = new Message().add('guard', 'SELECT 1/0');
@@ -76,8 +76,8 @@ export async function refuseUnreadable(session: Session, { serverVersion }: { re
   });
 }
 
-function isDoubtful({ syntaxError, statements }: Script): boolean {
-  return syntaxError !== undefined || statements.some((one) => one.kind === 'Unparsed');
+function isDoubtful({ syntaxError, statements, unread }: Script): boolean {
+  return unread === true || syntaxError !== undefined || statements.some((one) => one.kind === 'Unparsed');
 }
 
 function lost(error: ServerError): MigrationError {

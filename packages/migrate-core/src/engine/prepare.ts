@@ -74,12 +74,11 @@ export class Preparation {
         problems.push({ code: 'interrupted', severity: 'error', name: step.name, version: step.version, message: `${step.name}: ${changed}` });
     }
     if (problems.length === 0 && grammar === 'ask') {
-      const unread = prepared.filter(isUnread);
-      if (unread.length > 0 && !(await canBeRead(session, unread))) {
-        for (const { name } of unread) this.#compiled.delete(name);
+      const unread = prepared.filter(({ script }) => isUnread(script));
+      // A source that answers as before when it is asked again is not asked a third time.
+      if (by === 'server' && unread.length > 0 && !(await canBeRead(session, unread)))
         return this.prepare(session, tables, snapshot, steps, tenant, grammar, 'here');
-      }
-      await refuseUnreadable(session, snapshot, prepared);
+      await refuseUnreadable(session, snapshot, by === 'server' ? prepared.filter(({ script }) => !isUnread(script)) : prepared);
     }
     return { steps: prepared, problems, notices };
   }
@@ -119,10 +118,16 @@ export class Preparation {
 
   async #compile(steps: readonly Step[], snapshot: HistorySnapshot, by: Grammar): Promise<void> {
     const wanted = steps
-      .filter((step) => !this.#compiled.has(step.name) && (step.direction === 'up' || this.#fileServes(step.name, snapshot)))
+      .filter((step) => !this.#isCompiled(step.name, by) && (step.direction === 'up' || this.#fileServes(step.name, snapshot)))
       .map((step) => step.name);
     if (wanted.length === 0) return;
     for (const compiled of await this.#source.compile([...new Set(wanted)], by)) this.#compiled.set(compiled.name, compiled);
+  }
+
+  /** What nobody has parsed stays until it is parsed: other targets may be using it. */
+  #isCompiled(name: string, by: Grammar): boolean {
+    const compiled = this.#compiled.get(name);
+    return compiled !== undefined && (by === 'server' || ![compiled.up, compiled.down].some((script) => script !== null && isUnread(script)));
   }
 
   /** The file's own down serves as long as its up is the one that was applied. */
