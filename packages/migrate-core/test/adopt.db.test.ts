@@ -176,6 +176,11 @@ describe('before it is taken over, a first run', () => {
     expect(await firstRun('CREATE TABLE migrations (id int, title text)', three)).toEqual({ up: '3 applied', problems: [] });
   });
 
+  test('goes on beside a table of that name that has more rows than any history, and does not read them all', async () => {
+    const many = `CREATE TABLE migrations (name text); INSERT INTO migrations VALUES ('0001_a'); INSERT INTO migrations SELECT 'x' FROM generate_series(1, 100000)`;
+    expect(await firstRun(many, three)).toEqual({ up: '3 applied', problems: [] });
+  });
+
   test('is not refused for another service, some of whose names are the same', async () => {
     const npm = `CREATE TABLE pgmigrations (id int, name text, run_on timestamp);`;
     const service = `${npm} INSERT INTO pgmigrations VALUES (1, '0001_a', now()), (2, '0002_other', now())`;

@@ -11,6 +11,8 @@ import { isCalled, Names } from './names.ts';
 
 /** A number of so many digits is a time, which no other folder has by chance. */
 const SURE_DIGITS = 8;
+/** A table with more rows is no history, whatever it is called: `migrations` may be those of birds. */
+const MOST_ROWS = 100_000;
 
 /** @param tables Those of this schema that are called like a history. A role that may not read one learns nothing of it. */
 export async function elsewhereProblems(
@@ -38,7 +40,8 @@ async function rowsOf(session: Session, schema: string, table: string, history: 
       `SELECT ${strangersOf([name])} AS strangers, (SELECT c.relkind FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(${literal(name)})) AS kind`,
     );
     if (owner?.['strangers'] != null || !'rp'.includes(owner?.['kind'] ?? '-')) return [];
-    return (await session.read(`SELECT ${history.select} FROM ${name}`)).map((row) => history.read(row));
+    const rows = await session.read(`SELECT ${history.select} FROM ${name} LIMIT ${MOST_ROWS + 1}`);
+    return rows.length > MOST_ROWS ? [] : rows.map((row) => history.read(row));
   } catch (error) {
     if ((error as ServerError).code === '42501') return [];
     throw error;
