@@ -17,6 +17,19 @@ test.each([
   ['look with: migrate status', ["o'clinic; x"], '', `look with: migrate status --tenant "o'clinic; x"`],
   ['Migrate users first: migrate up --service users', ['a'], query, 'Migrate users first: migrate up --service users'],
   ['migrate adopt, migrate tenants list', ['a'], '', 'migrate adopt, migrate tenants list'],
+  [
+    'migrate adopt --from pgmigrations',
+    ['a b', 'c'],
+    ` --dir m --url postgres://h/app${query}`,
+    'migrate adopt --dir m --url postgres://h/app --schema "a b" --from pgmigrations',
+  ],
+  [
+    'migrate adopt',
+    ['a b'],
+    ' --dir m --url "postgres://me@h:5/app?x=1&y=2" --tenant-databases "SELECT 1"',
+    'migrate adopt --dir m --url "postgres://me@h:5/a%20b?x=1&y=2"',
+  ],
+  ['migrate adopt', ['a'], ' --dir m --tenant-databases "SELECT 1"', 'migrate adopt --dir m --database a'],
 ])('"%s" for %j%s', (text, tenants, flags, expected) => {
   expect(aboutTenants(text, tenants, flags)).toBe(expected);
 });

@@ -15,7 +15,20 @@ const MOST_NAMED = 3;
 export function aboutTenants(text: string, tenants: readonly string[], flags: string): string {
   const named = tenants.length > 0 && tenants.length <= MOST_NAMED;
   const who = named ? ` --tenant ${tenantsInQuotes(tenants)}` : flags === '' ? ' --source tenant' : '';
-  return text.replaceAll(/\bmigrate (up|down|redo|status|plan|log|repair)\b(?! --service)/g, (_, command: string) => `migrate ${command}${who}${flags}`);
+  const one = flagsOfOne(flags, tenants[0]);
+  return text
+    .replaceAll(/\bmigrate (up|down|redo|status|plan|log|repair)\b(?! --service)/g, (_, command: string) => `migrate ${command}${who}${flags}`)
+    .replaceAll(/\bmigrate adopt\b(?! --service)/g, () => `migrate adopt${one}`);
+}
+
+/** Where a tenant that a query names is by itself, for a command that takes one place only. */
+function flagsOfOne(flags: string, tenant: string | undefined): string {
+  const [place = '', query] = flags.split(/ --tenant-(?=(?:schemas|databases) )/);
+  if (tenant === undefined || query === undefined) return flags;
+  if (query.startsWith('schemas')) return `${place} --schema ${inQuotes(tenant)}`;
+  const there = encodeURIComponent(tenant).replaceAll("'", '%27');
+  const moved = place.replace(/( --url '?"?\w+:\/\/[^/?\s]*)(?:\/[^?\s'"]*)?/, (_, server: string) => `${server}/${there}`);
+  return moved === place ? `${place} --database ${inQuotes(tenant)}` : moved;
 }
 
 /** Where the command line said that it is to be: typed again it is the same place. A password is never among them. */
