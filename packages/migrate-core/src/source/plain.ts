@@ -17,9 +17,12 @@ const LONGEST_NAME = 63;
 /** @param sql One statement, without its `;`. */
 export function readPlain(sql: string): PlainStatement | null {
   const words = new Words(sql);
-  const found = READERS[words.next() ?? '']?.(words) ?? null;
-  // Of a body of several statements nobody here tells where it ends; and PL/pgSQL, by which the server is asked, has an INTO of its own.
-  return found === null || words.has('atomic', 'into') ? null : found;
+  const first = words.next() ?? '';
+  const found = READERS[first]?.(words) ?? null;
+  if (found === null) return null;
+  // Of a body of several statements nobody here tells where it ends; and PL/pgSQL, by which the server is asked, has an INTO of its own, anywhere but behind INSERT.
+  words.goTo(first === 'insert' ? 2 : 1);
+  return words.has('atomic', 'into') ? null : found;
 }
 
 type Reader = (words: Words) => PlainStatement | null;
@@ -221,6 +224,11 @@ class Words {
   /** The word that stands here, in lower case; `null` where none does. */
   peek(): string | null {
     return this.#wordAt(this.#at);
+  }
+
+  /** To the token of this number. */
+  goTo(at: number): void {
+    this.#at = at;
   }
 
   next(): string | null {
