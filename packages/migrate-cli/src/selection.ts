@@ -38,7 +38,7 @@ export async function selectServices(invocation: Invocation): Promise<Selection>
     throw new MigrationError({
       code: 'invalidOptions',
       message: `Nothing says which migrations are meant: ${cwd} has no migrate.config.ts, and neither it nor a folder above has a migrate.workspace.ts.`,
-      hint: 'name a folder and a server: migrate up --dir ./migrations --url postgres://user:password@host:5432/database',
+      hint: 'run it in the folder of a service, or add: --dir ./migrations --url postgres://user:password@host:5432/database',
     });
   }
   return selectNamed(invocation, await workspace.services(), workspace);
