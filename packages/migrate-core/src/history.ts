@@ -293,12 +293,27 @@ async function foreignHistory(session: Session, tables: HistoryTables, cause: un
  WHERE n.nspname = ${literal(tables.schema)} AND c.relname = ${literal(tables.table)} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
   );
   const found = columns.map((row) => row['attname']).join(', ');
+  const ours = await ownHistories(session, tables.schema);
+  const adopt = `take its history over with: migrate adopt --from ${inQuotes(tables.table)} --table schema_history, or keep ours elsewhere with: --table schema_history (history.table in migrate.config.ts)`;
   return new MigrationError({
     code: 'foreignHistory',
     message: `${tables.history} exists, but it is another tool's table (its columns: ${found}); it was not touched`,
-    hint: `take its history over with: migrate adopt --from ${inQuotes(tables.table)} --table schema_history, or keep ours elsewhere with: --table schema_history (history.table in migrate.config.ts)`,
+    hint:
+      ours.length === 0
+        ? adopt
+        : `ours is there already where it is one of these: ${ours.map((name) => `--table ${inQuotes(name)}`).join(', ')} (history.table in migrate.config.ts); where it is none of them: ${adopt}`,
     cause,
   });
+}
+
+/** Tables of the schema that are histories of ours by their columns, under other names: an adoption may have made one. */
+async function ownHistories(session: Session, schema: string): Promise<readonly string[]> {
+  const rows = await session.read(
+    `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+ WHERE n.nspname = ${literal(schema)} AND c.relkind IN ('r', 'p') AND a.attname IN ('name', 'checksum', 'seq', 'state', 'run_id', 'reversible') AND NOT a.attisdropped
+ GROUP BY c.relname HAVING pg_catalog.count(*) = 6 ORDER BY c.relname`,
+  );
+  return rows.flatMap((row) => row['relname'] ?? []);
 }
 
 /** A compiled migration as the database keeps it, so that an older build can undo what a newer one applied. */

@@ -2,7 +2,7 @@ import { testDatabase, testRole, type TestDatabase } from '@org/test-postgres';
 import { runner } from 'node-pg-migrate';
 import { describe, expect, test } from 'vitest';
 
-import { planAdoption, type Adoption, type MigrationError } from '../src/index.ts';
+import { planAdoption, type Adoption, type MigrationError, type Migrator } from '../src/index.ts';
 import { directorySource } from '../src/source/directory.ts';
 import { connectTo, failureOf, folder, migratorOn, rows, type Files } from './support/target.ts';
 
@@ -308,6 +308,18 @@ describe('nothing is taken over, and nothing written, when', () => {
       'invalidMigration',
     );
   });
+});
+
+test('where our name is another tool’s and it was taken over before, that history is named: another one would begin behind what it knows', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(three);
+  await rows(db, `CREATE TABLE schema_migrations (version text)`);
+  const at = (table: string): Migrator => migratorOn(db, place.path, { history: { table } }).migrator;
+  expect((await failureOf(at('schema_migrations').status())).hint).toMatch(/^take its history over with: migrate adopt --from schema_migrations /);
+  await at('our history').repair({ markApplied: ['0001'], takenOverFrom: 'public.schema_migrations' });
+  expect((await failureOf(at('schema_migrations').up())).hint).toMatch(
+    /^ours is there already where it is one of these: --table "our history" \(.*; where it is none of them: take its history over/,
+  );
 });
 
 test('what stands below the newest and is not in the table is named', async () => {
