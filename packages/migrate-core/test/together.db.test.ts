@@ -181,3 +181,14 @@ test('rows that are told by the time of their transaction are those of migration
   await migratorOn(db, files.path).migrator.up();
   expect(await rows(db, 'SELECT old, valid_to > valid_from AS lasted FROM visits, prices')).toEqual([{ old: true, lasted: true }]);
 });
+
+test('so are those that are told by the time of their statement, which is that of its message', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_visits.sql': 'CREATE TABLE visits (id int, made_at timestamptz DEFAULT statement_timestamp());\n',
+    '0002_rows.sql': 'INSERT INTO visits (id) VALUES (1);\n',
+    '0003_old.sql': 'DELETE FROM visits WHERE made_at < statement_timestamp();\n',
+  });
+  await migratorOn(db, files.path).migrator.up();
+  expect(await rows(db, 'SELECT id FROM visits')).toEqual([]);
+});

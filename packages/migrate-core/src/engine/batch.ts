@@ -113,14 +113,14 @@ function tellsTransactions({ script }: ReadyStep): boolean {
 }
 
 /**
- * Whether it writes rows by the time of its transaction. PostgreSQL takes that when a message comes in, for all transactions in it: of what came earlier in the
+ * Whether it writes rows by the time of its transaction, or of its statement. PostgreSQL takes both when a message comes in, for all that is in it: of what came earlier in the
  * same message, `WHERE created_at < now()` would find nothing.
  */
 function tellsTime({ script }: ReadyStep): boolean {
   return script.kind === 'sql' && CLOCK.test(script.sql) && script.statements.some((one) => one.sharing?.changesRows !== false);
 }
 
-const CLOCK = /\bnow\b|\btransaction_timestamp\b|\bcurrent_(?:timestamp|time|date)\b|\blocaltime(?:stamp)?\b/i;
+const CLOCK = /\bnow\b|\b(?:transaction|statement)_timestamp\b|\bcurrent_(?:timestamp|time|date)\b|\blocaltime(?:stamp)?\b/i;
 
 /** `null`: it must have a transaction of its own. */
 function effectsOf({ script, lockTimeoutMs, statementTimeoutMs }: ReadyStep): readonly Sharing[] | null {
