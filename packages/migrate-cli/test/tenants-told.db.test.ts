@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 import { folder, migrate, start } from './support/command.ts';
 import { down } from './support/folders.ts';
-import { clinicNames, createTenants, schemasQuery } from './support/tenants.ts';
+import { clinicNames, createTenants, keeping, schemasQuery } from './support/tenants.ts';
 
 test('a tenant that was stopped is told as stopped, and one that a query makes up as the query’s', async () => {
   await using db = await testDatabase();
@@ -24,4 +24,18 @@ test('a tenant that was stopped is told as stopped, and one that a query makes u
   const made = await migrate([...status, `SELECT 'nowhere'`], at);
   expect(made).toMatchObject({ code: 1, stdout: expect.stringContaining('the query names the schema "nowhere"') as string });
   expect(`${made.stdout}${made.stderr}`).not.toContain('registry');
+});
+
+test('a new tenant whose migration failed is told to be created again, which an up does not', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(keeping('schema'));
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  await migrate(['up'], at);
+  const file = 'services/visits/tenant-migrations/0003_broken.sql';
+  await place.write({ [file]: 'SELECT 1/0;\n' });
+  const { code, stderr } = await migrate(['tenants', 'create', 'a b'], at);
+  expect(code).toBe(1);
+  expect(stderr).toContain(`→ correct ${file}, then create it again, which goes on: migrate tenants create "a b" --service visits\n`);
+  await place.write({ [file]: 'SELECT 1;\n' });
+  expect(await migrate(['tenants', 'create', 'a b', '--service', 'visits'], at)).toMatchObject({ code: 0 });
 });

@@ -11,6 +11,7 @@ import type { Invocation } from '../../invocation.ts';
 import { outputOptions, placeOptions } from '../../options.ts';
 import { failedKeys, tenantDocument } from '../../render/tenants.ts';
 import { duration, heading, plural, printable } from '../../render/text.ts';
+import { shown } from '../../workspace.ts';
 
 export const command: CommandModule = {
   argument: { name: 'id', description: 'of each new tenant', need: 'required', count: 'several' },
@@ -53,18 +54,18 @@ interface Made {
   readonly error: MigrationError | null;
 }
 
-async function make({ signal }: Invocation, keeper: Keeper, id: string): Promise<Made> {
+async function make({ signal, cwd }: Invocation, keeper: Keeper, id: string): Promise<Made> {
   try {
     return { id, creation: await keeper.tenancy.create(id), error: null };
   } catch (thrown) {
     signal.throwIfAborted();
     const error = toMigrationError(thrown);
-    return { id, creation: null, error: Object.assign(error, { hint: (await betterHint(keeper, id, error)) ?? error.hint }) };
+    return { id, creation: null, error: Object.assign(error, { hint: (await betterHint(keeper, id, error, cwd)) ?? error.hint }) };
   }
 }
 
 /** What the library cannot know: how it is typed, and what would have come first. */
-async function betterHint({ service, tenancy }: Keeper, id: string, { code }: MigrationError): Promise<string | null> {
+async function betterHint({ service, tenancy }: Keeper, id: string, { code, hint, position }: MigrationError, cwd: string): Promise<string | null> {
   if (code === 'invalidOptions') {
     const archived = (await tenancy.find(id).catch(() => null))?.status === 'archived';
     return archived
@@ -76,7 +77,11 @@ async function betterHint({ service, tenancy }: Keeper, id: string, { code }: Mi
     .migrator()
     .status()
     .catch(() => null);
-  if (shared === null || shared.pending.length === 0) return null;
+  if (shared === null || shared.pending.length === 0) {
+    // An up makes no tenant.
+    if (hint !== null || position?.file == null) return null;
+    return `correct ${shown(position.file, cwd)}, then create it again, which goes on: migrate tenants create ${inQuotes(id)} --service ${service.name}`;
+  }
   return `what the tenants of ${service.name} share is not there yet: migrate up --service ${service.name} --source shared. Then create it again, which goes on`;
 }
 
