@@ -307,7 +307,7 @@ async function foreignHistory(session: Session, tables: HistoryTables, cause: un
 }
 
 /** Tables of the schema that are histories of ours by their columns, under other names: an adoption may have made one. */
-async function ownHistories(session: Session, schema: string): Promise<readonly string[]> {
+export async function ownHistories(session: Session, schema: string): Promise<readonly string[]> {
   const rows = await session.read(
     `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
  WHERE n.nspname = ${literal(schema)} AND c.relkind IN ('r', 'p') AND a.attname IN ('name', 'checksum', 'seq', 'state', 'run_id', 'reversible') AND NOT a.attisdropped

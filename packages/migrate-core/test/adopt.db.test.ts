@@ -322,6 +322,24 @@ test('where our name is another tool’s and it was taken over before, that hist
   );
 });
 
+test('what another history has taken over is not taken over once more, and nobody is told to', async () => {
+  await using db = await testDatabase();
+  await using place = await folder(three);
+  await rows(db, `CREATE TABLE pgmigrations (id int, name text, run_on timestamp); INSERT INTO pgmigrations VALUES (1, '0001_a', now())`);
+  const first = migratorOn(db, place.path, { history: { table: 'first' } }).migrator;
+  await first.repair({ markApplied: ['0001'], takenOverFrom: 'public.pgmigrations' });
+  const refusal = await failureOf(planned(db, place.path));
+  expect([refusal.code, refusal.message]).toEqual(['planRefused', 'public.pgmigrations was taken over before: by the history first. Nothing was written']);
+  expect(refusal.hint).toContain('where that is the history of these migrations, name it: --table first (history.table in migrate.config.ts). ');
+  const second = migratorOn(db, place.path, { history: { table: 'second' } }).migrator;
+  const { message } = await failureOf(second.up());
+  expect(message).toContain('It was taken over before, by the history first: where that is the history of these migrations, name it: --table first (');
+  expect(message).toMatch(/migrate repair --mark-applied 0001$/);
+  expect(message).not.toContain('adopt');
+  await first.repair({ markUndone: ['0001'] });
+  expect(shown(await planned(db, place.path))).toEqual(['0001_a = 0001_a']);
+});
+
 test('what stands below the newest and is not in the table is named', async () => {
   await using db = await testDatabase();
   await using place = await folder(three);

@@ -4,8 +4,10 @@ import { MigrationError } from '../errors.ts';
 import { describeForeign, recognise, type ForeignRow, type ForeignTable, type ForeignTool } from './foreign-history.ts';
 import type { Migration, MigrationSource } from '../migration.ts';
 import { Session, type Connect } from '../session.ts';
+import { inQuotes } from '../shell.ts';
 import { literal, qualified } from '../sql.ts';
 import { Names } from './names.ts';
+import { namedTables, takenOverBy } from './taken-over.ts';
 import { USUAL_NAMES } from './usual-names.ts';
 
 export interface AdoptionOptions {
@@ -43,6 +45,13 @@ export async function findAdoption(options: AdoptionOptions): Promise<Adoption> 
         code: 'invalidOptions',
         message: `${name} says that nothing is applied: there is nothing to take over`,
         hint: 'begin with: migrate up',
+      });
+    const before = await takenOverBy(session, options.schema ?? 'public', name);
+    if (before.length > 0)
+      throw new MigrationError({
+        code: 'planRefused',
+        message: `${name} was taken over before: by the history ${before.join(', ')}. Nothing was written`,
+        hint: `where that is the history of these migrations, name it: ${namedTables(before, inQuotes)}. Where it is another folder's, that table is as well; what else of these is applied is marked with: migrate repair --mark-applied VERSION,VERSION`,
       });
     return { table: name, tool: table.tool, ...matchRows(table, rows, migrations) };
   } finally {

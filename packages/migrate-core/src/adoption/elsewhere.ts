@@ -8,6 +8,7 @@ import { literal, qualified } from '../sql.ts';
 import { readColumns } from './adoption.ts';
 import { recognise, type ForeignRow, type ForeignTable } from './foreign-history.ts';
 import { isCalled, Names } from './names.ts';
+import { namedTables, takenOverBy } from './taken-over.ts';
 
 /** A number of so many digits is a time, which no other folder has by chance. */
 const SURE_DIGITS = 8;
@@ -27,7 +28,7 @@ export async function elsewhereProblems(
     if (history === null) continue;
     const rows = await rowsOf(session, schema, table, history);
     const problem = problemOf(`${schema}.${table}`, table, history, rows, available);
-    if (problem !== null) problems.push(problem);
+    if (problem !== null) problems.push(await advised(session, schema, table, problem, available));
   }
   return problems;
 }
@@ -67,11 +68,27 @@ function problemOf(
   const sure = ours.length * 2 > told.length;
   const count = kind === 'newest' ? available.indexOf(newest) + 1 : applied.size;
   const says = `${place} is a history of ${tool}, which says that ${count} of these migrations ${count === 1 ? 'is' : 'are'} applied (the newest: ${newest.name})`;
-  const adopt = `migrate adopt --from ${inQuotes(table)}`;
-  const message = sure
-    ? `${says}: they would run again on what they have made. Take it over with: ${adopt}; or, where nothing of it is there any more, rename that table or drop it. Where it is another folder's, run the first of these with psql and mark it: migrate repair --mark-applied ${inQuotes(available[0]?.version ?? newest.version)}`
-    : `${says}, if it is theirs and not another folder's. Then take it over before they run again on what they have made: ${adopt}`;
+  const message = sure ? `${says}: they would run again on what they have made` : `${says}, if it is theirs and not another folder's`;
   return { code: 'foreignHistory', severity: sure ? 'error' : 'warning', name: newest.name, version: newest.version, message };
+}
+
+/** With what to type. To take over once more what a history of ours has taken over would be right for nobody. */
+async function advised(session: Session, schema: string, table: string, problem: Problem, available: readonly AvailableMigration[]): Promise<Problem> {
+  const { severity, message } = problem;
+  const before = await takenOverBy(session, schema, `${schema}.${table}`);
+  const adopt = `migrate adopt --from ${inQuotes(table)}`;
+  const mine = `It was taken over before, by the history ${before.join(', ')}: where that is the history of these migrations, name it: ${namedTables(before, inQuotes)}`;
+  if (severity !== 'error')
+    return {
+      ...problem,
+      message: before.length > 0 ? `${message}. ${mine}` : `${message}. Then take it over before they run again on what they have made: ${adopt}`,
+    };
+  const first = inQuotes(available[0]?.version ?? problem.version);
+  const takeOver = before.length > 0 ? mine : `Take it over with: ${adopt}; or, where nothing of it is there any more, rename that table or drop it`;
+  return {
+    ...problem,
+    message: `${message}. ${takeOver}. Where it is another folder's, run the first of these with psql and mark it: migrate repair --mark-applied ${first}`,
+  };
 }
 
 function digits(text: string | null): number {
