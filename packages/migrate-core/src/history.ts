@@ -113,8 +113,10 @@ export interface BriefHistory {
 /**
  * One small statement, for the most frequent question of all. Where there is no history, or one that cannot be read, the whole
  * snapshot is the answer, or its error.
+ *
+ * @param beginning Is told where there is none before more is asked.
  */
-export async function readBrief(session: Session, tables: HistoryTables): Promise<BriefHistory | HistorySnapshot> {
+export async function readBrief(session: Session, tables: HistoryTables, beginning: () => void): Promise<BriefHistory | HistorySnapshot> {
   try {
     const rows = await session.read(`/*migrate read*/SELECT name, checksum, state, pg_catalog.current_database() AS database FROM ${tables.history}`);
     const [first] = rows;
@@ -124,6 +126,7 @@ export async function readBrief(session: Session, tables: HistoryTables): Promis
       rows: rows.map((row) => ({ name: row['name'] ?? '', checksum: row['checksum'] ?? '', state: (row['state'] ?? 'applied') as HistoryState })),
     };
   } catch (error) {
+    beginning();
     return readAfter(session, tables, error);
   }
 }
@@ -266,17 +269,17 @@ function parseRequirement(text: string): Requirement {
 /** On an unused target nothing is an error; on one where only some of the tables are there, what is left still counts. */
 async function readWithoutTables(session: Session, tables: HistoryTables): Promise<HistorySnapshot> {
   const own = [tables.table, `${tables.table}_log`, `${tables.table}_scripts`];
-  const present = await session.read(
-    `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = ${literal(tables.schema)} AND c.relname IN (${[...own, ...USUAL_NAMES].map(literal).join(', ')})`,
-  );
-  const names = new Set(present.map((row) => row['relname']));
-  if (!names.has(tables.table)) {
-    const others = [...names].flatMap((name) => (name == null || own.includes(name) ? [] : [name]));
-    const there = `pg_catalog.to_regnamespace(${literal(identifier(tables.schema))}) IS NOT NULL AS "_schema"`;
+  const look = (generation: string): Promise<Row[]> =>
+    session.read(`SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = ${literal(tables.schema)} AND c.relname IN (${[...own, ...USUAL_NAMES].map(literal).join(', ')});
+SELECT ${SERVER}, pg_catalog.to_regnamespace(${literal(identifier(tables.schema))}) IS NOT NULL AS "_schema", ${generation} AS "_generation", ${strangers(tables)} AS "_strangers"`);
+  const found = await look('0');
+  const names = found.flatMap(({ relname }) => (relname == null ? [] : [relname]));
+  if (!names.includes(tables.table)) {
+    const others = names.filter((name) => !own.includes(name));
     // A log that outlived its history is what the guard compares with.
-    const generation = names.has(`${tables.table}_log`) ? `COALESCE((SELECT pg_catalog.max(seq) FROM ${tables.log}), 0)` : '0';
-    return snapshot(await session.read(`SELECT ${SERVER}, ${there}, ${generation} AS "_generation", ${strangers(tables)} AS "_strangers"`), 'absent', others);
+    const rows = names.includes(`${tables.table}_log`) ? await look(`COALESCE((SELECT pg_catalog.max(seq) FROM ${tables.log}), 0)`) : found;
+    return snapshot(rows.slice(-1), 'absent', others);
   }
   try {
     const withoutLog = readStatement(tables).replace(`FROM ${tables.log})`, `FROM ${tables.history})`);

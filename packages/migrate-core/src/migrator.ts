@@ -258,7 +258,8 @@ class TargetMigrator implements Migrator {
       const known = this.#shared.known ?? null;
       // Whatever else is asked for needs the whole history.
       const wholeUp = request.direction === 'up' && request.to === undefined && request.steps === undefined;
-      const first = wholeUp && known === null ? await orAbandon(session, stop, () => readBrief(session, this.#tables)) : null;
+      const prefetch = (): void => void import('./engine/run.ts').catch(() => undefined);
+      const first = wholeUp && known === null ? await orAbandon(session, stop, () => readBrief(session, this.#tables, prefetch)) : null;
       if (first !== null && 'rows' in first && isCurrent(available, first.rows)) return this.#upToDate(first, available.length, started);
       const { TargetRun } = await import('./engine/run.ts');
       const run = new TargetRun(

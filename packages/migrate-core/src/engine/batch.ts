@@ -32,8 +32,10 @@ export function misfits(steps: readonly ReadyStep[]): readonly ReadyStep[] {
 
 /** Sent together while each takes no longer than this. */
 const QUICK_MS = 30;
-const GROWTH = 4;
-const LARGEST_BATCH = 32;
+/** What is sent together should take so long: it is told when all of it is done. */
+const MESSAGE_MS = 150;
+const GROWTH = 8;
+const LARGEST_BATCH = 100;
 const LARGEST_BATCH_CHARACTERS = 200_000;
 
 /** How many are sent together at first. Where nobody works yet, nobody waits for what one of them locks. */
@@ -41,9 +43,10 @@ export function firstSize(target: Unused | null): number {
   return target === null ? 2 : 8;
 }
 
-/** Quick ones go together; whoever may take long goes alone, so that what is told of it is exact. */
-export function nextSize(size: number, count: number, tookMs: number): number {
-  return tookMs < count * QUICK_MS ? Math.min(size * GROWTH, LARGEST_BATCH) : 1;
+/** Quick ones go together; whoever may take long goes alone, so that what is told of it is exact. @param count How many took `tookMs`. */
+export function nextSize(count: number, tookMs: number): number {
+  if (tookMs >= count * QUICK_MS) return 1;
+  return Math.max(1, Math.min(Math.round((count * MESSAGE_MS) / tookMs), count * GROWTH, LARGEST_BATCH));
 }
 
 /** A target that nobody uses yet, as a run goes on in it. */

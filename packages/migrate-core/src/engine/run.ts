@@ -153,7 +153,7 @@ export class TargetRun {
       const began = performance.now();
       const { done, end } = await executeBatch(state, batch, options.atomicity, durability);
       for (const { step, durationMs } of done) this.#done.add({ name: step.name, version: step.version, durationMs }, step.direction);
-      size = nextSize(size, count, performance.now() - began);
+      size = nextSize(count, performance.now() - began);
       if (done[0] !== undefined) this.#tellSchema(snapshot, done[0].step);
       left = left.slice(done.length);
       switch (end.kind) {
