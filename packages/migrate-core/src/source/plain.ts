@@ -18,16 +18,21 @@ const LONGEST_NAME = 63;
 export function readPlain(sql: string): PlainStatement | null {
   const words = new Words(sql);
   const first = words.next() ?? '';
-  const found = READERS[first]?.(words) ?? null;
+  const found = READERS.get(first)?.(words) ?? null;
   if (found === null) return null;
   // Of a body of several statements nobody here tells where it ends; and PL/pgSQL, by which the server is asked, has an INTO of its own, anywhere but behind INSERT.
   words.goTo(first === 'insert' ? 2 : 1);
   return words.has('atomic', 'into') ? null : found;
 }
 
+/** By a word of the statement, which may be `constructor`: no object's own. */
+function dictionary<Value>(entries: Readonly<Record<string, Value>>): ReadonlyMap<string, Value> {
+  return new Map(Object.entries(entries));
+}
+
 type Reader = (words: Words) => PlainStatement | null;
 
-const READERS: Readonly<Record<string, Reader>> = {
+const READERS = dictionary<Reader>({
   create,
   alter,
   drop,
@@ -40,7 +45,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   // GRANT of a role has no ON.
   grant: (words) => (words.skipTo('on') ? plain('GrantStmt') : null),
   revoke: (words) => (words.skipTo('on') ? plain('GrantStmt') : null),
-};
+});
 
 function plain(kind: string, node: Node = {}): PlainStatement {
   return { kind, node };
@@ -150,27 +155,27 @@ function alter(words: Words): PlainStatement | null {
 }
 
 /** By the word behind DROP: the object's type in the tree. */
-const DROPPED: Readonly<Record<string, string>> = {
+const DROPPED = dictionary<string>({
   table: 'OBJECT_TABLE',
   view: 'OBJECT_VIEW',
   index: 'OBJECT_INDEX',
   sequence: 'OBJECT_SEQUENCE',
-};
-const DROPPED_PART: Readonly<Record<string, string>> = { trigger: 'OBJECT_TRIGGER', policy: 'OBJECT_POLICY' };
-const DROPPED_APART: Readonly<Record<string, string>> = { function: 'OBJECT_FUNCTION', type: 'OBJECT_TYPE', procedure: 'OBJECT_PROCEDURE' };
+});
+const DROPPED_PART = dictionary<string>({ trigger: 'OBJECT_TRIGGER', policy: 'OBJECT_POLICY' });
+const DROPPED_APART = dictionary<string>({ function: 'OBJECT_FUNCTION', type: 'OBJECT_TYPE', procedure: 'OBJECT_PROCEDURE' });
 
 function drop(words: Words): PlainStatement | null {
   const what = words.next() ?? '';
   if (words.take('concurrently') || (words.take('if') && !words.take('exists'))) return null;
-  const apart = DROPPED_APART[what];
+  const apart = DROPPED_APART.get(what);
   if (apart !== undefined) return plain('DropStmt', { removeType: apart });
-  const part = DROPPED_PART[what];
+  const part = DROPPED_PART.get(what);
   if (part !== undefined) {
     const name = words.name();
     const table = name !== null && words.take('on') ? words.relation() : null;
     return table === null ? null : plain('DropStmt', { removeType: part, objects: [listed(table, name)] });
   }
-  const type = DROPPED[what];
+  const type = DROPPED.get(what);
   if (type === undefined) return null;
   const objects: Node[] = [];
   do {
