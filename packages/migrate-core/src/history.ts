@@ -266,12 +266,17 @@ function parseRequirement(text: string): Requirement {
   return { service: text.slice(0, at), version: text.slice(at + 1) };
 }
 
+/** SQL of those of these names that are there: `relname`. To be narrowed with AND. */
+export function tablesCalled(schema: string, names: readonly string[]): string {
+  return `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = ${literal(schema)} AND c.relname IN (${names.map(literal).join(', ')})`;
+}
+
 /** On an unused target nothing is an error; on one where only some of the tables are there, what is left still counts. */
 async function readWithoutTables(session: Session, tables: HistoryTables): Promise<HistorySnapshot> {
   const own = [tables.table, `${tables.table}_log`, `${tables.table}_scripts`];
   const look = (generation: string): Promise<Row[]> =>
-    session.read(`SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = ${literal(tables.schema)} AND c.relname IN (${[...own, ...USUAL_NAMES].map(literal).join(', ')});
+    session.read(`${tablesCalled(tables.schema, [...own, ...USUAL_NAMES])};
 SELECT ${SERVER}, pg_catalog.to_regnamespace(${literal(identifier(tables.schema))}) IS NOT NULL AS "_schema", ${generation} AS "_generation", ${strangers(tables)} AS "_strangers"`);
   const found = await look('0');
   const names = found.flatMap(({ relname }) => (relname == null ? [] : [relname]));

@@ -2,10 +2,9 @@
 
 import { USUAL_NAMES } from './adoption/usual-names.ts';
 import { emptiedProblems } from './emptied.ts';
-import { mayBeEmptied, type HistorySnapshot, type HistoryTables } from './history.ts';
+import { mayBeEmptied, tablesCalled, type HistorySnapshot, type HistoryTables } from './history.ts';
 import type { AvailableMigration, Problem } from './plan.ts';
 import type { Session } from './session.ts';
-import { literal } from './sql.ts';
 import { adviseUnfilled } from './unfilled.ts';
 
 /** A plan's problems, with those that only the server can tell, and its advice. */
@@ -38,10 +37,7 @@ async function otherTools(
 
 /** As `others` of a snapshot; nothing where the log tells that something was applied once: what is undone since is there no more. */
 async function triedInVain(session: Session, tables: HistoryTables): Promise<readonly string[]> {
-  const rows = await session.read(
-    `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = ${literal(tables.schema)} AND c.relname IN (${USUAL_NAMES.map(literal).join(', ')}) AND c.relname <> ${literal(tables.table)}
- AND NOT EXISTS (SELECT FROM ${tables.log} WHERE action NOT IN ('started', 'failed'))`,
-  );
+  const usual = USUAL_NAMES.filter((name) => name !== tables.table);
+  const rows = await session.read(`${tablesCalled(tables.schema, usual)} AND NOT EXISTS (SELECT FROM ${tables.log} WHERE action NOT IN ('started', 'failed'))`);
   return rows.flatMap((row) => row['relname'] ?? []);
 }

@@ -4,7 +4,6 @@ import { MigrationError } from '../errors.ts';
 import { describeForeign, recognise, type ForeignRow, type ForeignTable, type ForeignTool } from './foreign-history.ts';
 import type { Migration, MigrationSource } from '../migration.ts';
 import { Session, type Connect } from '../session.ts';
-import { inQuotes } from '../shell.ts';
 import { literal, qualified } from '../sql.ts';
 import { Names } from './names.ts';
 import { namedTables, takenOverBy } from './taken-over.ts';
@@ -51,7 +50,7 @@ export async function findAdoption(options: AdoptionOptions): Promise<Adoption> 
       throw new MigrationError({
         code: 'planRefused',
         message: `${name} was taken over before: by the history ${before.join(', ')}. Nothing was written`,
-        hint: `where that is the history of these migrations, name it: ${namedTables(before, inQuotes)}. Where it is another folder's, that table is as well; what else of these is applied is marked with: migrate repair --mark-applied VERSION,VERSION`,
+        hint: `where that is the history of these migrations, name it: ${namedTables(before)}. Where it is another folder's, that table is as well; what else of these is applied is marked with: migrate repair --mark-applied VERSION,VERSION`,
       });
     return { table: name, tool: table.tool, ...matchRows(table, rows, migrations) };
   } finally {

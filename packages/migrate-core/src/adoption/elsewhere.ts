@@ -77,7 +77,7 @@ async function advised(session: Session, schema: string, table: string, problem:
   const { severity, message } = problem;
   const before = await takenOverBy(session, schema, `${schema}.${table}`);
   const adopt = `migrate adopt --from ${inQuotes(table)}`;
-  const mine = `It was taken over before, by the history ${before.join(', ')}: where that is the history of these migrations, name it: ${namedTables(before, inQuotes)}`;
+  const mine = `It was taken over before, by the history ${before.join(', ')}: where that is the history of these migrations, name it: ${namedTables(before)}`;
   if (severity !== 'error')
     return {
       ...problem,

@@ -3,6 +3,7 @@
 import { ownHistories, strangersOf } from '../history.ts';
 import { TAKEN_OVER_FROM } from '../record.ts';
 import type { ServerError, Session } from '../session.ts';
+import { inQuotes } from '../shell.ts';
 import { literal, qualified } from '../sql.ts';
 
 /**
@@ -31,6 +32,6 @@ export async function takenOverBy(session: Session, schema: string, place: strin
 }
 
 /** What to type for the history that is this folder's. */
-export function namedTables(tables: readonly string[], quote: (text: string) => string): string {
-  return `${tables.map((name) => `--table ${quote(name)}`).join(' or ')} (history.table in migrate.config.ts)`;
+export function namedTables(tables: readonly string[]): string {
+  return `${tables.map((name) => `--table ${inQuotes(name)}`).join(' or ')} (history.table in migrate.config.ts)`;
 }

@@ -1,31 +1,12 @@
-import { spawn } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-
 import { testDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
 import { firstRow } from '../support/clinic.ts';
+import { killAfter } from '../support/kill-after.ts';
 import { contentsOf, databasesOf, tenancyOn, type Mode } from '../support/tenancy.ts';
-
-const program = fileURLToPath(new URL('../support/create-tenant.ts', import.meta.url));
 
 /** Milliseconds after it began, from before its first statement to behind its last. */
 const moments = [0, 15, 30, 60, 90, 130, 180, 240, 320, 600];
-
-async function killAfter(ms: number, words: readonly string[]): Promise<'killed' | 'done'> {
-  const child = spawn(process.execPath, ['--conditions=@org/source', program, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const closed = new Promise<void>((resolve) => child.on('close', () => resolve()));
-  await new Promise<void>((resolve) => {
-    child.stdout.once('data', () => resolve());
-    child.once('close', () => resolve());
-  });
-  await sleep(ms);
-  const before = child.exitCode;
-  child.kill('SIGKILL');
-  await closed;
-  return before === 0 ? 'done' : 'killed';
-}
 
 test.each(['schema', 'database'] as const)(
   'with a %s each: a process that is killed while it makes a tenant leaves nothing that the next call cannot finish',
@@ -35,7 +16,7 @@ test.each(['schema', 'database'] as const)(
     const ends: string[] = [];
     for (const [index, ms] of moments.entries()) {
       const id = `clinic_${index}`;
-      ends.push(await killAfter(ms, [mode, db.url, mode === 'schema' ? '' : `${db.name}_`, id]));
+      ends.push(await killAfter('create-tenant.ts', ms, [mode, db.url, mode === 'schema' ? '' : `${db.name}_`, id]));
       const half = await tenancy.find(id);
       if (ends[index] === 'killed' && half?.status === 'active') expect(await contentsOf(db, mode, half.place)).toEqual({ migrations: 3, tables: 3, team: 1 });
       const { tenant } = await tenancy.create(id, { initialise: firstRow });
@@ -55,7 +36,7 @@ test('a tenant whose process was killed can be dropped', async () => {
   const tenancy = tenancyOn(db, 'database');
   await tenancy.create('whole');
   for (const ms of [40, 80]) {
-    await killAfter(ms, ['database', db.url, `${db.name}_`, 'half']);
+    await killAfter('create-tenant.ts', ms, ['database', db.url, `${db.name}_`, 'half']);
     if ((await tenancy.find('half')) !== null) await tenancy.drop('half', { mode: 'delete' });
     expect((await tenancy.list()).map((tenant) => tenant.id)).toEqual(['whole']);
   }

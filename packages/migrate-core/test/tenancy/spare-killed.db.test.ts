@@ -1,33 +1,14 @@
-import { spawn } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-
 import { runOn, testDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
 import { firstOf } from '../support/clinic.ts';
+import { killAfter } from '../support/kill-after.ts';
 import { contentsOf, databasesOf, tenancyOn, type Mode } from '../support/tenancy.ts';
-
-const program = fileURLToPath(new URL('../support/prepare-spares.ts', import.meta.url));
 
 /** Milliseconds after it began, from before its first statement to behind its last. */
 const moments = [0, 20, 45, 80, 120, 170, 230, 300, 400, 550, 750];
 
 const whole = (id: string): object => ({ migrations: 3, tables: 3, team: firstOf(id).initialise === undefined ? 0 : 1 });
-
-async function killAfter(ms: number, words: readonly string[]): Promise<'killed' | 'done'> {
-  const child = spawn(process.execPath, ['--conditions=@org/source', program, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const closed = new Promise<void>((resolve) => child.on('close', () => resolve()));
-  await new Promise<void>((resolve) => {
-    child.stdout.once('data', () => resolve());
-    child.once('close', () => resolve());
-  });
-  await sleep(ms);
-  const before = child.exitCode;
-  child.kill('SIGKILL');
-  await closed;
-  return before === 0 ? 'done' : 'killed';
-}
 
 test.each(['schema', 'database'] as const)(
   'with a %s each: a process that is killed while it makes spares, or gives one away, leaves nothing that the next one does not mend',
@@ -37,7 +18,7 @@ test.each(['schema', 'database'] as const)(
     const ends: string[] = [];
     for (const [index, ms] of moments.entries()) {
       const ids = [0, 1, 2, 3, 4].map((number) => `c${index}_${number}`);
-      ends.push(await killAfter(ms, [mode, db.url, mode === 'schema' ? '' : `${db.name}_`, ...ids]));
+      ends.push(await killAfter('prepare-spares.ts', ms, [mode, db.url, mode === 'schema' ? '' : `${db.name}_`, ...ids]));
       for (const { id, status, place } of await tenancy.list()) {
         if (status === 'active') expect(await contentsOf(db, mode, place)).toEqual(whole(id));
       }
