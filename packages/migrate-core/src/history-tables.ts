@@ -34,35 +34,20 @@ export function createUnused(tables: HistoryTables, serverVersion: number): read
   return definitions(tables, serverVersion).map((definition) => `CREATE TABLE ${definition}`);
 }
 
-function definitions(tables: HistoryTables, serverVersion: number): readonly [history: string, log: string] {
-  if (tables.rows === 'short' && serverVersion >= WITH_STORAGE) return short(tables);
-  return [
-    `${tables.history} (
-  name text PRIMARY KEY, version text NOT NULL, description text NOT NULL, checksum text NOT NULL, seq bigint NOT NULL,
-  state text NOT NULL CHECK (state IN ('applied', 'started', 'undoing')), applied_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-  applied_by text NOT NULL DEFAULT SESSION_USER, duration_ms bigint NOT NULL DEFAULT 0, run_id text NOT NULL, tool text NOT NULL,
-  requires text[] NOT NULL DEFAULT '{}', progress json, script text, reversible boolean NOT NULL)`,
-    `${tables.log} (
-  seq bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), action text NOT NULL, name text NOT NULL,
-  by text NOT NULL DEFAULT SESSION_USER, "from" text NOT NULL, run_id text NOT NULL, duration_ms bigint, detail text)`,
-  ];
-}
-
 /**
- * The same columns in three relations instead of eight: making a relation costs as much as a small migration. Without a column that may be
- * stored elsewhere there is no TOAST table with its index; of the log, which is written under the lock and never changed, every reader wants the
- * newest rows of a few. Since PostgreSQL 18 each NOT NULL is a row of the catalogue.
+ * As few relations and rows of the catalogue as can be: each relation costs as much as a small migration, and there are two tables for every tenant. Without
+ * a column that may be stored elsewhere there is no TOAST table with its index; of the log, which is written under the lock and never changed, every reader
+ * wants the newest rows of a few. Each default, and since PostgreSQL 18 each NOT NULL, is a row of the catalogue: whoever inserts names every column.
  */
-function short(tables: HistoryTables): readonly [history: string, log: string] {
-  const plain = 'text STORAGE PLAIN';
+function definitions(tables: HistoryTables, serverVersion: number): readonly [history: string, log: string] {
+  const plain = serverVersion >= WITH_STORAGE ? ' STORAGE PLAIN' : '';
+  const text = `text${plain}`;
   return [
     `${tables.history} (
-  name ${plain} PRIMARY KEY, version ${plain}, description ${plain}, checksum ${plain}, seq bigint, state ${plain},
-  applied_at timestamptz DEFAULT pg_catalog.now(), applied_by ${plain} DEFAULT SESSION_USER, duration_ms bigint DEFAULT 0, run_id ${plain}, tool ${plain},
-  requires text[] STORAGE PLAIN DEFAULT '{}', progress json STORAGE PLAIN, script ${plain}, reversible boolean)`,
+  name ${text} PRIMARY KEY, version ${text}, description ${text}, checksum ${text}, seq bigint, state ${text}, applied_at timestamptz,
+  applied_by ${text}, duration_ms bigint, run_id ${text}, tool ${text}, requires text[]${plain}, progress json${plain}, script ${text}, reversible boolean)`,
     `${tables.log} (
-  seq bigint, at timestamptz DEFAULT pg_catalog.clock_timestamp(), action ${plain}, name ${plain},
-  by ${plain} DEFAULT SESSION_USER, "from" ${plain}, run_id ${plain}, duration_ms bigint, detail ${plain})`,
+  seq bigint, at timestamptz, action ${text}, name ${text}, by ${text}, "from" ${text}, run_id ${text}, duration_ms bigint, detail ${text})`,
   ];
 }
 
@@ -71,7 +56,7 @@ const LONGEST_SHORT_ROW = 3_500;
 
 /** The statement that lets the history take values of any length, before one that is too long for its page; `null` where these are not. */
 export function roomFor(tables: HistoryTables, values: readonly string[]): string | null {
-  if (tables.rows === 'any' || values.reduce((sum, value) => sum + Buffer.byteLength(value), 0) <= LONGEST_SHORT_ROW) return null;
+  if (values.reduce((sum, value) => sum + Buffer.byteLength(value), 0) <= LONGEST_SHORT_ROW) return null;
   const columns = ['version', 'description', 'requires', 'progress'];
   return `ALTER TABLE ${tables.history} ${columns.map((column) => `ALTER COLUMN ${column} SET STORAGE EXTENDED`).join(', ')}`;
 }

@@ -20,8 +20,6 @@ export interface HistoryTables {
   readonly history: string;
   readonly log: string;
   readonly scripts: string;
-  /** `short`: one of many in its database, which share the scripts; where the server can, its tables are made without companions for long values. */
-  readonly rows: 'short' | 'any';
 }
 
 const LONGEST_NAME = 63;
@@ -51,7 +49,6 @@ export function historyTables(schema: string, table: string, scriptsSchema: stri
     history: qualified(schema, table),
     log: qualified(schema, `${table}_log`),
     scripts: qualified(scriptsSchema, `${table}_scripts`),
-    rows: scriptsSchema === schema ? 'any' : 'short',
   };
 }
 

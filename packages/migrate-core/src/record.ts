@@ -5,7 +5,7 @@ import { roomFor } from './history-tables.ts';
 import type { Requirement } from './migration.ts';
 import type { HistoryState } from './plan.ts';
 import type { LogAction } from './report.ts';
-import { doBlock, literal, textArray } from './sql.ts';
+import { arrayText, doBlock, literal, textArray } from './sql.ts';
 
 /** What one step writes when it is done. */
 export interface RecordInput {
@@ -55,28 +55,22 @@ function elapsedSinceStart(tables: HistoryTables, run: Run, name: string): strin
   return between(began, NOW);
 }
 
-/** The record of an up, but for its script. The last statement answers its duration in milliseconds. */
-export function recordApplied(tables: HistoryTables, run: Run, input: RecordInput, seq: number, since: Since): readonly string[] {
-  return [
-    ...longRow(tables, [input]),
-    insertLog(tables, run, seq, 'up', input.name, elapsed(tables, seq, since)),
-    `${insertRow(tables, run, input, seq, 'applied', `(SELECT duration_ms FROM ${tables.log} WHERE seq = ${seq})`)} RETURNING duration_ms`,
-  ];
-}
-
 /** Behind each step but the last of a transaction whose records are written together: when it ended, in seconds, behind those before it. */
 export function noteEnd(index: number): string {
-  const before = index === 0 ? '' : `pg_catalog.current_setting('migrate.ended') || ' '::text || `;
-  return `SELECT pg_catalog.set_config('migrate.ended', ${before}EXTRACT(epoch FROM ${NOW})::text, true)`;
+  const before = index === 0 ? '' : `${NOTED} || `;
+  return `SELECT pg_catalog.set_config('migrate.ended', ${before}EXTRACT(epoch FROM ${NOW})::text || ' '::text, true)`;
 }
 
+const NOTED = `pg_catalog.current_setting('migrate.ended')`;
+
 /**
- * The records of several ups in one transaction, behind the last of them: two statements instead of two for each, which costs a tenth. The
- * first answers the durations in milliseconds, in their order.
+ * The record of an up, or of several in one transaction, behind the last of them; but for their scripts. The last statement answers their durations in
+ * milliseconds, in their order. One statement with an array for each column: operators and constants of each row, which are looked up and typed one by
+ * one, cost a fresh tenant as much as another table.
  *
  * @param ends Whether `noteEnd` stands behind each but the last; else each is told as an equal share of the whole.
  */
-export function recordAppliedTogether(
+export function recordApplied(
   tables: HistoryTables,
   run: Run,
   inputs: readonly RecordInput[],
@@ -85,27 +79,31 @@ export function recordAppliedTogether(
   ends: 'noted' | 'unknown',
 ): readonly string[] {
   const began = begin(tables, firstSeq, since);
-  const share = (index: number): string => `${began} + (${NOW} - ${began}) * ${(index + 1) / inputs.length}::float8`;
-  const ended = (index: number): string => (index === inputs.length - 1 ? NOW : ends === 'noted' ? notedEnd(index) : share(index));
-  const log = inputs.map((input, index) => `(${firstSeq + index}, ${literal(input.name)}, ${ended(index)})`);
-  const history = inputs.map(
-    (input, index) =>
-      `(${[firstSeq + index, input.name, input.version, input.description, input.checksum].map(literal).join(', ')}, ${requiresArray(input)}, ${literal(input.script?.key ?? '')}, ${isReversible(input)})`,
-  );
-  const before = `pg_catalog.lag(v.at, 1, ${began}) OVER (ORDER BY v.seq)`;
+  const noted = ends === 'noted' && inputs.length > 1;
+  const columns: readonly (readonly [name: string, values: string])[] = [
+    ['name', textArray(inputs.map((input) => input.name))],
+    ['version', textArray(inputs.map((input) => input.version))],
+    ['description', textArray(inputs.map((input) => input.description))],
+    ['checksum', textArray(inputs.map((input) => input.checksum))],
+    ['requires', textArray(inputs.map(requiresText))],
+    ['script', textArray(inputs.map((input) => input.script?.key ?? ''))],
+    ['reversible', textArray(inputs.map((input) => String(isReversible(input))))],
+    ...(noted ? [['ended', `pg_catalog.string_to_array(${NOTED} || EXTRACT(epoch FROM ${NOW})::text, ' ')`] as const] : []),
+  ];
+  const at = noted ? 'pg_catalog.to_timestamp(r.ended::float8)' : NOW;
+  const duration = noted ? between(`pg_catalog.lag(t.at, 1, ${began}) OVER (ORDER BY t.seq)`, 't.at') : `${between(began, 't.at')} / ${inputs.length}`;
   return [
     ...longRow(tables, inputs),
-    `INSERT INTO ${tables.log} (seq, at, action, name, "from", run_id, duration_ms)
- SELECT v.seq, v.at, 'up', v.name, ${literal(run.from)}, ${literal(run.id)}, ${between(before, 'v.at')}
- FROM (VALUES ${log.join(',\n')}) v (seq, name, at) ORDER BY v.seq RETURNING duration_ms`,
-    `INSERT INTO ${tables.history} (seq, name, version, description, checksum, requires, script, reversible, state, duration_ms, run_id, tool)
- SELECT v.seq, v.name, v.version, v.description, v.checksum, v.requires, NULLIF(v.script, ''), v.reversible, 'applied', l.duration_ms, ${literal(run.id)}, ${literal(run.tool)}
- FROM (VALUES ${history.join(',\n')}) v (seq, name, version, description, checksum, requires, script, reversible) JOIN ${tables.log} l ON l.seq = v.seq`,
+    `WITH t AS (
+ SELECT r.*, r.n + ${firstSeq - 1} AS seq, ${at} AS at
+ FROM ROWS FROM (${columns.map(([, values]) => `pg_catalog.unnest(${values})`).join(',\n')}) WITH ORDINALITY r (${columns.map(([name]) => name).join(', ')}, n)
+), v AS (SELECT t.*, ${duration} AS duration_ms FROM t), l AS (
+ INSERT INTO ${tables.log} (seq, at, action, name, by, "from", run_id, duration_ms)
+ SELECT v.seq, v.at, 'up', v.name, SESSION_USER, ${literal(run.from)}, ${literal(run.id)}, v.duration_ms FROM v ORDER BY v.seq)
+INSERT INTO ${tables.history} (seq, name, version, description, checksum, requires, script, reversible, state, applied_at, applied_by, duration_ms, run_id, tool)
+ SELECT v.seq, v.name, v.version, v.description, v.checksum, v.requires::text[], NULLIF(v.script, ''), v.reversible::boolean, 'applied', pg_catalog.now(), SESSION_USER, v.duration_ms, ${literal(run.id)}, ${literal(run.tool)}
+ FROM v ORDER BY v.seq RETURNING duration_ms`,
   ];
-}
-
-function notedEnd(index: number): string {
-  return `pg_catalog.to_timestamp(pg_catalog.split_part(pg_catalog.current_setting('migrate.ended'), ' ', ${index + 1})::float8)`;
 }
 
 /** The record of a non-transactional up before its first statement. */
@@ -115,8 +113,8 @@ export function recordStarted(tables: HistoryTables, run: Run, input: RecordInpu
 }
 
 function insertRow(tables: HistoryTables, run: Run, input: RecordInput, seq: number, state: HistoryState, duration: string): string {
-  return `INSERT INTO ${tables.history} (name, version, description, checksum, seq, state, duration_ms, run_id, tool, requires, script, reversible)
- VALUES (${[input.name, input.version, input.description, input.checksum, seq, state].map(literal).join(', ')}, ${duration}, ${literal(run.id)}, ${literal(run.tool)}, ${requiresArray(input)}, ${literal(input.script?.key ?? null)}, ${isReversible(input)})`;
+  return `INSERT INTO ${tables.history} (name, version, description, checksum, seq, state, applied_at, applied_by, duration_ms, run_id, tool, requires, script, reversible)
+ VALUES (${[input.name, input.version, input.description, input.checksum, seq, state].map(literal).join(', ')}, pg_catalog.now(), SESSION_USER, ${duration}, ${literal(run.id)}, ${literal(run.tool)}, ${literal(requiresText(input))}, ${literal(input.script?.key ?? null)}, ${isReversible(input)})`;
 }
 
 /**
@@ -132,14 +130,15 @@ export function insertScripts(tables: HistoryTables, scripts: readonly StoredScr
 /** The statement that makes room for the first of these whose row would not fit; none when all do. */
 function longRow(tables: HistoryTables, inputs: readonly RecordInput[]): readonly string[] {
   for (const input of inputs) {
-    const room = roomFor(tables, [input.name, input.version, input.description, requiresArray(input)]);
+    const room = roomFor(tables, [input.name, input.version, input.description, requiresText(input)]);
     if (room !== null) return [room];
   }
   return [];
 }
 
-function requiresArray(input: RecordInput): string {
-  return textArray(input.requires.map((one) => `${one.service}@${one.version}`));
+/** As PostgreSQL reads an array. */
+function requiresText(input: RecordInput): string {
+  return arrayText(input.requires.map((one) => `${one.service}@${one.version}`));
 }
 
 /** A row of the log. `duration` is SQL. */
@@ -152,7 +151,7 @@ export function insertLog(
   duration = 'NULL',
   detail: string | null = null,
 ): string {
-  return `INSERT INTO ${tables.log} (seq, action, name, "from", run_id, duration_ms, detail) VALUES (${seq}, ${literal(action)}, ${literal(name)}, ${literal(run.from)}, ${literal(run.id)}, ${duration}, ${literal(detail)})`;
+  return `INSERT INTO ${tables.log} (seq, at, action, name, by, "from", run_id, duration_ms, detail) VALUES (${seq}, ${NOW}, ${literal(action)}, ${literal(name)}, SESSION_USER, ${literal(run.from)}, ${literal(run.id)}, ${duration}, ${literal(detail)})`;
 }
 
 /** The record of a down. Fails with MG003 when the row was not there: "undone" is never said of what somebody else undid. */
@@ -240,7 +239,7 @@ function storing(tables: HistoryTables, input: RecordInput): string {
 
 /** A migration's columns as its file is now. */
 function asNow(input: RecordInput): string {
-  return `checksum = ${literal(input.checksum)}, description = ${literal(input.description)}, requires = ${requiresArray(input)}, script = ${literal(input.script?.key ?? null)}, reversible = ${isReversible(input)}`;
+  return `checksum = ${literal(input.checksum)}, description = ${literal(input.description)}, requires = ${literal(requiresText(input))}, script = ${literal(input.script?.key ?? null)}, reversible = ${isReversible(input)}`;
 }
 
 function isReversible(input: RecordInput): boolean {

@@ -22,7 +22,12 @@ export function literal(value: string | number | null): string {
 
 /** A `text[]` literal. */
 export function textArray(values: readonly string[]): string {
-  return values.length === 0 ? "'{}'::text[]" : `ARRAY[${values.map(literal).join(',')}]::text[]`;
+  return `${literal(arrayText(values))}::text[]`;
+}
+
+/** What PostgreSQL reads as an array of text. */
+export function arrayText(values: readonly string[]): string {
+  return `{${values.map((value) => `"${value.replaceAll(/["\\]/g, String.raw`\$&`)}"`).join(',')}}`;
 }
 
 /** A DO block whose dollar quotes nothing in the body can end. */

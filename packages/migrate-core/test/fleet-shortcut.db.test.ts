@@ -52,7 +52,7 @@ const second = { '0002_note.sql': 'ALTER TABLE team ADD note text;\n-- Down Migr
 
 /** Messages about one tenant. */
 function about(sent: readonly string[], name: string): string[] {
-  return sent.filter((text) => text.includes(`"${name}"`) && !text.includes('AS digest'));
+  return sent.filter((text) => text.includes(`"${name}".`) && !text.includes('AS digest'));
 }
 
 test('of tenants in one state only the first ones are read, each of the others gets one message', async () => {

@@ -57,7 +57,7 @@ function migrator(folder: string, connectTo: Connect): ReturnType<typeof createM
 /** A contestant that begins with an empty database each time. */
 function onFresh(server: OwnServer, name: string, where: Contestant['where'], run: (url: string) => Promise<void>): Contestant {
   const database = freshDatabases(server, name.replaceAll(/\W/g, '_').toLowerCase());
-  return { name, where, prepare: () => database.create(), run: () => run(database.url()), cleanUp: () => database.drop() };
+  return { name, where, prepare: () => database.create(), run: () => run(database.url()) };
 }
 
 async function pendingInProcess({ server, folders, migrations }: Surroundings): Promise<Contest> {

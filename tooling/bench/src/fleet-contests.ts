@@ -71,7 +71,6 @@ function onSchemas(server: OwnServer, name: string, names: readonly string[], ru
       await createSchemas(database.url(), names);
     },
     run: () => run(database.url()),
-    cleanUp: () => database.drop(),
   };
 }
 
@@ -153,7 +152,6 @@ export async function fleetStatus({ server, base, fleet }: Surroundings): Promis
         .join(', ')}`;
       return few < fleet ? [`${peak}: ${(megabytes(fleet) / megabytes(few)).toFixed(2)}×`] : [peak];
     },
-    end: () => database.drop(),
   };
 }
 

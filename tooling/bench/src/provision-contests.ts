@@ -18,6 +18,9 @@ const TENANTS = 3;
 
 type Mode = 'schema' | 'database';
 
+/** A name that is not taken yet. */
+type NextPlace = () => string;
+
 export function provisionSchema(around: Surroundings): Promise<Contest> {
   return provision(around, 'schema', 0.34);
 }
@@ -33,7 +36,8 @@ async function provision({ server, base }: Surroundings, mode: Mode, reach: numb
   const service = freshDatabases(server, `provision_${mode}`);
   await service.create();
   const database = new URL(service.url()).pathname.slice(1);
-  const place = places(server, database, mode);
+  let made = 0;
+  const place: NextPlace = () => `${database}_${++made}`;
   const tenancyWith = (spares: number): Tenancy =>
     createTenancy({
       service: 'bench',
@@ -42,7 +46,7 @@ async function provision({ server, base }: Surroundings, mode: Mode, reach: numb
     });
   const copying = tenancyWith(0);
   // Makes the template, which is not what is measured.
-  await copying.create(place.next());
+  await copying.create(place());
   const fleet = fleetOn(server, database, folder);
   const anew = replays('migrate-core', place, (name) => replay(server, fleetOn(server, database, folder), database, mode, name));
   const compiled = replays('migrate-core, compiled before', place, (name) => replay(server, fleet, database, mode, name));
@@ -59,14 +63,10 @@ async function provision({ server, base }: Surroundings, mode: Mode, reach: numb
       'the copy: the whole call, with the registry, the lock and the log; the others: the place and its migrations',
       'migrate-core sends them in one transaction; node-pg-migrate and the statements have one for each',
     ],
-    end: async () => {
-      await place.dropAll();
-      await service.drop();
-    },
   };
 }
 
-function spares(tenancy: Tenancy, place: Places): Contestant {
+function spares(tenancy: Tenancy, place: NextPlace): Contestant {
   return {
     ...copies(tenancy, place),
     name: 'a spare',
@@ -81,27 +81,27 @@ function spares(tenancy: Tenancy, place: Places): Contestant {
   };
 }
 
-function copies(tenancy: Tenancy, place: Places): Contestant {
+function copies(tenancy: Tenancy, place: NextPlace): Contestant {
   return {
     name: 'a copy of the template',
     where: 'in process',
     repeats: TENANTS,
     async run() {
       for (let count = 0; count < TENANTS; count++) {
-        const { by, tenant } = await tenancy.create(place.next());
+        const { by, tenant } = await tenancy.create(place());
         if (by !== 'template' || tenant.status !== 'active') throw new Error(`the tenant ${tenant.id} is ${tenant.status}, made by ${by}`);
       }
     },
   };
 }
 
-function replays(name: string, place: Places, run: (name: string) => Promise<void>): Contestant {
+function replays(name: string, place: NextPlace, run: (name: string) => Promise<void>): Contestant {
   return {
     name: `replay: ${name}`,
     where: 'in process',
     repeats: TENANTS,
     async run() {
-      for (let count = 0; count < TENANTS; count++) await run(place.next());
+      for (let count = 0; count < TENANTS; count++) await run(place());
     },
   };
 }
@@ -141,29 +141,6 @@ async function replayAlone(server: OwnServer, written: readonly Written[], datab
 
 function expectAll(applied: number): void {
   if (applied !== MIGRATIONS) throw new Error(`${MIGRATIONS} migrations were to be applied, and ${applied} were`);
-}
-
-interface Places {
-  next(): string;
-  dropAll(): Promise<void>;
-}
-
-function places(server: OwnServer, database: string, mode: Mode): Places {
-  let count = 0;
-  return {
-    next: () => `${database}_${++count}`,
-    async dropAll() {
-      // Schemas go with the service's database.
-      if (mode === 'schema') return;
-      const client = await connectTo(server, 'postgres');
-      const { rows } = await client.query<{ datname: string }>(`SELECT datname FROM pg_database WHERE starts_with(datname, $1)`, [`${database}_`]);
-      for (const { datname } of rows) {
-        await client.query(`ALTER DATABASE "${datname}" IS_TEMPLATE false`);
-        await client.query(`DROP DATABASE "${datname}" WITH (FORCE)`);
-      }
-      await client.end();
-    },
-  };
 }
 
 async function connectTo(server: OwnServer, database: string): Promise<pg.Client & DatabaseClient> {

@@ -13,8 +13,8 @@ export async function recordClone(session: Session, tables: HistoryTables, run: 
   const next = `GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) + 1`;
   await runDone(
     session,
-    `INSERT INTO ${tables.log} (seq, action, name, "from", run_id, detail)
- SELECT ${next}, 'clone', COALESCE((SELECT name FROM ${tables.history} ORDER BY seq DESC LIMIT 1), ''), ${[run.from, run.id, `cloned from ${template}`].map(literal).join(', ')}
+    `INSERT INTO ${tables.log} (seq, at, action, name, by, "from", run_id, detail)
+ SELECT ${next}, pg_catalog.clock_timestamp(), 'clone', COALESCE((SELECT name FROM ${tables.history} ORDER BY seq DESC LIMIT 1), ''), SESSION_USER, ${[run.from, run.id, `cloned from ${template}`].map(literal).join(', ')}
  WHERE NOT EXISTS (SELECT FROM ${tables.log} WHERE action = 'clone')`,
   );
 }
