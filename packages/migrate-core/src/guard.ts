@@ -86,21 +86,20 @@ export function addGuard(message: Message, input: GuardInput, settings: Settings
   const { tables, generation } = input;
   const apply = Object.entries(settings).map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`);
   const lock = `(CASE WHEN pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN '1' ELSE 'migrate: the lock is held' END)::int`;
-  message.add('lock', `SELECT ${[...apply, lock].join(', ')}`);
   if (input.snapshot.tables === 'unused') {
     // What they grant would have to be taken back: a stored down is code.
-    message.add(
-      'generation',
-      `SELECT (CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_default_acl WHERE defaclobjtype = 'r') THEN 'migrate: there are default privileges' ELSE '1' END)::int`,
-    );
+    const granting = `(CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_default_acl WHERE defaclobjtype = 'r') THEN '${GRANTING}' ELSE '1' END)::int`;
+    message.add('lock', `SELECT ${[...apply, lock, granting].join(', ')}`);
     // That they are not there is the check that nobody was here since the survey.
     for (const statement of createUnused(tables, input.snapshot.serverVersion)) message.add('create', statement);
     return;
   }
+  message.add('lock', `SELECT ${[...apply, lock].join(', ')}`);
   const newest = `GREATEST((SELECT seq FROM ${tables.log} ORDER BY seq DESC LIMIT 1), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0)`;
   message.add('generation', `SELECT (CASE WHEN ${newest} = ${generation} THEN '1' ELSE 'migrate: the history has moved on' END)::int`);
 }
 
+const GRANTING = 'migrate: there are default privileges';
 const UNLIKE_SURVEY = new Set(['42P07', '42710', '23505', '3F000']);
 
 /** What the guard said, if it was the guard that failed. */
@@ -110,7 +109,7 @@ export function guardAnswer(error: ServerError, piece: Piece | null): 'lockHeld'
   // A table of that name (its row type), or no schema: not what the survey saw.
   if (piece?.role === 'create' && UNLIKE_SURVEY.has(error.code ?? '')) return 'movedOn';
   if (error.code !== '22P02') return null;
-  if (piece?.role === 'lock') return 'lockHeld';
+  if (piece?.role === 'lock') return error.message.includes(GRANTING) ? 'movedOn' : 'lockHeld';
   return piece?.role === 'generation' ? 'movedOn' : null;
 }
 

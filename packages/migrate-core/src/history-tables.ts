@@ -11,11 +11,9 @@ const WITH_STORAGE = 160_000;
  * an application rewrite it (ALTER DEFAULT PRIVILEGES … GRANT … ON TABLES): whatever they granted is taken back at once.
  */
 export function createTablesBody(tables: HistoryTables, serverVersion: number): string {
-  const [history, log] = definitions(tables, serverVersion);
   return `
 IF pg_catalog.to_regnamespace(${literal(identifier(tables.schema))}) IS NULL THEN CREATE SCHEMA ${identifier(tables.schema)}; END IF;
-CREATE TABLE IF NOT EXISTS ${history};
-CREATE TABLE IF NOT EXISTS ${log};
+${creating(tables, serverVersion, 'CREATE TABLE IF NOT EXISTS').join(';\n')};
 CREATE TABLE IF NOT EXISTS ${tables.scripts} (
   key text PRIMARY KEY, up text, down text, down_checksum text, down_transaction text, down_parse text);
 ${revokeFromOthers([tables.history, tables.log, tables.scripts])}`;
@@ -31,22 +29,26 @@ LOOP EXECUTE 'REVOKE ALL ON TABLE ' || r.relation || ' FROM ' || r.grantee; END 
 
 /** The history and its log where neither is there, nor any default privilege that would have to be taken back. */
 export function createUnused(tables: HistoryTables, serverVersion: number): readonly string[] {
-  return definitions(tables, serverVersion).map((definition) => `CREATE TABLE ${definition}`);
+  return creating(tables, serverVersion, 'CREATE TABLE');
 }
 
 /**
  * As few relations and rows of the catalogue as can be: each relation costs as much as a small migration, and there are two tables for every tenant. Without
  * a column that may be stored elsewhere there is no TOAST table with its index; of the log, which is written under the lock and never changed, every reader
- * wants the newest rows of a few. Each default, and since PostgreSQL 18 each NOT NULL, is a row of the catalogue: whoever inserts names every column.
+ * wants the newest rows of a few. Each default, and since PostgreSQL 18 each NOT NULL, is a row of the catalogue: whoever inserts names every column. One of
+ * thousands of histories has no primary key either: its index is a tenth of what a new tenant costs, and the lock lets nobody write a row twice.
  */
-function definitions(tables: HistoryTables, serverVersion: number): readonly [history: string, log: string] {
+function creating(tables: HistoryTables, serverVersion: number, create: 'CREATE TABLE' | 'CREATE TABLE IF NOT EXISTS'): readonly string[] {
   const plain = serverVersion >= WITH_STORAGE ? ' STORAGE PLAIN' : '';
   const text = `text${plain}`;
+  const [key, identity] = tables.of === 'one' ? [' PRIMARY KEY', []] : ['', [`ALTER TABLE ${tables.history} REPLICA IDENTITY FULL`]];
   return [
-    `${tables.history} (
-  name ${text} PRIMARY KEY, version ${text}, description ${text}, checksum ${text}, seq bigint, state ${text}, applied_at timestamptz,
-  applied_by ${text}, duration_ms bigint, run_id ${text}, tool ${text}, requires text[]${plain}, progress json${plain}, script ${text}, reversible boolean)`,
-    `${tables.log} (
+    `${create} ${tables.history} (
+  name ${text}${key}, version ${text}, description ${text}, checksum ${text}, seq bigint, state ${text}, applied_at timestamptz, applied_by ${text},
+  duration_ms bigint, run_id ${text}, tool ${text}, requires text[]${plain}, progress jsonb${plain}, script ${text}, reversible boolean)`,
+    // Else the server refuses to change a row of a published table (manual, 29.1.1).
+    ...identity,
+    `${create} ${tables.log} (
   seq bigint, at timestamptz, action ${text}, name ${text}, by ${text}, "from" ${text}, run_id ${text}, duration_ms bigint, detail ${text})`,
   ];
 }

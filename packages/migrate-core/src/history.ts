@@ -20,6 +20,8 @@ export interface HistoryTables {
   readonly history: string;
   readonly log: string;
   readonly scripts: string;
+  /** Whether many histories of one database share the scripts: those of tenants' schemas. */
+  readonly of: 'one' | 'many';
 }
 
 const LONGEST_NAME = 63;
@@ -49,6 +51,7 @@ export function historyTables(schema: string, table: string, scriptsSchema: stri
     history: qualified(schema, table),
     log: qualified(schema, `${table}_log`),
     scripts: qualified(scriptsSchema, `${table}_scripts`),
+    of: scriptsSchema === schema ? 'one' : 'many',
   };
 }
 

@@ -90,16 +90,17 @@ export function recordApplied(
     ['reversible', textArray(inputs.map((input) => String(isReversible(input))))],
     ...(noted ? [['ended', `pg_catalog.string_to_array(${NOTED} || EXTRACT(epoch FROM ${NOW})::text, ' ')`] as const] : []),
   ];
-  const at = noted ? 'pg_catalog.to_timestamp(r.ended::float8)' : NOW;
-  const duration = noted ? between(`pg_catalog.lag(t.at, 1, ${began}) OVER (ORDER BY t.seq)`, 't.at') : `${between(began, 't.at')} / ${inputs.length}`;
+  const seq = `r.n + ${firstSeq - 1} AS seq`;
+  const rows = `ROWS FROM (${columns.map(([, values]) => `pg_catalog.unnest(${values})`).join(',\n')}) WITH ORDINALITY r (${columns.map(([name]) => name).join(', ')}, n)`;
+  const timed = noted
+    ? `SELECT t.*, ${between(`pg_catalog.lag(t.at, 1, ${began}) OVER (ORDER BY t.seq)`, 't.at')} AS duration_ms
+ FROM (SELECT r.*, ${seq}, pg_catalog.to_timestamp(r.ended::float8) AS at FROM ${rows}) t`
+    : `SELECT r.*, ${seq}, ${NOW} AS at, ${between(began, NOW)} / ${inputs.length} AS duration_ms FROM ${rows}`;
   return [
     ...longRow(tables, inputs),
-    `WITH t AS (
- SELECT r.*, r.n + ${firstSeq - 1} AS seq, ${at} AS at
- FROM ROWS FROM (${columns.map(([, values]) => `pg_catalog.unnest(${values})`).join(',\n')}) WITH ORDINALITY r (${columns.map(([name]) => name).join(', ')}, n)
-), v AS (SELECT t.*, ${duration} AS duration_ms FROM t), l AS (
- INSERT INTO ${tables.log} (seq, at, action, name, by, "from", run_id, duration_ms)
- SELECT v.seq, v.at, 'up', v.name, SESSION_USER, ${literal(run.from)}, ${literal(run.id)}, v.duration_ms FROM v ORDER BY v.seq)
+    `WITH v AS (${timed}), l AS (
+INSERT INTO ${tables.log} (seq, at, action, name, by, "from", run_id, duration_ms)
+ SELECT v.seq, v.at, 'up', v.name, SESSION_USER, ${literal(run.from)}, ${literal(run.id)}, v.duration_ms FROM v)
 INSERT INTO ${tables.history} (seq, name, version, description, checksum, requires, script, reversible, state, applied_at, applied_by, duration_ms, run_id, tool)
  SELECT v.seq, v.name, v.version, v.description, v.checksum, v.requires::text[], NULLIF(v.script, ''), v.reversible::boolean, 'applied', pg_catalog.now(), SESSION_USER, v.duration_ms, ${literal(run.id)}, ${literal(run.tool)}
  FROM v ORDER BY v.seq RETURNING duration_ms`,
@@ -165,7 +166,7 @@ export function recordProgress(tables: HistoryTables, run: Run, name: string, pr
   const text = JSON.stringify(progress);
   const room = roomFor(tables, [text]);
   return mustHitOneRow(
-    `${room === null ? '' : `${room}; `}UPDATE ${tables.history} SET progress = ${literal(text)}::json WHERE name = ${literal(name)} AND run_id = ${literal(run.id)} AND state <> 'applied'`,
+    `${room === null ? '' : `${room}; `}UPDATE ${tables.history} SET progress = ${literal(text)} WHERE name = ${literal(name)} AND run_id = ${literal(run.id)} AND state <> 'applied'`,
   );
 }
 

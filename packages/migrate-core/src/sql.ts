@@ -27,7 +27,7 @@ export function textArray(values: readonly string[]): string {
 
 /** What PostgreSQL reads as an array of text. */
 export function arrayText(values: readonly string[]): string {
-  return `{${values.map((value) => `"${value.replaceAll(/["\\]/g, String.raw`\$&`)}"`).join(',')}}`;
+  return `{${values.map((value) => `"${/["\\]/.test(value) ? value.replaceAll(/["\\]/g, String.raw`\$&`) : value}"`).join(',')}}`;
 }
 
 /** A DO block whose dollar quotes nothing in the body can end. */
