@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { createFleet, directorySource, type DatabaseClient } from '@org/migrate-core';
+import { createFleet, directorySource, fleetDefaults, type DatabaseClient } from '@org/migrate-core';
 import type { OwnServer } from '@org/test-postgres';
 
 import { runCommand, runForOutput } from './command.ts';
@@ -38,7 +38,7 @@ async function pendingContest(
   const folder = join(base, id);
   await writeSections(folder, written);
   const names = schemaNames(tenants);
-  const [ours, four] = [2, 4].map((concurrency) =>
+  const [ours, two] = [fleetDefaults.concurrency, 2].map((concurrency) =>
     onSchemas(server, `migrate-core, ${concurrency} at once`, names, (url) => migrateFleet(url, folder, names, concurrency)),
   );
   const scripts = [2, 4].map((workers) => onSchemas(server, `a script each, ${workers} at once`, names, (url) => runScripts(url, written, names, workers)));
@@ -48,13 +48,14 @@ async function pendingContest(
     work: `${tenants} tenant schemas × ${MIGRATIONS} ${label}, in process`,
     ours: ours as Contestant,
     rivals: [
-      { contestant: four as Contestant, reach: null },
+      { contestant: two as Contestant, reach: null },
       { contestant: loop, reach: 0.25 },
       // A rate of 0.9: the time is its reciprocal.
       ...scripts.map((contestant) => ({ contestant, reach: 1.11 })),
     ],
     notes: [
       'node-pg-migrate: one connection for all, as it takes a lock on the whole database and can do one schema at a time',
+      `ours: with ${fleetDefaults.concurrency} at once, which is the default`,
       'a script each: one message and one transaction for a tenant, written beforehand, with a tracking table of two columns',
     ],
   };

@@ -57,6 +57,7 @@ export class Monitor {
 
   /** Any other work on `main`, cancelled in the server when the signal says so. */
   async during<T>(main: Session, work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (signal === undefined) return work();
     const done = new AbortController();
     const cancelling = this.#cancelOnAbort(main, signal, done.signal);
     try {
@@ -118,8 +119,7 @@ export class Monitor {
     }
   }
 
-  async #cancelOnAbort(main: Session, signal: AbortSignal | undefined, done: AbortSignal): Promise<void> {
-    if (signal === undefined) return;
+  async #cancelOnAbort(main: Session, signal: AbortSignal, done: AbortSignal): Promise<void> {
     await aborted(signal, done);
     await this.#cancelUntil(main, done);
   }

@@ -25,6 +25,8 @@ export interface Prepared {
   readonly problems: readonly Problem[];
   /** For people, once for all targets. */
   readonly notices: readonly { readonly name: string; readonly message: string }[];
+  /** Whether the steps are the same for every target in this state: none names what is a tenant's own. */
+  readonly forAll: boolean;
 }
 
 export class Preparation {
@@ -59,6 +61,7 @@ export class Preparation {
     const prepared: PreparedStep[] = [];
     const problems: Problem[] = [];
     const notices: { name: string; message: string }[] = [];
+    let forAll = true;
     for (const step of steps) {
       const row = snapshot.applied.find((one) => one.name === step.name) ?? null;
       const ready = step.direction === 'up' ? this.#up(step, row) : await this.#down(session, tables, step, row);
@@ -68,6 +71,7 @@ export class Preparation {
       }
       const found = tenant === null ? ready : await this.#forTenant(tenant, ready, { session, tables, snapshot });
       prepared.push(found);
+      forAll &&= found.script === ready.script;
       if (tenant !== null) notices.push(...(await this.#undecided(ready)));
       const changed = step.mode === 'resume' && found.script.kind === 'sql' ? whyNotResumed(step.name, found.script, row?.progress ?? null) : null;
       if (changed !== null)
@@ -80,7 +84,7 @@ export class Preparation {
         return this.prepare(session, tables, snapshot, steps, tenant, grammar, 'here');
       await refuseUnreadable(session, snapshot, by === 'server' ? prepared.filter(({ script }) => !isUnread(script)) : prepared);
     }
-    return { steps: prepared, problems, notices };
+    return { steps: prepared, problems, notices, forAll };
   }
 
   /** What the history keeps of this migration, compiled as it is now. */

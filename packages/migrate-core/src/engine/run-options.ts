@@ -7,13 +7,14 @@ import type { MigrationEvent, TargetName } from '../report.ts';
 import type { Connect } from '../session.ts';
 import type { ConnectionMemory, LostTarget } from '../sharing.ts';
 import type { TenantSchema } from '../source/tenant-schema/template.ts';
-import type { PreparedStep, Preparation } from './prepare.ts';
+import type { Preparation, Prepared } from './prepare.ts';
 
-/** What a run found out before it did anything: for targets in the same state it is the same, but for names that are each one's own in the steps. */
+/** What a run found out before it did anything: for targets in the same state it is the same. */
 export interface Known {
   readonly snapshot: HistorySnapshot;
   readonly plan: Plan;
-  readonly steps: readonly PreparedStep[];
+  /** As they are for the target that was asked. */
+  readonly prepared: Prepared;
 }
 
 export interface RunOptions {

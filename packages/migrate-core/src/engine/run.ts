@@ -16,7 +16,7 @@ import { madeSchema } from './made-schema.ts';
 import { Monitor } from './monitor.ts';
 import { goOn } from './next-command.ts';
 import { emptyNotices } from './planned-step.ts';
-import type { PreparedStep } from './prepare.ts';
+import type { Prepared, PreparedStep } from './prepare.ts';
 import { lostForGood, reconnect } from './reconnect.ts';
 import type { Known, RunOptions } from './run-options.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
@@ -115,21 +115,19 @@ export class TargetRun {
     history.refuseStrangers(snapshot);
     this.#chosen ??= current.steps.map((step) => step.name);
     this.#refuse(await this.#options.outside(current, snapshot, signal), current);
-    const prepared = await this.#options.preparation.prepare(
-      this.#main,
-      tables,
-      snapshot,
-      current.steps,
-      this.#options.tenantSchema,
-      known === null ? 'ask' : 'known',
-    );
+    const prepared = known?.prepared.forAll === true ? known.prepared : await this.#prepare(snapshot, current, known === null ? 'ask' : 'known');
     this.#refuse(prepared.problems, current);
     for (const { name, message } of [...prepared.notices, ...(again ? [] : emptyNotices(prepared.steps))])
       this.#emit({ type: 'notice', target: this.#target, name, message });
-    if (!again && known === null) this.#options.learn?.({ snapshot, plan: current, steps: prepared.steps });
+    if (!again && known === null) this.#options.learn?.({ snapshot, plan: current, prepared: { ...prepared, notices: [] } });
     // Every loss of the race is an error in the server's log: look before trying.
     if (known === null && (await this.#waitForLock())) return null;
     return this.#execute(snapshot, prepared.steps);
+  }
+
+  #prepare(snapshot: history.HistorySnapshot, { steps }: Plan, grammar: 'ask' | 'known'): Promise<Prepared> {
+    const { preparation, tables, tenantSchema } = this.#options;
+    return preparation.prepare(this.#main, tables, snapshot, steps, tenantSchema, grammar);
   }
 
   async #execute(snapshot: history.HistorySnapshot, steps: readonly PreparedStep[]): Promise<Report | null> {

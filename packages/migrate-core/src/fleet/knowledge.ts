@@ -41,8 +41,9 @@ export class Knowledge {
 
   /** Only from what went well: scripts that tenants share are there then. */
   learn({ target, state }: Surveyed, known: Known, report: Report): void {
-    if (state === null || state.kind === 'noSchema' || report.outcome !== 'applied' || report.applied.length !== known.steps.length) return;
-    const { snapshot, steps } = known;
+    if (state === null || state.kind === 'noSchema' || report.outcome !== 'applied' || report.applied.length !== known.plan.steps.length) return;
+    const { snapshot } = known;
+    const { steps } = known.prepared;
     if (snapshot.strangers !== null || snapshot.applied.some((row) => row.state !== 'applied')) return;
     // Undoing follows the order in which a tenant got its migrations, and may rest on what is stored there.
     if (steps.some((step) => step.direction === 'down' || step.mode === 'resume' || step.script.kind === 'live')) return;
