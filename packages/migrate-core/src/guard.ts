@@ -3,7 +3,7 @@
  * Nothing of it outlives the transaction, so a crash strands nothing, and neither does a pooler in transaction mode.
  */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 import type { HistorySnapshot, HistoryTables } from './history.ts';
 import { createTablesBody, createUnused } from './history-tables.ts';
@@ -15,8 +15,7 @@ import { doBlock, inComment, literal } from './sql.ts';
 
 /** The advisory lock's key: from the history table's schema and name, so two services or two tenants never wait for each other. */
 export function lockKey(tables: HistoryTables): bigint {
-  const digest = createHash('sha256').update(`migrate\0${tables.schema}\0${tables.table}`).digest();
-  return digest.readBigInt64BE(0);
+  return hash('sha256', `migrate\0${tables.schema}\0${tables.table}`, 'buffer').readBigInt64BE(0);
 }
 
 /** What the guard's DO block raises. Not standard codes, so that nothing else can be taken for them. */

@@ -65,7 +65,7 @@ const NOTED = `pg_catalog.current_setting('migrate.ended')`;
 
 /**
  * The record of an up, or of several in one transaction, behind the last of them; but for their scripts. The last statement answers their durations in
- * milliseconds, in their order. One statement with an array for each column: operators and constants of each row, which are looked up and typed one by
+ * milliseconds, in their order, unless they are shares. One statement with an array for each column: operators and constants of each row, which are looked up and typed one by
  * one, cost a fresh tenant as much as another table.
  *
  * @param ends Whether `noteEnd` stands behind each but the last; else each is told as an equal share of the whole.
@@ -103,8 +103,13 @@ INSERT INTO ${tables.log} (seq, at, action, name, by, "from", run_id, duration_m
  SELECT v.seq, v.at, 'up', v.name, SESSION_USER, ${literal(run.from)}, ${literal(run.id)}, v.duration_ms FROM v)
 INSERT INTO ${tables.history} (seq, name, version, description, checksum, requires, script, reversible, state, applied_at, applied_by, duration_ms, run_id, tool)
  SELECT v.seq, v.name, v.version, v.description, v.checksum, v.requires::text[], NULLIF(v.script, ''), v.reversible::boolean, 'applied', pg_catalog.now(), SESSION_USER, v.duration_ms, ${literal(run.id)}, ${literal(run.tool)}
- FROM v ORDER BY v.seq RETURNING duration_ms`,
+ FROM v ORDER BY v.seq${answersDurations(inputs.length, ends) ? ' RETURNING duration_ms' : ''}`,
   ];
+}
+
+/** Whether the record of so many tells how long each took. */
+export function answersDurations(count: number, ends: 'noted' | 'unknown'): boolean {
+  return ends === 'noted' || count === 1;
 }
 
 /** The record of a non-transactional up before its first statement. */

@@ -65,6 +65,29 @@ test('a tenant’s history takes values that do not fit into a page', async () =
   expect((await fleet.status()).groups.map((group) => group.tenants.length)).toEqual([2]);
 });
 
+test('so does the only history of a database', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_team.sql': 'CREATE TABLE team (id int PRIMARY KEY);\n',
+    '0002_long.sql': `-- migrate: description=${'Why this is needed. '.repeat(1_000).trim()}\nALTER TABLE team ADD note text;\n`,
+  });
+  expect((await migratorOn(db, files.path).migrator.up()).applied).toHaveLength(2);
+  expect(await rows(db, 'SELECT length(description) AS length FROM schema_migrations_test ORDER BY seq')).toEqual([{ length: 4 }, { length: 19_999 }]);
+});
+
+test('a publication of all tables keeps nobody from changing a tenant’s history', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_team.sql': 'CREATE TABLE team (id int PRIMARY KEY, name text);\n-- Down Migration\nDROP TABLE team;\n',
+    '0002_index.sql': 'CREATE INDEX CONCURRENTLY team_name ON team (name);\n-- Down Migration\nDROP INDEX CONCURRENTLY team_name;\n',
+  });
+  await rows(db, 'CREATE PUBLICATION everything FOR ALL TABLES');
+  const fleet = fleetOn(db, files.path, await schemas(db, 'a', 'b', 'c'));
+  expect((await fleet.up({ concurrency: 1 })).counts).toMatchObject({ applied: 3 });
+  expect((await fleet.down({ steps: 2 })).counts).toMatchObject({ undone: 3 });
+  expect(await rows(db, 'SELECT FROM c.schema_migrations_test')).toEqual([]);
+});
+
 test('what default privileges give on the tables of a tenant’s history is taken back', async () => {
   await using db = await testDatabase();
   await using files = await folder({ '0001_team.sql': 'CREATE TABLE team (id int PRIMARY KEY);\n' });

@@ -45,12 +45,17 @@ export class Monitor {
     this.#runId = runId;
   }
 
-  /** Sends a message on `main` and looks after it until it ends. */
+  /** Sends a message on `main` and looks after it until it ends. Most messages end before the first look. */
   async attend(main: Session, send: () => Promise<MessageResult>, watch: Watch, signal: AbortSignal | undefined): Promise<MessageResult> {
     this.blockers = [];
     const done = new AbortController();
-    const watching = this.#watch(watch, done.signal);
-    const result = await this.during(main, () => send().finally(() => done.abort(ENDED)), signal);
+    let watching: Promise<void> | null = null;
+    const first = setTimeout(() => void (watching = this.#watch(watch, done.signal)), watch.firstLookMs);
+    const stop = (): void => {
+      clearTimeout(first);
+      if (watching !== null) done.abort(ENDED);
+    };
+    const result = await this.during(main, () => send().finally(stop), signal);
     await watching;
     return result;
   }
@@ -82,8 +87,9 @@ export class Monitor {
   }
 
   async close(): Promise<void> {
+    if (this.#session === null) return;
     // One that is still being opened closes itself when it comes.
-    const opening = this.#session?.then(
+    const opening = this.#session.then(
       (session) => session.close(),
       () => undefined,
     );
@@ -93,9 +99,7 @@ export class Monitor {
   async #watch(watch: Watch, done: AbortSignal): Promise<void> {
     let seen = '';
     let blockedSince: number | null = null;
-    let delay = watch.firstLookMs;
-    while (await passed(delay, done)) {
-      delay = NEXT_LOOK_MS;
+    do {
       try {
         const session = await until(this.session(), done);
         if (session === null) return;
@@ -116,7 +120,7 @@ export class Monitor {
       } catch {
         // Not being able to look is no reason to stop; the statement itself will say what is wrong.
       }
-    }
+    } while (await passed(NEXT_LOOK_MS, done));
   }
 
   async #cancelOnAbort(main: Session, signal: AbortSignal, done: AbortSignal): Promise<void> {

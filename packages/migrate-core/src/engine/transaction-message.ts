@@ -6,7 +6,7 @@ import type { HistorySnapshot } from '../history.ts';
 import { validityOf } from './leftover.ts';
 import { Message } from './message.ts';
 import type { LiveScript, Script, Statement } from '../migration.ts';
-import { insertScripts, noteEnd, recordApplied, recordUndone, type Since } from '../record.ts';
+import { answersDurations, insertScripts, noteEnd, recordApplied, recordUndone, type Since } from '../record.ts';
 import type { Patience } from './retry.ts';
 import type { ReadyStep, RunState } from './run-state.ts';
 import { restoreSettings } from './session-settings.ts';
@@ -117,7 +117,7 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
     if (together) {
       const inputs = steps.map((step) => step.record);
       for (const record of recordApplied(state.tables, state.run, inputs, firstSeq, since(0), state.ends)) message.add('record', record);
-      durations.add(message.pieces.length - 1);
+      if (answersDurations(steps.length, state.ends)) durations.add(message.pieces.length - 1);
     }
     addEnd(message, state, steps, transaction === transactions.length - 1 ? durability : 'later');
     own(transaction, steps.at(-1) as ReadyStep);
