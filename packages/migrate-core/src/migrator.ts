@@ -1,9 +1,5 @@
 /** The façade, and the only file that knows the order of the flow. */
 
-import { randomUUID } from 'node:crypto';
-import { createRequire } from 'node:module';
-import { hostname } from 'node:os';
-
 import { readLeftBehind, readUnderWay } from './activity.ts';
 import { availableOf } from './available.ts';
 import { MigrationError } from './errors.ts';
@@ -19,12 +15,13 @@ import {
   type HistoryTables,
 } from './history.ts';
 import type { MigrationSource, SourceListing } from './migration.ts';
+import { newRun } from './new-run.ts';
 import { isCurrent, plan, type AvailableMigration, type OrderPolicy, type Plan, type PlanRequest, type Problem } from './plan.ts';
 import type { PlannedStep } from './engine/planned-step.ts';
 import type { Preparation } from './engine/prepare.ts';
+import type * as Running from './engine/run.ts';
 import { refusedConnection } from './refused-connection.ts';
 import type { EventListener, LogAction, LogEntry, Report, TargetName } from './report.ts';
-import type { Run } from './record.ts';
 import type { RepairReport, RepairRequest } from './repair.ts';
 import { brokenRequirements, unmetRequirements, type Dependant } from './requires.ts';
 import { Session, type Connect, type DatabaseClient } from './session.ts';
@@ -127,14 +124,10 @@ export const defaults = { waitLimitMs: 300_000, lockTimeoutMs: 3_000, retryLimit
 
 const ABANDON_MS = 3_000;
 
-const TOOL = `migrate-core ${(createRequire(import.meta.url)('../package.json') as { version: string }).version}`;
-
-const FROM = `${hostname()}:${process.pid}`;
-
-let engine: Promise<typeof import('./engine/run.ts')> | null = null;
+let engine: Promise<typeof Running> | null = null;
 
 /** Most starts find nothing pending; and a fleet asks once for each tenant. */
-function loadEngine(): Promise<typeof import('./engine/run.ts')> {
+function loadEngine(): Promise<typeof Running> {
   return (engine ??= import('./engine/run.ts'));
 }
 
@@ -435,12 +428,6 @@ async function orAbandon<T>(session: Session, signal: AbortSignal | undefined, w
   } finally {
     ended.abort();
   }
-}
-
-/** Who writes, from now on. */
-export function newRun(): Run {
-  // Its entropy is taken in larger pieces: a fleet has a run for each tenant. Two of its 64 bits are always the same.
-  return { id: randomUUID().replaceAll('-', '').slice(-16), from: FROM, tool: TOOL };
 }
 
 function positive(steps: number | undefined): number | undefined {

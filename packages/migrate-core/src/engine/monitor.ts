@@ -49,14 +49,14 @@ export class Monitor {
   async attend(main: Session, send: () => Promise<MessageResult>, watch: Watch, signal: AbortSignal | undefined): Promise<MessageResult> {
     this.blockers = [];
     const done = new AbortController();
-    let watching: Promise<void> | null = null;
-    const first = setTimeout(() => void (watching = this.#watch(watch, done.signal)), watch.firstLookMs);
+    const watches: Promise<void>[] = [];
+    const first = setTimeout(() => watches.push(this.#watch(watch, done.signal)), watch.firstLookMs);
     const stop = (): void => {
       clearTimeout(first);
-      if (watching !== null) done.abort(ENDED);
+      if (watches.length > 0) done.abort(ENDED);
     };
     const result = await this.during(main, () => send().finally(stop), signal);
-    await watching;
+    await Promise.all(watches);
     return result;
   }
 

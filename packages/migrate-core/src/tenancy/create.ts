@@ -2,7 +2,7 @@
 
 import { MigrationError } from '../errors.ts';
 import { historyTables } from '../history.ts';
-import { newRun } from '../migrator.ts';
+import { newRun } from '../new-run.ts';
 import { begin } from '../guard.ts';
 import type { DatabaseClient, Row, Session } from '../session.ts';
 import type { CreateTenantOptions, TenantCreation } from '../tenancy.ts';

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { historyTables, strangersOf, type HistoryTables } from '../history.ts';
 import { revokeFromOthers } from '../history-tables.ts';
 import { insertLog } from '../record.ts';
-import { newRun } from '../migrator.ts';
+import { newRun } from '../new-run.ts';
 import { readContents } from '../schema-script/contents.ts';
 import { copyScript, estimatedLocks, type CopyScript } from '../schema-script/copy.ts';
 import { compareSchemas, isLockTableFull, proveCopy, type Proof } from '../schema-script/proof.ts';

@@ -2,7 +2,7 @@
 
 import { MigrationError } from '../errors.ts';
 import { historyTables } from '../history.ts';
-import { newRun } from '../migrator.ts';
+import { newRun } from '../new-run.ts';
 import { textsOfName } from '../schema-script/copy.ts';
 import type { Session } from '../session.ts';
 import { doBlock, identifier, literal } from '../sql.ts';
