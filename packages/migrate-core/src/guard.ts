@@ -59,17 +59,24 @@ export function begin(isolation: Script['isolation'] = 'read committed'): string
  * what the previous holder of the lock committed.
  */
 export function guard(input: GuardInput, settings: Settings): string {
-  const { tables, generation } = input;
+  return doBlock(['DECLARE r record; BEGIN', taking(input, settings), unmoved(input), 'END'].join('\n'));
+}
+
+/** Statements of a DO block: the settings, the lock, and the tables where they are missing. */
+function taking({ tables, snapshot, lock }: GuardInput, settings: Settings): string {
   const apply = Object.entries(settings).map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`);
-  const body = [
-    'DECLARE r record; BEGIN',
+  return [
     apply.length > 0 ? `PERFORM ${apply.join(', ')};` : '',
-    input.lock === 'take' ? takeLockOrFail(tables) : '',
-    input.snapshot.tables === 'present' ? '' : createTablesBody(tables, input.snapshot.serverVersion),
-    `IF GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) <> ${generation} THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.movedOn}', MESSAGE = 'migrate: the history has moved on'; END IF;`,
-    'END',
-  ];
-  return doBlock(body.filter((line) => line !== '').join('\n'));
+    lock === 'take' ? takeLockOrFail(tables) : '',
+    snapshot.tables === 'present' ? '' : createTablesBody(tables, snapshot.serverVersion),
+  ]
+    .filter((line) => line !== '')
+    .join('\n');
+}
+
+/** Statement of a DO block: the failure `GUARD.movedOn` where the log has moved on. */
+function unmoved({ tables, generation }: GuardInput): string {
+  return `IF GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) <> ${generation} THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.movedOn}', MESSAGE = 'migrate: the history has moved on'; END IF;`;
 }
 
 /**
@@ -149,5 +156,7 @@ export function holdLock(input: GuardInput, run: Run, name: string): string {
     tcp_keepalives_count: '3',
   };
   if (input.snapshot.serverVersion >= 170_000) settings['transaction_timeout'] = '0';
-  return `${tag(run, name)}${begin()};\n${guard(input, settings)}`;
+  const look = doBlock(`BEGIN ${unmoved(input)} END`);
+  // What is taken behind a savepoint is given back with it (manual, 13.3.1): nobody waits for this connection because it has read the history, and least of all this run.
+  return `${tag(run, name)}${begin()};\n${doBlock(`DECLARE r record; BEGIN\n${taking(input, settings)}\nEND`)};\nSAVEPOINT look;\n${look};\nROLLBACK TO SAVEPOINT look`;
 }

@@ -1,7 +1,7 @@
 /** How the tables of a history are made. Pure. */
 
 import type { HistoryTables } from './history.ts';
-import { identifier, literal } from './sql.ts';
+import { doBlock, identifier, literal } from './sql.ts';
 
 /** From here on CREATE TABLE takes the storage of a column. */
 const WITH_STORAGE = 160_000;
@@ -11,9 +11,11 @@ const WITH_STORAGE = 160_000;
  * an application rewrite it (ALTER DEFAULT PRIVILEGES … GRANT … ON TABLES): whatever they granted is taken back at once.
  */
 export function createTablesBody(tables: HistoryTables, serverVersion: number): string {
+  const { history, log } = creating(tables, serverVersion);
   return `
 IF pg_catalog.to_regnamespace(${literal(identifier(tables.schema))}) IS NULL THEN CREATE SCHEMA ${identifier(tables.schema)}; END IF;
-${creating(tables, serverVersion, 'CREATE TABLE IF NOT EXISTS').join(';\n')};
+IF pg_catalog.to_regclass(${literal(tables.history)}) IS NULL THEN ${history.join('; ')}; END IF;
+IF pg_catalog.to_regclass(${literal(tables.log)}) IS NULL THEN ${log}; END IF;
 CREATE TABLE IF NOT EXISTS ${tables.scripts} (
   key text PRIMARY KEY, up text, down text, down_checksum text, down_transaction text, down_parse text);
 ${revokeFromOthers([tables.history, tables.log, tables.scripts])}`;
@@ -29,7 +31,8 @@ LOOP EXECUTE 'REVOKE ALL ON TABLE ' || r.relation || ' FROM ' || r.grantee; END 
 
 /** The history and its log where neither is there, nor any default privilege that would have to be taken back. */
 export function createUnused(tables: HistoryTables, serverVersion: number): readonly string[] {
-  return creating(tables, serverVersion, 'CREATE TABLE');
+  const { history, log } = creating(tables, serverVersion);
+  return [...history, log];
 }
 
 /**
@@ -38,27 +41,34 @@ export function createUnused(tables: HistoryTables, serverVersion: number): read
  * wants the newest rows of a few. Each default, and since PostgreSQL 18 each NOT NULL, is a row of the catalogue: whoever inserts names every column. One of
  * thousands of histories has no primary key either: its index is a tenth of what a new tenant costs, and the lock lets nobody write a row twice.
  */
-function creating(tables: HistoryTables, serverVersion: number, create: 'CREATE TABLE' | 'CREATE TABLE IF NOT EXISTS'): readonly string[] {
-  const plain = serverVersion >= WITH_STORAGE ? ' STORAGE PLAIN' : '';
+function creating(tables: HistoryTables, serverVersion: number): { readonly history: readonly string[]; readonly log: string } {
+  const inRow = serverVersion >= WITH_STORAGE ? ' STORAGE PLAIN' : '';
+  const many = tables.of === 'many';
+  const plain = many ? inRow : '';
   const text = `text${plain}`;
-  const [key, identity] = tables.of === 'one' ? [' PRIMARY KEY', []] : ['', [`ALTER TABLE ${tables.history} REPLICA IDENTITY FULL`]];
-  return [
-    `${create} ${tables.history} (
-  name ${text}${key}, version ${text}, description ${text}, checksum ${text}, seq bigint, state ${text}, applied_at timestamptz, applied_by ${text},
-  duration_ms bigint, run_id ${text}, tool ${text}, requires text[]${plain}, progress jsonb${plain}, script ${text}, reversible boolean)`,
-    // Else the server refuses to change a row of a published table (manual, 29.1.1).
-    ...identity,
-    `${create} ${tables.log} (
-  seq bigint, at timestamptz, action ${text}, name ${text}, by ${text}, "from" ${text}, run_id ${text}, duration_ms bigint, detail ${text})`,
-  ];
+  const table = `CREATE TABLE ${tables.history} (
+  name ${text}${many ? '' : ' PRIMARY KEY'}, version ${text}, description ${text}, checksum ${text}, seq bigint, state ${text}, applied_at timestamptz, applied_by ${text},
+  duration_ms bigint, run_id ${text}, tool ${text}, requires text[]${plain}, progress ${text}, script ${text}, reversible boolean)`;
+  // Else the server refuses to change a row of a published table (manual, 29.1.1).
+  const identity = `ALTER TABLE ${tables.history} REPLICA IDENTITY FULL`;
+  const logText = `text${inRow}`;
+  return {
+    history: many ? [table, identity] : [table],
+    log: `CREATE TABLE ${tables.log} (
+  seq bigint, at timestamptz, action ${logText}, name ${logText}, by ${logText}, "from" ${logText}, run_id ${logText}, duration_ms bigint, detail ${logText})`,
+  };
 }
 
 /** A row has to fit into a page of 8 kB: so many bytes of what the migrations say, as many of its progress, and the columns of known length. */
 const LONGEST_SHORT_ROW = 3_500;
 
-/** The statement that lets the history take values of any length, before one that is too long for its page; `null` where these are not. */
+/** The statement that lets a tenant's history take values of any length, before one that may be too long for its page; `null` where these are not. */
 export function roomFor(tables: HistoryTables, values: readonly string[]): string | null {
-  if (values.reduce((sum, value) => sum + Buffer.byteLength(value), 0) <= LONGEST_SHORT_ROW) return null;
+  if (tables.of === 'one' || values.reduce((sum, value) => sum + Buffer.byteLength(value), 0) <= LONGEST_SHORT_ROW) return null;
   const columns = ['version', 'description', 'requires', 'progress'];
-  return `ALTER TABLE ${tables.history} ${columns.map((column) => `ALTER COLUMN ${column} SET STORAGE EXTENDED`).join(', ')}`;
+  // Only once, and only by its owner: others may write rows, and the lock that this takes waits for every reader.
+  return doBlock(
+    `BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = ${literal(tables.history)}::pg_catalog.regclass AND attname = 'description' AND attstorage = 'p')
+THEN ALTER TABLE ${tables.history} ${columns.map((column) => `ALTER COLUMN ${column} SET STORAGE EXTENDED`).join(', ')}; END IF; END`,
+  );
 }

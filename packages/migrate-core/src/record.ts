@@ -94,7 +94,7 @@ export function recordApplied(
   const rows = `ROWS FROM (${columns.map(([, values]) => `pg_catalog.unnest(${values})`).join(',\n')}) WITH ORDINALITY r (${columns.map(([name]) => name).join(', ')}, n)`;
   const timed = noted
     ? `SELECT t.*, ${between(`pg_catalog.lag(t.at, 1, ${began}) OVER (ORDER BY t.seq)`, 't.at')} AS duration_ms
- FROM (SELECT r.*, ${seq}, pg_catalog.to_timestamp(r.ended::float8) AS at FROM ${rows}) t`
+ FROM (SELECT r.*, ${seq}, pg_catalog.to_timestamp((CASE WHEN r.ended IS NULL THEN 'migrate: a time is missing' ELSE r.ended END)::float8) AS at FROM ${rows}) t`
     : `SELECT r.*, ${seq}, ${NOW} AS at, ${between(began, NOW)} / ${inputs.length} AS duration_ms FROM ${rows}`;
   return [
     ...longRow(tables, inputs),

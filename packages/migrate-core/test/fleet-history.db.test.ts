@@ -75,6 +75,57 @@ test('so does the only history of a database', async () => {
   expect(await rows(db, 'SELECT length(description) AS length FROM schema_migrations_test ORDER BY seq')).toEqual([{ length: 4 }, { length: 19_999 }]);
 });
 
+const longIndex = {
+  '0001_team.sql': 'CREATE TABLE team (id int PRIMARY KEY);\n',
+  '0002_index.sql': `-- migrate: description=${'Why this is needed. '.repeat(400).trim()}\nCREATE INDEX CONCURRENTLY team_id ON team (id);\n-- Down Migration\nDROP INDEX CONCURRENTLY team_id;\n`,
+};
+
+test('a long value beside a statement that cannot be in a transaction waits for nobody, least of all for its own run', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(longIndex);
+  const fleet = fleetOn(db, files.path, await schemas(db, 'a', 'b'));
+  expect((await fleet.up()).counts).toMatchObject({ applied: 2 });
+  expect((await fleet.down({ steps: 1 })).counts).toMatchObject({ undone: 2 });
+  expect((await migratorOn(db, files.path).migrator.up()).applied).toHaveLength(2);
+}, 20_000);
+
+test('progress that does not fit into a page is recorded: of a table with many indexes', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({
+    '0001_team.sql': `CREATE TABLE team (id int);\n${Array.from({ length: 260 }, (_, index) => `CREATE INDEX team_${index} ON team (id);`).join('\n')}\n`,
+    '0002_index.sql': 'CREATE INDEX CONCURRENTLY team_id ON team (id);\n',
+  });
+  expect((await fleetOn(db, files.path, await schemas(db, 'a')).up()).counts).toMatchObject({ applied: 1 });
+  expect((await migratorOn(db, files.path).migrator.up()).applied).toHaveLength(2);
+}, 60_000);
+
+test('whoever may only write rows migrates a tenant whose log is gone, and the history stays as it was made', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_team.sql': 'CREATE TABLE team (id int PRIMARY KEY);\n' });
+  const [a] = await schemas(db, 'a');
+  const role = `${db.name}_writer`;
+  await rows(db, `CREATE ROLE ${role} LOGIN PASSWORD 'x'`);
+  try {
+    await rows(
+      db,
+      `CREATE TABLE a.schema_migrations_test (name text PRIMARY KEY, version text NOT NULL, description text NOT NULL, checksum text NOT NULL, seq bigint NOT NULL, state text NOT NULL,
+ applied_at timestamptz NOT NULL DEFAULT now(), applied_by text NOT NULL DEFAULT SESSION_USER, duration_ms bigint NOT NULL DEFAULT 0, run_id text NOT NULL, tool text NOT NULL, requires text[] NOT NULL DEFAULT '{}',
+ progress json, script text, reversible boolean NOT NULL);
+ GRANT ALL ON SCHEMA a, public TO ${role}; GRANT ALL ON ALL TABLES IN SCHEMA a TO ${role}`,
+    );
+    const url = new URL(db.url);
+    url.username = role;
+    url.password = 'x';
+    const fleet = fleetOn(db, files.path, [a as string], { connect: () => connectTo(url.href) });
+    const report = await fleet.up();
+    expect(report.failures).toEqual([]);
+    expect(report.counts).toMatchObject({ applied: 1 });
+    expect(await rows(db, `SELECT relreplident AS identity FROM pg_class WHERE oid = 'a.schema_migrations_test'::regclass`)).toEqual([{ identity: 'd' }]);
+  } finally {
+    await rows(db, `DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
+  }
+});
+
 test('a publication of all tables keeps nobody from changing a tenant’s history', async () => {
   await using db = await testDatabase();
   await using files = await folder({
