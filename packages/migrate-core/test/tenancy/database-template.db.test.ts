@@ -187,7 +187,7 @@ test('a replay that was cut off is gone on with as what it is', async () => {
   const [template = ''] = templates(await databasesOf(db));
   await runOn(db.server, `ALTER DATABASE ${identifier(template)} IS_TEMPLATE false`);
   const place = `${db.name}_b`;
-  for (const end of ['RENAME TO', 'CREATE TABLE IF NOT EXISTS "public"."schema_migrations_test"', 'CREATE TABLE contact']) {
+  for (const end of ['RENAME TO', 'CREATE TABLE "public"."schema_migrations_test"', 'CREATE TABLE contact']) {
     // The process is gone with all of its connections.
     const streams: { destroy(): void }[] = [];
     const over = new AbortController();
