@@ -6,7 +6,7 @@
 import { hash } from 'node:crypto';
 
 import type { HistorySnapshot, HistoryTables } from './history.ts';
-import { createTablesBody, createUnused } from './history-tables.ts';
+import { createTablesBody, createUnused, newestNumber } from './history-tables.ts';
 import type { Message, Piece } from './engine/message.ts';
 import type { Script } from './migration.ts';
 import type { Run } from './record.ts';
@@ -62,9 +62,13 @@ export function guard(input: GuardInput, settings: Settings): string {
   return doBlock(['DECLARE r record; BEGIN', taking(input, settings), unmoved(input), 'END'].join('\n'));
 }
 
+function applying(settings: Settings): string[] {
+  return Object.entries(settings).map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`);
+}
+
 /** Statements of a DO block: the settings, the lock, and the tables where they are missing. */
 function taking({ tables, snapshot, lock }: GuardInput, settings: Settings): string {
-  const apply = Object.entries(settings).map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`);
+  const apply = applying(settings);
   return [
     apply.length > 0 ? `PERFORM ${apply.join(', ')};` : '',
     lock === 'take' ? takeLockOrFail(tables) : '',
@@ -76,7 +80,7 @@ function taking({ tables, snapshot, lock }: GuardInput, settings: Settings): str
 
 /** Statement of a DO block: the failure `GUARD.movedOn` where the log has moved on. */
 function unmoved({ tables, generation }: GuardInput): string {
-  return `IF GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) <> ${generation} THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.movedOn}', MESSAGE = 'migrate: the history has moved on'; END IF;`;
+  return `IF ${newestNumber(tables)} <> ${generation} THEN RAISE EXCEPTION USING ERRCODE = '${GUARD.movedOn}', MESSAGE = 'migrate: the history has moved on'; END IF;`;
 }
 
 /**
@@ -90,7 +94,7 @@ export function addGuard(message: Message, input: GuardInput, settings: Settings
     return;
   }
   const { tables, generation } = input;
-  const apply = Object.entries(settings).map(([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`);
+  const apply = applying(settings);
   const lock = `(CASE WHEN pg_catalog.pg_try_advisory_xact_lock(${lockKey(tables)}) THEN '1' ELSE 'migrate: the lock is held' END)::int`;
   if (input.snapshot.tables === 'unused') {
     // What they grant would have to be taken back: a stored down is code.
@@ -101,8 +105,7 @@ export function addGuard(message: Message, input: GuardInput, settings: Settings
     return;
   }
   message.add('lock', `SELECT ${[...apply, lock].join(', ')}`);
-  const newest = `GREATEST((SELECT seq FROM ${tables.log} ORDER BY seq DESC LIMIT 1), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0)`;
-  message.add('generation', `SELECT (CASE WHEN ${newest} = ${generation} THEN '1' ELSE 'migrate: the history has moved on' END)::int`);
+  message.add('generation', `SELECT (CASE WHEN ${newestNumber(tables)} = ${generation} THEN '1' ELSE 'migrate: the history has moved on' END)::int`);
 }
 
 const GRANTING = 'migrate: there are default privileges';

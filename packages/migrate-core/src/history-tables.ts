@@ -59,6 +59,11 @@ function creating(tables: HistoryTables, serverVersion: number): { readonly hist
   };
 }
 
+/** SQL for the newest number that the log has given: a copy's history may be ahead of its log. */
+export function newestNumber(tables: HistoryTables): string {
+  return `GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0)`;
+}
+
 /** A row has to fit into a page of 8 kB: so many bytes of what the migrations say, as many of its progress, and the columns of known length. */
 const LONGEST_SHORT_ROW = 3_500;
 

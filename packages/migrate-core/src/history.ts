@@ -5,6 +5,7 @@
 
 import { USUAL_NAMES } from './adoption/usual-names.ts';
 import { MigrationError } from './errors.ts';
+import { newestNumber } from './history-tables.ts';
 import type { Requirement } from './migration.ts';
 import type { AppliedMigration, HistoryState } from './plan.ts';
 import type { LogAction, LogEntry } from './report.ts';
@@ -208,7 +209,7 @@ function readStatement(tables: HistoryTables): string {
   return `/*migrate read*/SELECT s.*, h.name, h.version, h.description, h.checksum, h.seq, h.state,
  pg_catalog.to_char(h.applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS applied_at, h.applied_by, h.duration_ms,
  h.run_id, pg_catalog.array_to_json(h.requires) AS requires, h.progress, h.script, h.reversible
- FROM (SELECT ${SERVER}, GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) AS "_generation",
+ FROM (SELECT ${SERVER}, ${newestNumber(tables)} AS "_generation",
  pg_catalog.to_regclass(${literal(tables.scripts)}) IS NOT NULL AS "_scripts",
  pg_catalog.row_security_active(${literal(tables.history)}::pg_catalog.regclass) AS "_hidden",
  ${strangers(tables)} AS "_strangers") s LEFT JOIN ${tables.history} h ON true ORDER BY h.seq`;

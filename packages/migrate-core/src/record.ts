@@ -1,7 +1,7 @@
 /** What the history and the log get written: SQL for the messages that do the work. Pure. */
 
 import type { HistoryTables, Progress, StoredScript } from './history.ts';
-import { roomFor } from './history-tables.ts';
+import { newestNumber, roomFor } from './history-tables.ts';
 import type { Requirement } from './migration.ts';
 import type { HistoryState } from './plan.ts';
 import type { LogAction } from './report.ts';
@@ -65,8 +65,8 @@ const NOTED = `pg_catalog.current_setting('migrate.ended')`;
 
 /**
  * The record of an up, or of several in one transaction, behind the last of them; but for their scripts. The last statement answers their durations in
- * milliseconds, in their order, unless they are shares. One statement with an array for each column: operators and constants of each row, which are looked up and typed one by
- * one, cost a fresh tenant as much as another table.
+ * milliseconds, in their order, unless they are shares. One statement with an array for each column: operators and constants of each row, which are
+ * looked up and typed one by one, cost a fresh tenant as much as another table.
  *
  * @param ends Whether `noteEnd` stands behind each but the last; else each is told as an equal share of the whole.
  */
@@ -160,6 +160,12 @@ export function insertLog(
   return `INSERT INTO ${tables.log} (seq, at, action, name, by, "from", run_id, duration_ms, detail) VALUES (${seq}, ${NOW}, ${literal(action)}, ${literal(name)}, SESSION_USER, ${literal(run.from)}, ${literal(run.id)}, ${duration}, ${literal(detail)})`;
 }
 
+/** What the log of a copy says of it, behind all that came with it. */
+export function insertClone(tables: HistoryTables, run: Run, template: string): string {
+  return `INSERT INTO ${tables.log} (seq, at, action, name, by, "from", run_id, detail)
+ SELECT ${newestNumber(tables)} + 1, ${NOW}, 'clone', COALESCE((SELECT name FROM ${tables.history} ORDER BY seq DESC LIMIT 1), ''), SESSION_USER, ${[run.from, run.id, `cloned from ${template}`].map(literal).join(', ')}`;
+}
+
 /** The record of a down. Fails with MG003 when the row was not there: "undone" is never said of what somebody else undid. */
 export function recordUndone(tables: HistoryTables, run: Run, name: string, seq: number, since: Since | 'started'): string {
   const duration = since === 'started' ? elapsedSinceStart(tables, run, name) : elapsed(tables, seq, since);
@@ -213,12 +219,10 @@ export function recordGivenUp(tables: HistoryTables, run: Run, name: string, dir
 }
 
 /** A line in the log for a failure, under the lock; MG001 when somebody else holds it. `create` makes the tables where there are none. */
-export function recordFailure(tables: HistoryTables, run: Run, name: string, detail: string, create: string, lockKey: bigint): string {
+export function recordFailure(tables: HistoryTables, run: Run, name: string, detail: string, create: string, takeLock: string): string {
   // The caller does not know the newest number: somebody may have been at work since. Under the lock this one is right.
-  const next = `(GREATEST((SELECT pg_catalog.max(seq) FROM ${tables.log}), (SELECT pg_catalog.max(seq) FROM ${tables.history}), 0) + 1)`;
-  return doBlock(
-    `DECLARE r record; BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock(${lockKey}) THEN RAISE EXCEPTION USING ERRCODE = 'MG001', MESSAGE = 'migrate: the lock is held'; END IF; ${create} ${insertLog(tables, run, next, 'failed', name, 'NULL', detail)}; END`,
-  );
+  const next = `(${newestNumber(tables)} + 1)`;
+  return doBlock(`DECLARE r record; BEGIN ${takeLock} ${create} ${insertLog(tables, run, next, 'failed', name, 'NULL', detail)}; END`);
 }
 
 /** A repair: the file as it is now counts as what was applied. `log` is the statement of its log row. */

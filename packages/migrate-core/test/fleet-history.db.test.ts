@@ -75,14 +75,12 @@ test('so does the only history of a database', async () => {
   expect(await rows(db, 'SELECT length(description) AS length FROM schema_migrations_test ORDER BY seq')).toEqual([{ length: 4 }, { length: 19_999 }]);
 });
 
-const longIndex = {
-  '0001_team.sql': 'CREATE TABLE team (id int PRIMARY KEY);\n',
-  '0002_index.sql': `-- migrate: description=${'Why this is needed. '.repeat(400).trim()}\nCREATE INDEX CONCURRENTLY team_id ON team (id);\n-- Down Migration\nDROP INDEX CONCURRENTLY team_id;\n`,
-};
-
 test('a long value beside a statement that cannot be in a transaction waits for nobody, least of all for its own run', async () => {
   await using db = await testDatabase();
-  await using files = await folder(longIndex);
+  await using files = await folder({
+    '0001_team.sql': 'CREATE TABLE team (id int PRIMARY KEY);\n',
+    '0002_index.sql': `-- migrate: description=${'Why this is needed. '.repeat(400).trim()}\nCREATE INDEX CONCURRENTLY team_id ON team (id);\n-- Down Migration\nDROP INDEX CONCURRENTLY team_id;\n`,
+  });
   const fleet = fleetOn(db, files.path, await schemas(db, 'a', 'b'));
   expect((await fleet.up()).counts).toMatchObject({ applied: 2 });
   expect((await fleet.down({ steps: 1 })).counts).toMatchObject({ undone: 2 });

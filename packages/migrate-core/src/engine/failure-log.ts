@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { begin, GUARD, lockKey, tag } from '../guard.ts';
+import { begin, GUARD, tag, takeLockOrFail } from '../guard.ts';
 import { createTablesBody } from '../history-tables.ts';
 import { recordFailure } from '../record.ts';
 import type { StepFailure } from './failure.ts';
@@ -17,7 +17,7 @@ export async function writeFailure(state: RunState, name: string, failure: StepF
   // The state of a statement that was cancelled does not tell that somebody wanted the whole run to stop.
   const detail = `${failure.code === 'aborted' ? failure.code : (failure.sqlState ?? failure.code)}: ${failure.message}`.slice(0, LONGEST_DETAIL);
   const create = snapshot.tables === 'present' ? '' : createTablesBody(tables, snapshot.serverVersion);
-  const sql = recordFailure(tables, run, name, detail, create, lockKey(tables));
+  const sql = recordFailure(tables, run, name, detail, create, takeLockOrFail(tables));
   for (let tries = 0; tries < TRIES; tries++) {
     const result = await main.run(`${tag(run, name)}${begin()};\nSET LOCAL synchronous_commit = on;\n${sql};\nCOMMIT`);
     if (result.kind === 'done') return true;

@@ -49,14 +49,16 @@ export class Monitor {
   async attend(main: Session, send: () => Promise<MessageResult>, watch: Watch, signal: AbortSignal | undefined): Promise<MessageResult> {
     this.blockers = [];
     const done = new AbortController();
-    const watches: Promise<void>[] = [];
-    const first = setTimeout(() => watches.push(this.#watch(watch, done.signal)), watch.firstLookMs);
+    let watching: Promise<void> = Promise.resolve();
+    const first = setTimeout(() => {
+      watching = this.#watch(watch, done.signal);
+    }, watch.firstLookMs);
     const stop = (): void => {
       clearTimeout(first);
-      if (watches.length > 0) done.abort(ENDED);
+      done.abort(ENDED);
     };
     const result = await this.during(main, () => send().finally(stop), signal);
-    await Promise.all(watches);
+    await watching;
     return result;
   }
 

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 
 import { historyTables, strangersOf, type HistoryTables } from '../history.ts';
 import { revokeFromOthers } from '../history-tables.ts';
-import { insertLog } from '../record.ts';
+import { insertClone } from '../record.ts';
 import { newRun } from '../new-run.ts';
 import { readContents } from '../schema-script/contents.ts';
 import { copyScript, estimatedLocks, type CopyScript } from '../schema-script/copy.ts';
@@ -60,10 +60,7 @@ export async function knownTemplate(context: TenancyContext, session: Session): 
 /** What a copy has at its end: the history of the template, and a log that says where it is from. */
 export function historyOfCopy(template: string, place: string, table: string): readonly string[] {
   const [from, to] = [historyTables(template, table), historyTables(place, table)];
-  const newest = `(SELECT name FROM ${to.history} ORDER BY seq DESC LIMIT 1)`;
-  const next = `(SELECT coalesce(pg_catalog.max(seq), 0) + 1 FROM ${to.history})`;
-  const row = insertLog(to, newRun(), next, 'clone', '', 'NULL', `cloned from ${template}`);
-  return [`INSERT INTO ${to.history} SELECT * FROM ${from.history}`, row.replace(`'clone', ''`, () => `'clone', coalesce(${newest}, '')`)];
+  return [`INSERT INTO ${to.history} SELECT * FROM ${from.history}`, insertClone(to, newRun(), template)];
 }
 
 function markerOf(context: TenancyContext, name: string): { readonly table: string; readonly qualified: string } {
