@@ -80,30 +80,40 @@ export function recordApplied(
 ): readonly string[] {
   const began = begin(tables, firstSeq, since);
   const noted = ends === 'noted' && inputs.length > 1;
-  const columns: readonly (readonly [name: string, values: string])[] = [
-    ['name', textArray(inputs.map((input) => input.name))],
-    ['version', textArray(inputs.map((input) => input.version))],
-    ['description', textArray(inputs.map((input) => input.description))],
-    ['checksum', textArray(inputs.map((input) => input.checksum))],
-    ['requires', textArray(inputs.map(requiresText))],
-    ['script', textArray(inputs.map((input) => input.script?.key ?? ''))],
-    ['reversible', textArray(inputs.map((input) => String(isReversible(input))))],
-    ...(noted ? [['ended', `pg_catalog.string_to_array(${NOTED} || EXTRACT(epoch FROM ${NOW})::text, ' ')`] as const] : []),
+  const arrays: [name: string, values: string][] = [['name', textArray(inputs.map((input) => input.name))]];
+  /** What all of them have in common is said once. */
+  const column = (name: string, valueOf: (input: RecordInput) => string): string => {
+    const values = inputs.map(valueOf);
+    if (values.every((value) => value === values[0])) return literal(values[0] ?? '');
+    arrays.push([name, textArray(values)]);
+    return `v.${name}`;
+  };
+  const history = [
+    'v.seq',
+    'v.name',
+    column('version', (input) => input.version),
+    column('description', (input) => input.description),
+    column('checksum', (input) => input.checksum),
+    `${column('requires', requiresText)}::text[]`,
+    `NULLIF(${column('script', (input) => input.script?.key ?? '')}, '')`,
+    `${column('reversible', (input) => String(isReversible(input)))}::boolean`,
+    `'applied', pg_catalog.now(), SESSION_USER, v.duration_ms, ${literal(run.id)}, ${literal(run.tool)}`,
   ];
+  if (noted) arrays.push(['ended', `pg_catalog.string_to_array(${NOTED} || EXTRACT(epoch FROM ${NOW})::text, ' ')`]);
   const seq = `r.n + ${firstSeq - 1} AS seq`;
-  const rows = `ROWS FROM (${columns.map(([, values]) => `pg_catalog.unnest(${values})`).join(',\n')}) WITH ORDINALITY r (${columns.map(([name]) => name).join(', ')}, n)`;
+  const rows = `ROWS FROM (${arrays.map(([, values]) => `pg_catalog.unnest(${values})`).join(',\n')}) WITH ORDINALITY r (${arrays.map(([name]) => name).join(', ')}, n)`;
   const timed = noted
     ? `SELECT t.*, ${between(`pg_catalog.lag(t.at, 1, ${began}) OVER (ORDER BY t.seq)`, 't.at')} AS duration_ms
  FROM (SELECT r.*, ${seq}, pg_catalog.to_timestamp((CASE WHEN r.ended IS NULL THEN 'migrate: a time is missing' ELSE r.ended END)::float8) AS at FROM ${rows}) t`
-    : `SELECT r.*, ${seq}, ${NOW} AS at, ${between(began, NOW)} / ${inputs.length} AS duration_ms FROM ${rows}`;
+    : `SELECT r.*, ${seq}, (SELECT ${NOW}) AS at, (SELECT ${between(began, NOW)} / ${inputs.length}) AS duration_ms FROM ${rows}`;
+  const answers = answersDurations(inputs.length, ends);
   return [
     ...longRow(tables, inputs),
     `WITH v AS (${timed}), l AS (
 INSERT INTO ${tables.log} (seq, at, action, name, by, "from", run_id, duration_ms)
  SELECT v.seq, v.at, 'up', v.name, SESSION_USER, ${literal(run.from)}, ${literal(run.id)}, v.duration_ms FROM v)
 INSERT INTO ${tables.history} (seq, name, version, description, checksum, requires, script, reversible, state, applied_at, applied_by, duration_ms, run_id, tool)
- SELECT v.seq, v.name, v.version, v.description, v.checksum, v.requires::text[], NULLIF(v.script, ''), v.reversible::boolean, 'applied', pg_catalog.now(), SESSION_USER, v.duration_ms, ${literal(run.id)}, ${literal(run.tool)}
- FROM v ORDER BY v.seq${answersDurations(inputs.length, ends) ? ' RETURNING duration_ms' : ''}`,
+ SELECT ${history.join(', ')} FROM v${answers ? ' ORDER BY v.seq RETURNING duration_ms' : ''}`,
   ];
 }
 

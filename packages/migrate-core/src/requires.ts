@@ -25,8 +25,10 @@ export async function unmetRequirements(input: {
   readonly waitMs: number;
   readonly signal: AbortSignal | undefined;
 }): Promise<Problem[]> {
+  const requiring = input.available.filter((one) => one.requires.length > 0);
+  if (requiring.length === 0) return [];
   const pending = new Set(input.steps.filter((step) => step.direction === 'up').map((step) => step.name));
-  const needs = input.available.filter((one) => pending.has(one.name)).flatMap((one) => one.requires.map((requirement) => ({ migration: one, requirement })));
+  const needs = requiring.filter((one) => pending.has(one.name)).flatMap((one) => one.requires.map((requirement) => ({ migration: one, requirement })));
   if (needs.length === 0) return [];
   const until = performance.now() + input.waitMs;
   for (;;) {

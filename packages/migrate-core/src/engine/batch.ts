@@ -1,9 +1,10 @@
 /** Runs what is sent together, in the way its statements allow. */
 
 import { executeTransactions } from './execute.ts';
-import type { LiveScript, Script, Sharing } from '../migration.ts';
+import type { Sharing } from '../migration.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { executeSteps } from './steps.ts';
+import { traitsOf } from './traits.ts';
 import { withOneAlone, type Transaction } from './transaction-message.ts';
 
 /** What was done, in order, and what became of the first transaction that was not. */
@@ -12,22 +13,13 @@ export interface BatchResult {
   readonly end: StepResult | { readonly kind: 'impossible'; readonly message: string; readonly hint: string };
 }
 
-/** Whether a script cannot run as one message of one READ COMMITTED transaction. */
-export function needsSteps(script: Script | LiveScript): boolean {
-  if (script.kind === 'live') return script.transaction === 'none';
-  return (
-    script.transaction === 'none' ||
-    // At REPEATABLE READ the guard's snapshot would be older than its lock.
-    script.isolation !== 'read committed' ||
-    script.statements.some((statement) => statement.transaction === 'forbidden') ||
-    // The file's own pairs stay apart where a new enum value is used after its COMMIT.
-    new Set(script.statements.map((statement) => statement.group)).size > 1
-  );
-}
-
 /** Which of these steps cannot share a transaction. */
 export function misfits(steps: readonly ReadyStep[]): readonly ReadyStep[] {
-  return steps.filter((step) => step.mode === 'resume' || needsSteps(step.script));
+  return steps.filter(isMisfit);
+}
+
+function isMisfit({ mode, script }: ReadyStep): boolean {
+  return mode === 'resume' || traitsOf(script).needsSteps;
 }
 
 /** Sent together while each takes no longer than this. */
@@ -59,7 +51,7 @@ export interface Unused {
 
 /** @param steps All that the run will do there: what one of them makes may act in any later one, as a trigger or a default. */
 export function unused(steps: readonly ReadyStep[]): Unused {
-  return { made: new Set(), rows: steps.some(tellsTransactions) ? 'last' : 'shared' };
+  return { made: new Set(), rows: steps.some(({ script }) => traitsOf(script).tellsTransactions) ? 'last' : 'shared' };
 }
 
 /** The first of these, and what may be sent with it, in the transactions that they may share. `null`: the target is in use. What is made is added to `target`. */
@@ -67,8 +59,8 @@ export function nextBatch<Step extends ReadyStep>(steps: readonly Step[], size: 
   const batch: Step[] = [];
   let characters = 0;
   for (const step of steps.slice(0, size)) {
-    if (step.direction === 'down' || step.script.kind === 'live' || misfits([step]).length > 0) break;
-    if (batch.length > 0 && tellsTime(step)) break;
+    if (step.direction === 'down' || step.script.kind === 'live' || isMisfit(step)) break;
+    if (batch.length > 0 && traitsOf(step.script).tellsTime) break;
     characters += step.script.sql.length;
     if (batch.length > 0 && characters > LARGEST_BATCH_CHARACTERS) break;
     batch.push(step);
@@ -107,33 +99,9 @@ function transactionsOf<Step extends ReadyStep>(steps: readonly Step[], target: 
 
 const NOTHING: ReadonlySet<string> = new Set();
 
-/**
- * Whether rows may tell that migrations share a transaction: by a constraint that is checked at COMMIT, which the next migration could mend; by a
- * sequence that is not their table's own; by a setting that a function leaves behind; by the transaction's number.
- */
-function tellsTransactions({ script }: ReadyStep): boolean {
-  return script.kind === 'sql' && /deferr|nextval|set_config|set\s+local|txid_current|pg_current_xact_id/i.test(script.sql);
-}
-
-/**
- * Whether it writes rows by the time of its transaction, or of its statement. PostgreSQL takes both when a message comes in, for all that is in it: of what came earlier in the
- * same message, `WHERE created_at < now()` would find nothing.
- */
-function tellsTime({ script }: ReadyStep): boolean {
-  return script.kind === 'sql' && CLOCK.test(script.sql) && script.statements.some((one) => one.sharing?.changesRows !== false);
-}
-
-const CLOCK = /\bnow\b|\b(?:transaction|statement)_timestamp\b|\bcurrent_(?:timestamp|time|date)\b|\blocaltime(?:stamp)?\b/i;
-
 /** `null`: it must have a transaction of its own. */
 function effectsOf({ script, lockTimeoutMs, statementTimeoutMs }: ReadyStep): readonly Sharing[] | null {
-  if (script.kind === 'live' || lockTimeoutMs !== null || statementTimeoutMs !== null) return null;
-  const effects: Sharing[] = [];
-  for (const { sharing } of script.statements) {
-    if (sharing === undefined) return null;
-    effects.push(sharing);
-  }
-  return effects;
+  return lockTimeoutMs === null && statementTimeoutMs === null ? traitsOf(script).effects : null;
 }
 
 /** One step; or with `whole-plan` all of them in one transaction; or several in one message, in the transactions of `nextBatch`. */

@@ -48,30 +48,26 @@ export class Monitor {
   /** Sends a message on `main` and looks after it until it ends. Most messages end before the first look. */
   async attend(main: Session, send: () => Promise<MessageResult>, watch: Watch, signal: AbortSignal | undefined): Promise<MessageResult> {
     this.blockers = [];
-    const done = new AbortController();
-    let watching: Promise<void> = Promise.resolve();
-    const first = setTimeout(() => {
-      watching = this.#watch(watch, done.signal);
-    }, watch.firstLookMs);
+    const watching = new Beside((done) => this.#watch(watch, done));
+    const first = setTimeout(() => watching.begin(), watch.firstLookMs);
     const stop = (): void => {
       clearTimeout(first);
-      done.abort(ENDED);
+      watching.stop();
     };
     const result = await this.during(main, () => send().finally(stop), signal);
-    await watching;
+    await watching.ended;
     return result;
   }
 
   /** Any other work on `main`, cancelled in the server when the signal says so. */
   async during<T>(main: Session, work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     if (signal === undefined) return work();
-    const done = new AbortController();
-    const cancelling = this.#cancelOnAbort(main, signal, done.signal);
+    const cancelling = new Beside((done) => this.#cancelUntil(main, done)).beginOnAbort(signal);
     try {
       return await work();
     } finally {
-      done.abort(ENDED);
-      await cancelling;
+      cancelling.stop();
+      await cancelling.ended;
     }
   }
 
@@ -125,19 +121,15 @@ export class Monitor {
     } while (await passed(NEXT_LOOK_MS, done));
   }
 
-  async #cancelOnAbort(main: Session, signal: AbortSignal, done: AbortSignal): Promise<void> {
-    await aborted(signal, done);
-    await this.#cancelUntil(main, done);
-  }
-
   /**
    * For what nobody attends to, such as a read that waits for a lock: some seconds after the abort, whatever still runs of this run is
    * cancelled. Cleaning up has that long.
    */
-  async cancelLate(main: () => Session, signal: AbortSignal | undefined, done: AbortSignal): Promise<void> {
-    if (signal === undefined) return;
-    await aborted(signal, done);
-    if (await passed(CANCEL_LATE_MS, done)) await this.#cancelUntil(main(), done, CANCEL_LATE_LIMIT_MS);
+  cancelLate(main: () => Session, signal: AbortSignal | undefined): Beside {
+    const cancelling = new Beside(async (done) => {
+      if (await passed(CANCEL_LATE_MS, done)) await this.#cancelUntil(main(), done, CANCEL_LATE_LIMIT_MS);
+    });
+    return signal === undefined ? cancelling : cancelling.beginOnAbort(signal);
   }
 
   async #cancelUntil(main: Session, done: AbortSignal, limitMs = CANCEL_LIMIT_MS): Promise<void> {
@@ -156,7 +148,7 @@ export class Monitor {
 
 /** `null` when `done` came first: a connection may never be had. */
 function until<T>(work: Promise<T>, done: AbortSignal): Promise<T | null> {
-  return Promise.race([work, aborted(done, done).then(() => null)]);
+  return Promise.race([work, aborted(done).then(() => null)]);
 }
 
 /** `false` when `done` came first. With plain timers: this waits beside every message, and an error for each would cost more than building it. */
@@ -175,19 +167,47 @@ function passed(ms: number, done: AbortSignal): Promise<boolean> {
   });
 }
 
-/** Resolves when either is aborted. */
-function aborted(signal: AbortSignal, done: AbortSignal): Promise<void> {
+/** Resolves when it is aborted. */
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted || done.aborted) {
-      resolve();
-      return;
-    }
-    const finish = (): void => {
-      signal.removeEventListener('abort', finish);
-      done.removeEventListener('abort', finish);
-      resolve();
-    };
-    signal.addEventListener('abort', finish);
-    done.addEventListener('abort', finish);
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
+}
+
+/** Work beside other work, which mostly ends before this begins: then not even its signal is made. */
+class Beside {
+  readonly #work: (done: AbortSignal) => Promise<void>;
+  #done: AbortController | null = null;
+  #working: Promise<void> = Promise.resolve();
+  #ignore: () => void = () => undefined;
+
+  constructor(work: (done: AbortSignal) => Promise<void>) {
+    this.#work = work;
+  }
+
+  begin(): void {
+    this.#done = new AbortController();
+    this.#working = this.#work(this.#done.signal);
+  }
+
+  beginOnAbort(signal: AbortSignal): this {
+    const begin = (): void => this.begin();
+    if (signal.aborted) begin();
+    else {
+      signal.addEventListener('abort', begin, { once: true });
+      this.#ignore = () => signal.removeEventListener('abort', begin);
+    }
+    return this;
+  }
+
+  /** Once it has ended; at once where it never began. */
+  get ended(): Promise<void> {
+    return this.#working;
+  }
+
+  stop(): void {
+    this.#ignore();
+    this.#done?.abort(ENDED);
+  }
 }

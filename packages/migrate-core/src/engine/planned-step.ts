@@ -1,8 +1,8 @@
 /** What a plan tells of a step. Pure. */
 
 import type { Script } from '../migration.ts';
-import { needsSteps } from './batch.ts';
 import type { Prepared, PreparedStep } from './prepare.ts';
+import { traitsOf } from './traits.ts';
 
 /** A planned step with what would be sent: for `plan` and `--dry-run`. */
 export interface PlannedStep {
@@ -19,7 +19,7 @@ export interface PlannedStep {
 
 export function plannedStep(step: PreparedStep): PlannedStep {
   const { name, version, direction, mode, from, script } = step;
-  const transaction = needsSteps(script) ? 'several' : 'one';
+  const transaction = traitsOf(script).needsSteps ? 'several' : 'one';
   return { name, version, direction, mode, from, transaction, sql: script.kind === 'live' ? null : sqlOf(script) };
 }
 

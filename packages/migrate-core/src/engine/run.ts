@@ -22,7 +22,7 @@ import type { Known, RunOptions } from './run-options.ts';
 import type { ReadyStep, RunState, StepResult } from './run-state.ts';
 import { readOwnSettings } from './session-settings.ts';
 import { terminatedStep, wasTerminated } from './terminated.ts';
-import { mayChangeRole } from './transaction-message.ts';
+import { traitsOf } from './traits.ts';
 
 /** Small migrations share a flush; nothing waits longer than this to be reported. */
 const FLUSH_EVERY_MS = 250;
@@ -57,15 +57,14 @@ export class TargetRun {
   }
 
   async run(): Promise<Report> {
-    const ended = new AbortController();
-    void this.#monitor.cancelLate(() => this.#main, this.#options.signal, ended.signal);
+    const cancelling = this.#monitor.cancelLate(() => this.#main, this.#options.signal);
     try {
       for (;;) {
         const report = await this.#look();
         if (report !== null) return report;
       }
     } finally {
-      ended.abort('ended');
+      cancelling.stop();
       await this.#monitor.close();
     }
   }
@@ -134,7 +133,7 @@ export class TargetRun {
     const { options, state } = { options: this.#options, state: this.#state(snapshot) };
     // Of a connection that was lost nothing is known of the next.
     const memory = this.#losses > 0 ? { ownSettings: null } : options.memory;
-    if (steps.some((step) => mayChangeRole(step.script))) state.ownSettings = memory.ownSettings ??= await readOwnSettings(this.#main);
+    if (steps.some((step) => traitsOf(step.script).mayChangeRole)) state.ownSettings = memory.ownSettings ??= await readOwnSettings(this.#main);
     let left = steps;
     // A schema without a history: whatever the plan makes in it, nobody works with yet.
     const target = snapshot.applied.length === 0 && snapshot.tables !== 'present' ? unused(steps) : null;

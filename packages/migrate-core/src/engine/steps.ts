@@ -25,7 +25,8 @@ import { Patience } from './retry.ts';
 import { sessionSettings, type SessionSettings, type Swap } from './session-settings.ts';
 import { failed, ownFailure, Stop } from './stop.ts';
 import { sweepOf } from './sweep.ts';
-import { addEnd, addStatements, mayChangeRole, withOneAlone } from './transaction-message.ts';
+import { traitsOf } from './traits.ts';
+import { addEnd, addStatements, withOneAlone } from './transaction-message.ts';
 import { inQuotes } from '../shell.ts';
 
 const NOTHING: Script = { kind: 'sql', sql: '', statements: [], isolation: 'read committed', origin: null, transaction: 'none' };
@@ -197,7 +198,7 @@ class Steps {
     // What the file set for itself ended with the COMMIT before.
     for (const setting of this.#script.statements[this.#done]?.settings ?? []) message.add('settings', setting.local);
     addStatements(message, this.#script, lockTimeoutMs, this.#done, end);
-    if (mayChangeRole(this.#script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(snapshot.role)}, true)`);
+    if (traitsOf(this.#script).mayChangeRole) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(snapshot.role)}, true)`);
     const seq = this.#state.generation + 1;
     const last = end === this.#script.statements.length;
     message.add('record', last ? this.#ending(seq) : records.recordProgress(tables, run, this.#step.name, this.#progress(end, null)));

@@ -10,6 +10,7 @@ import { answersDurations, insertScripts, noteEnd, recordApplied, recordUndone, 
 import type { Patience } from './retry.ts';
 import type { ReadyStep, RunState } from './run-state.ts';
 import { restoreSettings } from './session-settings.ts';
+import { traitsOf } from './traits.ts';
 import { identifier, literal } from '../sql.ts';
 
 /** Steps that share a transaction. */
@@ -100,7 +101,7 @@ export function messages(state: RunState, transactions: readonly Transaction[], 
         const budgetMs = sharedLockLimitMs !== null && steps.length > 1 ? 0 : lockTimeout(step, steps);
         addStatements(message, step.script, budgetMs);
       }
-      if (mayChangeRole(step.script)) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(state.snapshot.role)}, true)`);
+      if (traitsOf(step.script).mayChangeRole) message.add('settings', `SELECT pg_catalog.set_config('role', ${literal(state.snapshot.role)}, true)`);
       seq++;
       if (transaction === 0 && index === 0 && scripts !== null) message.add('record', scripts);
       for (const record of together
@@ -189,7 +190,7 @@ export function addStatements(message: Message, script: Script, lockTimeoutMs: n
  * pooler next. What whoever opened the session had set comes back. The commit is durable whatever was set.
  */
 export function addEnd(message: Message, state: RunState, steps: readonly { readonly script: Script | LiveScript }[], durability: 'flush' | 'later'): void {
-  if (steps.some(({ script }) => mayChangeRole(script))) {
+  if (steps.some(({ script }) => traitsOf(script).mayChangeRole)) {
     // Deferred checks of foreign keys have to see the rows that a policy hides: they run before row_security is what it was.
     message.add('commit', 'SET CONSTRAINTS ALL IMMEDIATE');
     message.add('settings', restoreSettings(state.ownSettings ?? new Map()));
@@ -199,12 +200,6 @@ export function addEnd(message: Message, state: RunState, steps: readonly { read
     );
   }
   message.add('commit', 'COMMIT');
-}
-
-const ROLE_CHANGERS = new Set(['VariableSetStmt', 'DoStmt', 'CallStmt', 'SelectStmt', 'Unparsed']);
-
-export function mayChangeRole(script: Script | LiveScript): boolean {
-  return script.kind === 'live' || script.statements.some((statement) => ROLE_CHANGERS.has(statement.kind));
 }
 
 /**
