@@ -110,6 +110,20 @@ test('canaries go first, and their failure keeps the rest from beginning; so do 
   expect((await failureOf(fleetOn(db, files.path, names).fleet.up({ concurrency: 0 }))).message).toContain('concurrency must be at least 1');
 });
 
+test('nobody waits for one tenant that takes long, nor for the look at the next ones, and no more connections are open than are asked for', async () => {
+  await using db = await testDatabase();
+  // One of them ends well once most of the others are done, and fails after ten seconds.
+  const wait = `FOR i IN 1..200 LOOP IF (SELECT count(*) FROM pg_class WHERE relname = 'team_member') > 120 THEN RETURN; END IF; PERFORM pg_sleep(0.05); END LOOP; RAISE 'the others wait'`;
+  await using files = await folder({
+    '0001_team.sql': `CREATE TABLE team_member (id int);\nDO $$ BEGIN IF current_schema = 'clinic_0006' THEN ${wait}; END IF; END $$;\n`,
+  });
+  const names = await schemas(db, 150);
+  const { fleet, connections } = fleetOn(db, files.path, names);
+  expect((await fleet.up({ canary: 1, concurrency: 2 })).counts).toMatchObject({ applied: 150 });
+  // A third one may look after the tenant that takes long.
+  expect(connections()).toBeLessThanOrEqual(3);
+});
+
 test('several processes share the tenants, and each migration is applied once', async () => {
   await using db = await testDatabase();
   await using files = await folder(base);

@@ -18,13 +18,8 @@ import { emptyResult, failureResult, type FleetCount, noSchema, resultOf, traced
 import { flush, type Owed, type Slot, type Slots } from './slots.ts';
 import type { Survey, Surveyed } from './survey.ts';
 import type { FleetTarget } from './target.ts';
+import { Upcoming } from './upcoming.ts';
 
-/** So many tenants for each of those at work, before it is asked whether somebody else is at it too; and so many where somebody is. */
-const ROUND = 16;
-const CROWDED_ROUND = 4;
-/** So many tenants are looked at before those that are behind are migrated; more as long as none is. */
-const BLOCK = 100;
-const LARGEST_BLOCK = 1_000;
 const ASK_AGAIN_MS = 200;
 
 /** A tenant that is done, and must not be told as long as a crash of the server could take it back. */
@@ -70,10 +65,9 @@ export class Pass {
   readonly #concurrency: number;
   /** Canaries that are still to go. */
   #canaries: number;
-  /** How often somebody else turned out to be at work on this fleet. */
-  #others = 0;
-  #isCrowded = false;
-  #rounds = 0;
+  readonly #upcoming: Upcoming;
+  /** Whether any was visited. */
+  #isBegun = false;
   /** Of this chunk, those whose outcome is not told. */
   #open = new Set<FleetTarget>();
 
@@ -83,6 +77,11 @@ export class Pass {
     this.#concurrency = concurrency;
     this.#canaries = canary;
     this.#limit = pLimit(concurrency);
+    this.#upcoming = new Upcoming({
+      concurrency,
+      knowledge: this.#knowledge,
+      look: async (targets, depth) => this.#tellDone(await this.#look(targets, depth)),
+    });
   }
 
   /**
@@ -96,7 +95,7 @@ export class Pass {
       await this.#visitChunk(chunk);
     } catch (error) {
       // Before anything was begun it is everybody's error; afterwards what was done has to be told.
-      if (!isLost(error) || (count.total === 0 && this.#rounds === 0)) throw error;
+      if (!isLost(error) || (count.total === 0 && !this.#isBegun)) throw error;
       count.stopped ??= 'connection';
       await this.#settle();
       for (const target of this.#open) this.#add(target, { ...emptyResult(target), outcome: 'notRun' });
@@ -105,52 +104,52 @@ export class Pass {
 
   async #visitChunk(chunk: readonly FleetTarget[]): Promise<void> {
     const busy: FleetTarget[] = [];
-    let left = [...chunk];
-    let order: 'given' | 'own' = left.length > ROUND ? 'given' : 'own';
-    for (let size = BLOCK; left.length > 0;) {
-      if (order === 'given' && this.#canaries === 0) {
-        left = shuffled(left);
-        order = 'own';
-      }
-      const behind = this.#tellDone(await this.#look(left.splice(0, size)));
-      size = behind.length === 0 ? Math.min(size * 2, LARGEST_BLOCK) : BLOCK;
-      await this.#visitBehind(behind, busy);
-    }
+    this.#upcoming.begin(chunk);
+    await this.#visitCanaries(busy);
+    this.#upcoming.shuffle();
+    // The first ones tell what is to be done for the others.
+    if (!this.#isBegun) await this.#round(await this.#upcoming.next(this.#concurrency), 'leave', busy);
+    await this.#visitRest(busy);
     // Somebody else was at these: most are done by now.
-    await this.#round(await this.#stillBehind(busy), 'wait', []);
+    await this.#round(this.#tellDone(await this.#look(busy)), 'wait', []);
+    await this.#settle();
   }
 
-  async #visitBehind(behind: Surveyed[], busy: FleetTarget[]): Promise<void> {
+  async #visitCanaries(busy: FleetTarget[]): Promise<void> {
     const { count } = this.#options;
-    const first = behind.splice(0, this.#canaries);
-    this.#canaries -= first.length;
-    await this.#round(first, 'wait', busy);
-    if (first.length > 0 && count.failures.length > 0) count.stopped ??= 'canary';
-    for (let left = behind; left.length > 0;) {
-      // The first ones tell what is to be done for the others.
-      const each = this.#rounds++ === 0 ? 1 : this.#isCrowded ? CROWDED_ROUND : ROUND;
-      const now = await this.#lookCloser(left.splice(0, each * this.#concurrency));
-      const before = this.#others;
-      await this.#round(now, 'leave', busy);
-      const others = this.#others - before;
-      this.#isCrowded = others > 0;
-      // What others have done meanwhile is known by a few queries.
-      if (others > now.length / 2) left = await this.#stillBehind(left.map(({ target }) => target));
+    while (this.#canaries > 0) {
+      const canaries = await this.#upcoming.next(this.#canaries);
+      if (canaries.length === 0) return;
+      this.#canaries -= canaries.length;
+      await this.#round(canaries, 'wait', busy);
+      await this.#settle();
+      if (count.failures.length > 0) count.stopped ??= 'canary';
     }
   }
 
-  /** Of those in a state that is known already, the number that their log is at. */
-  async #lookCloser(surveyed: readonly Surveyed[]): Promise<readonly Surveyed[]> {
-    const known = surveyed.filter((one) => one.state?.kind === 'history' && this.#knowledge.has(one));
-    if (known.length === 0) return surveyed;
-    const rest = surveyed.filter((one) => !known.includes(one));
-    const looked = await this.#look(
-      known.map(({ target }) => target),
-      'generation',
-    );
-    const behind = this.#tellDone(looked);
-    this.#others += looked.length - behind.length;
-    return [...behind, ...rest];
+  /** The next ones are looked at when half of a round has begun: nobody waits for a look, or for the slowest of a round. */
+  async #visitRest(busy: FleetTarget[]): Promise<void> {
+    const halves: Promise<void>[] = [];
+    let isWell = true;
+    const begin = (surveyed: readonly Surveyed[]): void => {
+      const half = this.#round(surveyed, 'leave', busy);
+      half.catch(() => {
+        isWell = false;
+      });
+      halves.push(half);
+    };
+    try {
+      for (let now = await this.#upcoming.next(); now.length > 0 && isWell;) {
+        begin(now.slice(0, now.length / 2));
+        const next = this.#limit(() => this.#upcoming.next());
+        begin(now.slice(now.length / 2));
+        now = await next;
+      }
+    } finally {
+      // Whatever ended it: nobody is at work any more.
+      await Promise.allSettled(halves);
+    }
+    await Promise.all(halves);
   }
 
   #add(target: FleetTarget, result: TenantResult): void {
@@ -161,12 +160,16 @@ export class Pass {
   /** Once something was begun, a server that is away is waited for. */
   async #look(targets: readonly FleetTarget[], depth: 'digest' | 'generation' = 'digest'): Promise<readonly Surveyed[]> {
     const { survey, count, outage } = this.#options;
-    if (count.total === 0 && this.#rounds === 0) return survey.look(targets, depth);
+    if (targets.length === 0) return [];
+    // Beside those who are at work it has the connection of one.
+    const isAlone = this.#limit.activeCount + this.#limit.pendingCount <= 1;
+    const ask = (): Promise<readonly Surveyed[]> => survey.look(targets, depth, isAlone ? 'all' : 'one');
+    if (count.total === 0 && !this.#isBegun) return ask();
     let looked: readonly Surveyed[] | null = null;
     let cause: unknown = null;
     const look = async (): Promise<void> => {
       try {
-        looked = await survey.look(targets, depth);
+        looked = await ask();
       } catch (error) {
         cause = error;
         throw error;
@@ -175,10 +178,6 @@ export class Pass {
     if (count.stopped !== 'connection') await outage.isBack(look);
     if (looked !== null) return looked;
     throw cause instanceof Error ? cause : new MigrationError({ code: 'connection', message: 'the connection was lost' });
-  }
-
-  async #stillBehind(targets: readonly FleetTarget[]): Promise<Surveyed[]> {
-    return targets.length === 0 ? [] : this.#tellDone(await this.#look(targets));
   }
 
   /** Answers those that are to be visited. */
@@ -194,7 +193,6 @@ export class Pass {
 
   async #round(surveyed: readonly Surveyed[], whenBusy: 'wait' | 'leave', busy: FleetTarget[]): Promise<void> {
     await this.#limit.map(surveyed, (one) => this.#visit(one, whenBusy, busy));
-    await this.#settle();
   }
 
   #stop(): FleetStop | null {
@@ -209,6 +207,7 @@ export class Pass {
     let begun: 'begun' | 'notBegun' = 'notBegun' as 'begun' | 'notBegun';
     count.stopped ??= this.#stop();
     if (count.stopped !== null) return this.#add(target, { ...emptyResult(target), outcome: 'notRun' });
+    this.#isBegun = true;
     try {
       await slots.use(target.database ?? null, (slot) => {
         begun = 'begun';
@@ -216,7 +215,7 @@ export class Pass {
       });
     } catch (error) {
       if (whenBusy === 'leave' && isBusy(error)) {
-        this.#others++;
+        this.#upcoming.metOthers();
         busy.push(target);
         return;
       }
@@ -254,7 +253,7 @@ export class Pass {
       throw error;
     }
     if (learned !== null) this.#knowledge.learn(surveyed, learned, report);
-    if (report.outcome === 'upToDate') this.#others++;
+    if (report.outcome === 'upToDate') this.#upcoming.metOthers();
     const tell = (): void => {
       for (const event of held) emit(target.tenant, event);
       this.#add(target, resultOf(target, report));
@@ -317,11 +316,4 @@ async function ask(client: DatabaseClient): Promise<void> {
 
 function isBusy(error: unknown): boolean {
   return error instanceof MigrationError && error.code === 'lockTimeout' && error.report !== null && error.report.failed === null;
-}
-
-function shuffled<T>(items: readonly T[]): T[] {
-  return items
-    .map((item) => ({ item, key: Math.random() }))
-    .toSorted((a, b) => a.key - b.key)
-    .map(({ item }) => item);
 }

@@ -42,8 +42,14 @@ export class Survey {
     this.#lost = lost;
   }
 
-  /** In their order. `generation`: with the newest number of each log, for those that are about to be migrated. */
-  async look(targets: readonly FleetTarget[], depth: 'digest' | 'generation' = 'digest'): Promise<readonly Surveyed[]> {
+  /**
+   * In their order.
+   *
+   * @param depth `generation`: with the newest number of each log, for those that are about to be migrated.
+   * @param connections At once: as many as may be, or one.
+   */
+  async look(targets: readonly FleetTarget[], depth: 'digest' | 'generation' = 'digest', connections: 'all' | 'one' = 'all'): Promise<readonly Surveyed[]> {
+    const limit = connections === 'all' ? this.#limit : pLimit(1);
     const schemas = new Map<string | null, string[]>();
     for (const { schema, database = null } of targets) {
       if (schema === undefined) continue;
@@ -59,7 +65,7 @@ export class Survey {
         table: this.#table,
         order: this.#order,
         use: <T>(work: (session: Session) => Promise<T>): Promise<T> => this.#use(database, (client) => Session.borrow(client, work)),
-        each: <T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> => this.#limit.map(items, work),
+        each: <T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> => limit.map(items, work),
       };
       states.set(database, await readSchemas(histories, names, depth));
     }
