@@ -84,3 +84,16 @@ test('a server that comes back is gone on with, and nobody failed', async () => 
   expect(report.counts.applied + report.counts.upToDate).toBe(COUNT);
   expect(events.some((event) => event.type === 'connectionLost')).toBe(true);
 }, 120_000);
+
+test('while the server has no connection to give, those that are there go on, and nobody failed', async () => {
+  await using server = await startServer({ settings: { max_connections: '5', superuser_reserved_connections: '0' } });
+  await using files = await folder(slow);
+  const url = await prepare(server);
+  const others = await Promise.all(Array.from({ length: 2 }, () => connectTo(url)));
+  const events: FleetEvent[] = [];
+  const fleet = await fleetOf(url, files.path, events);
+  const report = await fleet.up({ concurrency: 6 });
+  expect(report).toMatchObject({ stopped: null, failures: [], counts: { applied: COUNT } });
+  expect(events.flatMap((event) => (event.type === 'connectionLost' ? [event.reason] : []))).toContain('noneLeft');
+  await Promise.all(others.map((client) => client.end()));
+}, 120_000);

@@ -48,7 +48,8 @@ export class FleetStory {
     if (event.type === 'tenant') return this.#hearTenant(event.tenant, event.event);
     if (event.type === 'connectionLost') {
       const { colours } = this.#invocation.output;
-      return this.#say(`  ${colours.yellow('…')} the connection to the server was lost; it is tried again for up to ${duration(event.limitMs)}`);
+      const what = event.reason === 'lost' ? 'the connection to the server was lost' : 'the server has no connection left';
+      return this.#say(`  ${colours.yellow('…')} ${what}; it is tried again for up to ${duration(event.limitMs)}`);
     }
     const { result, done } = event;
     this.#done = done;

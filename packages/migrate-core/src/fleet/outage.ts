@@ -4,37 +4,43 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { reconnectLimitMs } from '../engine/reconnect.ts';
 import { MigrationError } from '../errors.ts';
+import type { Away } from './report.ts';
 
 const LONGEST_DELAY_MS = 2_000;
 
-/** SQLSTATEs of a server that ends or begins, besides class 08. */
-const ENDING: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03']);
+const FULL = '53300';
+/** SQLSTATEs of a server that ends or begins, or has no connection to give, besides class 08. */
+const AWAY: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03', FULL]);
 
 /** Whether the server was not to be reached, as opposed to having refused. */
 export function isLost(error: unknown): boolean {
   const told = error instanceof MigrationError ? error : null;
   if (told !== null && told.code !== 'connection') return false;
-  const state = told === null ? (error as { code?: unknown }).code : told.sqlState;
+  const state = stateOf(error);
   // Five characters are the server's own word; a system's error (ECONNREFUSED) is longer, or has none.
-  if (typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state)) return state.startsWith('08') || ENDING.has(state);
+  if (typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state)) return state.startsWith('08') || AWAY.has(state);
   return told !== null || typeof state === 'string' || /connection/i.test((error as Error).message);
 }
 
+function stateOf(error: unknown): unknown {
+  return error instanceof MigrationError ? error.sqlState : (error as { code?: unknown }).code;
+}
+
 export class Outage {
-  readonly #tell: (limitMs: number) => void;
+  readonly #tell: (reason: Away, limitMs: number) => void;
   readonly #signal: AbortSignal | undefined;
   #since: number | null = null;
 
-  /** @param tell Of each outage once, with how long the server is waited for. Milliseconds. */
-  constructor(tell: (limitMs: number) => void, signal: AbortSignal | undefined) {
+  /** @param tell Of each outage once: why, and how long the server is waited for. Milliseconds. */
+  constructor(tell: (reason: Away, limitMs: number) => void, signal: AbortSignal | undefined) {
     this.#tell = tell;
     this.#signal = signal;
   }
 
-  lost(): void {
+  lost(error: unknown): void {
     if (this.#since !== null) return;
     this.#since = performance.now();
-    this.#tell(reconnectLimitMs(this.#signal));
+    this.#tell(stateOf(error) === FULL ? 'noneLeft' : 'lost', reconnectLimitMs(this.#signal));
   }
 
   /** Tries until it works; `false` when the server was away for too long. The limit counts from the loss, for everybody. */
@@ -47,7 +53,7 @@ export class Outage {
       } catch (error) {
         // Whatever else it says, it is there.
         if (!isLost(error)) return true;
-        this.lost();
+        this.lost(error);
         if (performance.now() - (this.#since ?? 0) > reconnectLimitMs(this.#signal)) return false;
         await sleep(delay);
       }

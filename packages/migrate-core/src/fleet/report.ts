@@ -30,11 +30,14 @@ export interface FleetReport {
   readonly durationMs: number;
 }
 
+/** Why there is no connection: it is gone, or the server has none to give (53300). */
+export type Away = 'lost' | 'noneLeft';
+
 export type FleetEvent =
   /** One tenant is done with, whatever the outcome. */
   | { readonly type: 'result'; readonly result: TenantResult; readonly done: number }
-  /** The server is away, and is tried again for so long. Milliseconds. */
-  | { readonly type: 'connectionLost'; readonly limitMs: number }
+  /** The server is tried again for so long. Milliseconds. */
+  | { readonly type: 'connectionLost'; readonly reason: Away; readonly limitMs: number }
   /** Something that one tenant's run told. */
   | { readonly type: 'tenant'; readonly tenant: string; readonly event: MigrationEvent };
 

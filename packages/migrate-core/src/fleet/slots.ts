@@ -28,15 +28,15 @@ export class Slot<Debt extends Owed = Owed> {
   #isDead = false;
   #direct: Promise<boolean> | null = null;
 
-  constructor(database: string | null, client: DatabaseClient, onLost: () => void) {
+  constructor(database: string | null, client: DatabaseClient, onLost: (error: unknown) => void) {
     this.database = database;
     this.client = client;
     const die = (): void => {
       this.#isDead = true;
     };
     // A connection that dies while nobody uses it must not end the process.
-    client.on('error', () => {
-      if (!this.#isDead) onLost();
+    client.on('error', (error: unknown) => {
+      if (!this.#isDead) onLost(error);
       die();
     });
     client.on('end', die);
@@ -82,10 +82,10 @@ export class Slots<Debt extends Owed = Owed> implements AsyncDisposable {
   readonly #connect: (database: string | null) => Promise<DatabaseClient>;
   #free: Slot<Debt>[] = [];
   #unsettled: Debt[] = [];
-  readonly #onLost: () => void;
+  readonly #onLost: (error: unknown) => void;
 
   /** @param onLost A connection died of itself. */
-  constructor(connect: (database: string | null) => Promise<DatabaseClient>, onLost: () => void = () => undefined) {
+  constructor(connect: (database: string | null) => Promise<DatabaseClient>, onLost: (error: unknown) => void = () => undefined) {
     this.#connect = connect;
     this.#onLost = onLost;
   }

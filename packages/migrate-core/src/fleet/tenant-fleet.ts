@@ -103,8 +103,8 @@ export class TenantFleet implements Fleet {
     const limits = completeLimits(asked);
     const count = new FleetCount((event) => onEvent?.(event));
     const compiled: Compiled = { listing, preparation: null };
-    const outage = new Outage((limitMs) => onEvent?.({ type: 'connectionLost', limitMs }), signal);
-    await using slots = new Slots<Debt>(connect, () => outage.lost());
+    const outage = new Outage((reason, limitMs) => onEvent?.({ type: 'connectionLost', reason, limitMs }), signal);
+    await using slots = new Slots<Debt>(connect, (error) => outage.lost(error));
     const survey = this.#survey(slots, listing, limits.concurrency);
     const pass = new Pass({
       slots,
