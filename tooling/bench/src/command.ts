@@ -2,6 +2,9 @@
 
 import { spawn } from 'node:child_process';
 
+/** What people are told of rows that measure our command line. */
+export const PACKED = 'ours: the packed command line, as it is installed from a registry';
+
 /** Rejects with what it wrote on standard error when it does not exit with 0. Nothing of the surroundings but PATH and HOME reaches it. */
 export async function runCommand(file: string, words: readonly string[], variables: Readonly<Record<string, string>> = {}): Promise<void> {
   await run(file, words, variables, 'ignore');

@@ -8,7 +8,7 @@ import type { OwnServer } from '@org/test-postgres';
 import { resolveBinary } from 'dbmate';
 import type pg from 'pg';
 
-import { isInstalled, runCommand } from './command.ts';
+import { isInstalled, PACKED, runCommand } from './command.ts';
 import type { Contest, Contestant, Rival } from './contest.ts';
 import { connect, freshDatabases } from './databases.ts';
 import { fleetPending, fleetSmall, fleetStatus } from './fleet-contests.ts';
@@ -20,8 +20,6 @@ const nodePgMigrate = join(dirname(require.resolve('node-pg-migrate/package.json
 
 /** The beginning of a program for `node -e`, as short as it can be. */
 const IMPORT_PG = `import(${JSON.stringify(require.resolve('pg'))}).then(async ({ default: pg }) =>`;
-
-const PACKED = 'ours: the packed command line, as it is installed from a registry';
 
 export interface Surroundings {
   readonly server: OwnServer;

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { createFleet, directorySource, fleetDefaults, type DatabaseClient } from '@org/migrate-core';
 import type { OwnServer } from '@org/test-postgres';
 
-import { runCommand, runForOutput } from './command.ts';
+import { PACKED, runCommand, runForOutput } from './command.ts';
 import type { Contest, Contestant } from './contest.ts';
 import type { Surroundings } from './contests.ts';
 import { connect, freshDatabases } from './databases.ts';
@@ -112,7 +112,7 @@ async function loopRunner(url: string, dir: string, names: readonly string[]): P
   await client.end();
 }
 
-export async function fleetStatus({ server, base, fleet }: Surroundings): Promise<Contest> {
+export async function fleetStatus({ server, base, fleet, migrate }: Surroundings): Promise<Contest> {
   const folder = join(base, 'fleet-status');
   await writeSections(folder, makeSmallMigrations(MIGRATIONS));
   const database = freshDatabases(server, 'fleet_status');
@@ -120,9 +120,20 @@ export async function fleetStatus({ server, base, fleet }: Surroundings): Promis
   const names = schemaNames(fleet);
   await createSchemas(database.url(), names);
   await migrateFleet(database.url(), folder, names, 2);
+  const packed = await migrate();
+  const schemas = `SELECT nspname FROM pg_namespace WHERE nspname LIKE 'clinic_%' ORDER BY 1`;
+  const place = ['--dir', folder, '--table', 'schema_migrations_bench', '--url', database.url()];
+  const command: Contestant = {
+    name: `migrate status, ${fleet.toLocaleString('en')} tenants`,
+    where: 'command',
+    run: async () => {
+      const text = await runForOutput(process.execPath, [packed, 'status', ...place, '--tenant-schemas', schemas]);
+      if (!text.includes(`${fleet} tenants, all current`)) throw new Error(`${fleet} tenants were to be up to date: ${text}`);
+    },
+  };
   const peaks = new Map<number, number[]>();
   const look = (count: number): Contestant => ({
-    name: `migrate-core, ${count.toLocaleString('en')} tenants`,
+    name: `migrate-core from its sources, ${count.toLocaleString('en')} tenants`,
     where: 'command',
     run: async () => {
       const text = await runForOutput(process.execPath, ['--conditions=@org/source', statusProgram, database.url(), folder, String(count)]);
@@ -136,22 +147,16 @@ export async function fleetStatus({ server, base, fleet }: Surroundings): Promis
   return {
     id: 'fleet-status',
     work: `status of ${fleet.toLocaleString('en')} up-to-date tenant schemas, whole process`,
-    ours: look(fleet),
+    ours: command,
     limitMs: 1_000,
-    rivals:
-      few < fleet
-        ? [
-            { contestant: look(few), reach: null },
-            { contestant: idle, reach: null },
-          ]
-        : [{ contestant: idle, reach: null }],
+    rivals: [...[...new Set([fleet, few])].map(look), idle].map((contestant) => ({ contestant, reach: null })),
     notes: () => {
       const megabytes = (count: number): number => median(peaks.get(count) ?? []);
       const peak = `peak memory: ${[...peaks.keys()]
         .toSorted((a, b) => a - b)
         .map((count) => `${megabytes(count).toFixed(1)} MB for ${count.toLocaleString('en')} tenants`)
         .join(', ')}`;
-      return few < fleet ? [`${peak}: ${(megabytes(fleet) / megabytes(few)).toFixed(2)}×`] : [peak];
+      return [PACKED, few < fleet ? `${peak}: ${(megabytes(fleet) / megabytes(few)).toFixed(2)}×` : peak];
     },
   };
 }
