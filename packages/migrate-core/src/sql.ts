@@ -25,6 +25,11 @@ export function textArray(values: readonly string[]): string {
   return `${literal(arrayText(values))}::text[]`;
 }
 
+/** A `name[]` literal, of names that are no longer than the server's: where a catalogue is asked for many, it compares each of its rows with every `text`. */
+export function nameArray(names: readonly string[]): string {
+  return `${literal(arrayText(names))}::name[]`;
+}
+
 /** What PostgreSQL reads as an array of text. */
 export function arrayText(values: readonly string[]): string {
   return `{${values.map((value) => `"${/["\\]/.test(value) ? value.replaceAll(/["\\]/g, String.raw`\$&`) : value}"`).join(',')}}`;

@@ -6,7 +6,7 @@ import { USUAL_NAMES } from '../adoption/usual-names.ts';
 import type { MigrationError } from '../errors.ts';
 import type { Migration } from '../migration.ts';
 import type { Session } from '../session.ts';
-import { literal, qualified, textArray } from '../sql.ts';
+import { literal, nameArray, qualified } from '../sql.ts';
 
 /** How many histories one message reads: a statement each, which is cheaper than one UNION of them. */
 const TOGETHER = 50;
@@ -70,38 +70,33 @@ export class SourceOrder {
   }
 }
 
-/** Where the histories are, and how to get at them: several connections at once where there are many. */
+/** How the histories are called, and what they are expected to hold. */
 export interface Histories {
   readonly table: string;
   readonly order: SourceOrder;
-  /** Does the work with a connection to their database. */
-  readonly use: <T>(work: (session: Session) => Promise<T>) => Promise<T>;
-  /** Does this for each of them, several at a time. */
-  readonly each: <T, R>(items: readonly T[], work: (item: T) => Promise<R>) => Promise<R[]>;
 }
 
-/** What each of these schemas of one database has; each is in the answer. */
+/** What each of these schemas of the session's database has; each is in the answer. */
 export async function readSchemas(
+  session: Session,
   histories: Histories,
   schemas: readonly string[],
   depth: 'digest' | 'generation' = 'digest',
 ): Promise<ReadonlyMap<string, SchemaState>> {
   const states = new Map<string, SchemaState>(schemas.map((schema) => [schema, { kind: 'noSchema' }]));
-  const found = await histories.use((session) => session.read(tablesStatement(histories.table, schemas)));
   const used: string[] = [];
   const sound = new Set<string>();
-  for (const row of found) {
+  for (const row of await session.read(tablesStatement(histories.table, schemas))) {
     const schema = row['schema'] ?? '';
     states.set(schema, { kind: 'unused', elsewhere: row['elsewhere'] === 't' });
     if (row['used'] === 't') used.push(schema);
     if (row['sound'] === 't') sound.add(schema);
   }
-  const blocks = Array.from({ length: Math.ceil(used.length / TOGETHER) }, (_, index) => used.slice(index * TOGETHER, (index + 1) * TOGETHER));
-  await histories.each(blocks, async (block) => {
-    for (const { schema, digest, generation } of await histories.use((session) => readBlock(session, histories, block, sound, depth))) {
+  for (let from = 0; from < used.length; from += TOGETHER) {
+    for (const { schema, digest, generation } of await readBlock(session, histories, used.slice(from, from + TOGETHER), sound, depth)) {
       states.set(schema, { kind: 'history', digest, tables: sound.has(schema) ? 'sound' : 'doubtful', generation });
     }
-  });
+  }
   return states;
 }
 
@@ -111,11 +106,12 @@ function tablesStatement(table: string, schemas: readonly string[]): string {
     `(SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = ${literal(name)} AND c.relkind IN ('r', 'p'))`;
   return `WITH trusted AS MATERIALIZED (SELECT pg_catalog.array_agg(o.oid) AS owners FROM pg_catalog.pg_roles o
   WHERE o.rolsuper OR o.rolname = CURRENT_USER OR o.oid = (SELECT d.datdba FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
-   OR (NOT (SELECT m.rolsuper FROM pg_catalog.pg_roles m WHERE m.rolname = CURRENT_USER) AND pg_catalog.pg_has_role(CURRENT_USER, o.oid, 'MEMBER')))
+   OR (NOT (SELECT m.rolsuper FROM pg_catalog.pg_roles m WHERE m.rolname = CURRENT_USER) AND pg_catalog.pg_has_role(CURRENT_USER, o.oid, 'MEMBER'))),
+ s AS MATERIALIZED (SELECT n.oid, n.nspname AS schema, ${owner(table)} AS history, ${owner(`${table}_log`)} AS log
+  FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (${nameArray(schemas)}))
  SELECT s.schema, s.history IS NOT NULL AS used, (s.history = ANY (t.owners) AND s.log = ANY (t.owners)) AS sound, s.history IS NULL AND EXISTS (
   SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = s.oid AND c.relname IN (${USUAL_NAMES.map(literal).join(', ')})) AS elsewhere
- FROM trusted t, (SELECT n.oid, n.nspname AS schema, ${owner(table)} AS history, ${owner(`${table}_log`)} AS log
-  FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (${textArray(schemas)})) s`;
+ FROM trusted t, s`;
 }
 
 interface Digested {

@@ -9,6 +9,9 @@ import { checkTarget, type FleetTarget } from './target.ts';
 
 /** So many tenants are done with before the next ones are asked for. */
 const CHUNK = 1_000;
+/** So many histories of one database are read on one connection. */
+const SMALLEST_GROUP = 50;
+const LARGEST_GROUP = 250;
 
 export interface Surveyed {
   readonly target: FleetTarget;
@@ -57,21 +60,25 @@ export class Survey {
       if (names === undefined) schemas.set(database, [schema]);
       else names.push(schema);
     }
-    const states = new Map<string | null, ReadonlyMap<string, SchemaState>>();
+    const groups: { readonly database: string | null; readonly names: readonly string[] }[] = [];
     for (const [database, names] of schemas) {
       // With a database and a schema each there is nothing to read together.
       if (names.length < 2 && database !== null) continue;
-      const histories = {
-        table: this.#table,
-        order: this.#order,
-        use: <T>(work: (session: Session) => Promise<T>): Promise<T> => this.#use(database, (client) => Session.borrow(client, work)),
-        each: <T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> => limit.map(items, work),
-      };
-      states.set(database, await readSchemas(histories, names, depth));
+      const size = Math.min(Math.max(Math.ceil(names.length / limit.concurrency), SMALLEST_GROUP), LARGEST_GROUP);
+      for (let from = 0; from < names.length; from += size) groups.push({ database, names: names.slice(from, from + size) });
     }
+    const histories = { table: this.#table, order: this.#order };
+    const states = new Map<string, SchemaState>();
+    await limit.map(groups, ({ database, names }) =>
+      this.#use(database, (client) =>
+        Session.borrow(client, async (session) => {
+          for (const [schema, state] of await readSchemas(session, histories, names, depth)) states.set(placeOf(database, schema), state);
+        }),
+      ),
+    );
     const found = targets.map((target): Surveyed => {
-      const state = target.schema === undefined ? null : states.get(target.database ?? null)?.get(target.schema);
-      return { target, state: state ?? null };
+      const { schema, database = null } = target;
+      return { target, state: schema === undefined ? null : (states.get(placeOf(database, schema)) ?? null) };
     });
     return this.#lost === undefined || !found.some(isDoubtful) ? found : this.#limit.map(found, (one) => this.#trace(one));
   }
@@ -82,6 +89,10 @@ export class Survey {
     const lost = (await this.#lost?.(surveyed.target).catch(() => null)) ?? null;
     return lost === null && surveyed.state?.kind === 'unused' ? surveyed : { ...surveyed, state: { kind: 'noSchema', lost } };
   }
+}
+
+function placeOf(database: string | null, schema: string): string {
+  return JSON.stringify([database, schema]);
 }
 
 /** A schema that was never migrated may be another one, under the name of the tenant's own. */
