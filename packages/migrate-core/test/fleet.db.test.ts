@@ -124,6 +124,28 @@ test('nobody waits for one tenant that takes long, nor for the look at the next 
   expect(connections()).toBeLessThanOrEqual(3);
 });
 
+test('what a listener throws ends the run: nobody begins any more, no tenant failed of it, and every connection is closed', async () => {
+  await using db = await testDatabase();
+  await using files = await folder(base);
+  const names = await schemas(db, 60);
+  for (const [type, last] of [
+    ['tenant', 30],
+    ['result', 2],
+  ] as const) {
+    let told = 0;
+    const over = new Error('the listener is broken');
+    const onEvent = (event: FleetEvent): void => {
+      if (event.type === type && ++told === last) throw over;
+    };
+    await expect(fleetOn(db, files.path, names, { onEvent }).fleet.up({ concurrency: 3 })).rejects.toBe(over);
+    expect(told).toBe(last);
+    expect(
+      await rows(db, `SELECT state FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'migrate test' AND pid <> pg_backend_pid()`),
+    ).toEqual([]);
+  }
+  expect((await fleetOn(db, files.path, names).fleet.up()).counts.applied).toBeGreaterThan(0);
+});
+
 test('several processes share the tenants, and each migration is applied once', async () => {
   await using db = await testDatabase();
   await using files = await folder(base);

@@ -14,7 +14,7 @@ import type { Status } from '../status.ts';
 import { digestOf, SourceOrder } from './digest.ts';
 import { Outage } from './outage.ts';
 import { completeLimits, Pass, type Debt } from './pass.ts';
-import { failureResult, FleetCount, noSchema, noSchemaError, tracedError, type FleetReport, type TenantResult } from './report.ts';
+import { failureResult, FleetCount, noSchema, noSchemaError, tracedError, type FleetEvent, type FleetReport, type TenantResult } from './report.ts';
 import { Slots } from './slots.ts';
 import { chunksOf, keyOf, Survey, type Surveyed } from './survey.ts';
 import { checkTarget, type FleetTarget } from './target.ts';
@@ -101,9 +101,20 @@ export class TenantFleet implements Fleet {
   ): Promise<FleetReport> {
     const { signal, onEvent, connect, targets, lost } = this.#options;
     const limits = completeLimits(asked);
-    const count = new FleetCount((event) => onEvent?.(event));
+    const thrown: unknown[] = [];
+    // What a listener throws is no tenant's failure: it hears nothing more, nobody begins any more, and it is thrown when those at work are done.
+    const tell = (event: FleetEvent): void => {
+      if (thrown.length > 0) return;
+      try {
+        onEvent?.(event);
+      } catch (error) {
+        thrown.push(error);
+        count.stopped ??= 'signal';
+      }
+    };
+    const count = new FleetCount(tell);
     const compiled: Compiled = { listing, preparation: null };
-    const outage = new Outage((reason, limitMs) => onEvent?.({ type: 'connectionLost', reason, limitMs }), signal);
+    const outage = new Outage((reason, limitMs) => tell({ type: 'connectionLost', reason, limitMs }), signal);
     await using slots = new Slots<Debt>(connect, (error) => outage.lost(error));
     const survey = this.#survey(slots, listing, limits.concurrency);
     const pass = new Pass({
@@ -117,10 +128,13 @@ export class TenantFleet implements Fleet {
       lost,
       isDone,
       work,
-      emit: (tenant, event) => this.#tell(tenant, event),
+      emit: (tenant, event) => tell({ type: 'tenant', tenant, event }),
       migrator: (target, slot, shared, emit) => this.#migrator(target, slot.client, { ...shared, compiled }, emit),
     });
-    for await (const chunk of chunksOf(targets())) await pass.visitAll(chunk);
+    for await (const chunk of chunksOf(targets())) {
+      await pass.visitAll(chunk);
+      if (thrown.length > 0) throw thrown[0];
+    }
     return count.report();
   }
 
@@ -132,10 +146,6 @@ export class TenantFleet implements Fleet {
       lost: this.#options.lost,
       use: (database, work) => slots.use(database, ({ client }) => work(client)),
     });
-  }
-
-  #tell(tenant: string, event: MigrationEvent): void {
-    this.#options.onEvent?.({ type: 'tenant', tenant, event });
   }
 
   async #refuseDifferent(): Promise<void> {
@@ -194,7 +204,7 @@ export class TenantFleet implements Fleet {
     target: FleetTarget,
     client: DatabaseClient | undefined,
     shared: Omit<Shared, 'storedScripts' | 'grouping' | 'lost'>,
-    emit: (event: MigrationEvent) => void = (event) => this.#tell(target.tenant, event),
+    emit: (event: MigrationEvent) => void = (event) => this.#options.onEvent?.({ type: 'tenant', tenant: target.tenant, event }),
   ): Migrator {
     const { service, source, connect, history, order, waitLimitMs, lockTimeoutMs, retryLimitMs, signal } = this.#options;
     const { tenant, schema, searchPath, database = null } = target;
