@@ -270,7 +270,13 @@ function extensionsPath({ extensions = [], extensionsSchema = 'extensions' }: Te
 /** A line for each tenant that was migrated or failed; the steps of each only where somebody asked for that much. */
 function tell(log: FastifyBaseLogger, event: FleetEvent): void {
   if (event.type === 'tenant') return log.debug({ tenant: event.tenant, migration: event.event.type }, 'a tenant is migrated');
-  if (event.type === 'connectionLost') return log.warn({ limitMs: event.limitMs }, 'the connection to the tenants’ database was lost, and is tried again');
+  if (event.type === 'connectionLost') {
+    const what =
+      event.reason === 'lost'
+        ? 'the connection to the tenants’ database was lost, and is tried again'
+        : 'the tenants’ server has no connection left, and is tried again';
+    return log.warn({ limitMs: event.limitMs }, what);
+  }
   const { tenant, outcome, applied, failed, durationMs } = event.result;
   if (outcome === 'upToDate' || outcome === 'notRun') return;
   if (failed === null) return log.info({ tenant, outcome, applied, durationMs: Math.round(durationMs) }, 'a tenant was migrated');

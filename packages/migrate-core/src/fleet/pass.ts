@@ -204,12 +204,13 @@ export class Pass {
   async #visit(surveyed: Surveyed, whenBusy: 'wait' | 'leave', busy: FleetTarget[], way: 'shortest' | 'plain' = 'shortest'): Promise<void> {
     const { slots, count, outage } = this.#options;
     const { target } = surveyed;
+    const { database = null } = target;
     let begun: 'begun' | 'notBegun' = 'notBegun' as 'begun' | 'notBegun';
     count.stopped ??= this.#stop();
     if (count.stopped !== null) return this.#add(target, { ...emptyResult(target), outcome: 'notRun' });
     this.#isBegun = true;
     try {
-      await slots.use(target.database ?? null, (slot) => {
+      await slots.use(database, (slot) => {
         begun = 'begun';
         return this.#migrate(surveyed, slot, whenBusy, way);
       });
@@ -219,9 +220,10 @@ export class Pass {
         busy.push(target);
         return;
       }
-      if (begun === 'begun' || !isLost(error)) this.#add(target, failureResult(target, await tracedError(error, target, this.#options.lost)));
-      if (!isLost(error)) return;
-      if (await outage.isBack(() => slots.use(target.database ?? null, ({ client }) => ask(client)))) {
+      const lost = isLost(error, database);
+      if (begun === 'begun' || !lost) this.#add(target, failureResult(target, await tracedError(error, target, this.#options.lost)));
+      if (!lost) return;
+      if (await outage.isBack(() => slots.use(database, ({ client }) => ask(client)), database)) {
         if (begun === 'notBegun') await this.#visit(surveyed, whenBusy, busy, way);
         return;
       }

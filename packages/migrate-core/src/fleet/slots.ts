@@ -2,11 +2,14 @@
 
 import type { ConnectionMemory } from '../sharing.ts';
 import { Session, type DatabaseClient } from '../session.ts';
+import { isFull } from './outage.ts';
 
 /** A server process keeps what it learned of every table it met: after so many tenants a fresh one is cheaper. */
 const LONGEST_USE = 1_000;
 /** Nothing that was committed is kept back for longer than this. */
 const FLUSH_EVERY_MS = 250;
+/** A server that had no connection to give is asked for another one after this, while there are some. */
+const ASK_AGAIN_MS = 200;
 
 /** Something that was committed and may not be on the server's disk yet. */
 export interface Owed {
@@ -81,6 +84,11 @@ export async function flush(client: DatabaseClient): Promise<boolean> {
 export class Slots<Debt extends Owed = Owed> implements AsyncDisposable {
   readonly #connect: (database: string | null) => Promise<DatabaseClient>;
   #free: Slot<Debt>[] = [];
+  #used = 0;
+  /** When the server had no connection to give. */
+  #refused = -Infinity;
+  /** Those who wait for one in use. */
+  readonly #waiting: (() => void)[] = [];
   #unsettled: Debt[] = [];
   readonly #onLost: (error: unknown) => void;
 
@@ -93,6 +101,15 @@ export class Slots<Debt extends Owed = Owed> implements AsyncDisposable {
   /** Does the work on a connection to this database that nobody else uses meanwhile. */
   async use<T>(database: string | null, work: (slot: Slot<Debt>) => Promise<T>): Promise<T> {
     const slot = await this.#take(database);
+    try {
+      return await this.#workOn(slot, work);
+    } finally {
+      this.#used--;
+      for (const goOn of this.#waiting.splice(0)) goOn();
+    }
+  }
+
+  async #workOn<T>(slot: Slot<Debt>, work: (slot: Slot<Debt>) => Promise<T>): Promise<T> {
     let keep = false;
     try {
       const result = await work(slot);
@@ -113,18 +130,44 @@ export class Slots<Debt extends Owed = Owed> implements AsyncDisposable {
     return [...this.#unsettled.splice(0), ...left.flat()];
   }
 
+  /** Where the server has none to give, one of those in use is waited for, if there are any. */
   async #take(database: string | null): Promise<Slot<Debt>> {
     for (;;) {
+      const slot = (await this.#takeFree(database)) ?? (await this.#open(database));
+      if (slot !== null) {
+        this.#used++;
+        return slot;
+      }
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+        setTimeout(resolve, ASK_AGAIN_MS);
+      });
+    }
+  }
+
+  async #takeFree(database: string | null): Promise<Slot<Debt> | null> {
+    for (;;) {
       const index = this.#free.findIndex((slot) => slot.database === database);
-      if (index === -1) break;
+      if (index === -1) return null;
       const [slot] = this.#free.splice(index, 1) as [Slot<Debt>];
       if (slot.isUsable) return slot;
       await this.#end(slot);
     }
+  }
+
+  /** `null`: one of those in use is to be waited for. */
+  async #open(database: string | null): Promise<Slot<Debt> | null> {
     // Of another database: with one for each tenant, kept connections would only pile up.
     const other = this.#free.shift();
     if (other !== undefined) await this.#end(other);
-    return new Slot<Debt>(database, await this.#connect(database), this.#onLost);
+    else if (this.#used > 0 && performance.now() - this.#refused < ASK_AGAIN_MS) return null;
+    try {
+      return new Slot<Debt>(database, await this.#connect(database), this.#onLost);
+    } catch (error) {
+      if (this.#used === 0 || !isFull(error, database)) throw error;
+      this.#refused = performance.now();
+      return null;
+    }
   }
 
   async #end(slot: Slot<Debt>): Promise<void> {
