@@ -98,3 +98,12 @@ test.each([
 ])('of the tenants, %s was meant to be %s', (typed, meant) => {
   expect(nearestWord(typed, ['clinic_0001', 'hospital_7'])).toBe(meant);
 });
+
+test('what the server says about a row is told of each tenant where it is asked for', () => {
+  const clinics = ['clinic_a', 'clinic_b'].map((id) => ({ ...failed(id, 'duplicate'), data: `DETAIL: Key (name)=(Amal of ${id})` }));
+  const style = { colours: noColours, extent: 'first', cwd: '/', flags: '' } as const;
+  expect(renderFailures(clinics, style).join('\n')).not.toContain('Amal');
+  const told = renderFailures(clinics, { ...style, showData: true }).join('\n');
+  expect(told).toContain('clinic_a: DETAIL: Key (name)=(Amal of clinic_a)');
+  expect(told).toContain('clinic_b: DETAIL: Key (name)=(Amal of clinic_b)');
+});

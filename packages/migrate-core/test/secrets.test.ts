@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 
 import { chooseConnection } from '../src/connection.ts';
 import { MigrationError } from '../src/errors.ts';
+import { failureResult } from '../src/fleet/report.ts';
 
 test.each([
   ['There is no command "postgres://me:SECRET@h:5432/d".', 'There is no command "postgres://me:***@h:5432/d".'],
@@ -66,4 +67,11 @@ test.each([
   }
   expect(message).toContain(expected);
   expect(message).not.toContain('SECRET');
+});
+
+test("what the server says about a tenant's row is kept where nothing lists it", () => {
+  const error = new MigrationError({ code: 'migrationFailed', message: 'duplicate', data: 'DETAIL: Key (name)=(Amal)' });
+  const result = failureResult({ tenant: 'clinic_a', schema: 'clinic_a' }, error);
+  expect(result.data).toBe('DETAIL: Key (name)=(Amal)');
+  expect(JSON.stringify(result)).not.toContain('Amal');
 });

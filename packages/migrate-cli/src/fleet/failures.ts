@@ -13,6 +13,8 @@ export interface FailureStyle {
   /** Every tenant and every failure; else the first ones, and how many more there are. */
   readonly extent: 'all' | 'first';
   readonly cwd: string;
+  /** Adds what the server says about each tenant's row. */
+  readonly showData?: boolean | undefined;
   /** What the command line named the tenants with, besides `--tenant`: for commands that a hint names. */
   readonly flags: string;
 }
@@ -26,6 +28,7 @@ interface Alike {
   readonly example: string | null;
   readonly failed: Failure | null;
   readonly tenants: string[];
+  readonly data: Map<string, string>;
 }
 
 export function renderFailures(failures: readonly TenantResult[], style: FailureStyle): string[] {
@@ -47,19 +50,20 @@ function together(failures: readonly TenantResult[]): readonly Alike[] {
   const times = new Map<string, number>();
   for (const { failed } of failures) times.set(failed?.message ?? '', (times.get(failed?.message ?? '') ?? 0) + 1);
   const groups = new Map<string, Alike>();
-  for (const { tenant, schema, database, failed } of failures) {
+  for (const { tenant, schema, database, failed, data } of failures) {
     const own = failed?.message ?? '';
     // A message that names the tenant's own schema would make each of them another failure. What several have word for word names none of them.
     const message = times.get(own) === 1 ? [schema, database].reduce((text: string, name) => (name === null ? text : text.replaceAll(name, '…')), own) : own;
     const key = JSON.stringify([failed?.name, failed?.sqlState, failed?.code, message, failed?.statement]);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { failed, tenants: [tenant], example: message === own ? null : tenant });
-    else group.tenants.push(tenant);
+    const group = groups.get(key) ?? { failed, tenants: [], example: message === own ? null : tenant, data: new Map<string, string>() };
+    groups.set(key, group);
+    group.tenants.push(tenant);
+    if (data !== undefined) group.data.set(tenant, data);
   }
   return [...groups.values()].toSorted((a, b) => b.tenants.length - a.tenants.length);
 }
 
-function renderOne({ failed, tenants, example }: Alike, { colours, extent, cwd, flags }: FailureStyle): string[] {
+function renderOne({ failed, tenants, example, data }: Alike, { colours, extent, cwd, flags, showData }: FailureStyle): string[] {
   const who = `${tenantNames(tenants, extent)}${example === null || tenants.length === 1 ? '' : ` (told of ${printable(example)})`}`;
   if (failed === null) return [`${colours.red('✗')} ${colours.bold(who)}: stopped half way`];
   const sqlState = stateOf(failed.sqlState);
@@ -70,6 +74,13 @@ function renderOne({ failed, tenants, example }: Alike, { colours, extent, cwd, 
   const lines = [`${colours.red('✗')} ${colours.bold(who)}: ${first}${state}`, ...more.map((line) => `  ${line}`)];
   if (failed.position !== null) lines.push(...excerpt(failed.position, colours, cwd));
   else if (failed.statement !== null) lines.push('', ...firstLines(failed.statement).map((line) => `  ${colours.dim('|')} ${line}`), '');
+  const shown = showData === true ? [...data].slice(0, extent === 'all' ? undefined : MOST_TENANTS) : [];
+  for (const [tenant, text] of shown)
+    lines.push(
+      ...printableText(`${printable(tenant)}: ${text}`)
+        .split('\n')
+        .map((line) => `  ${line}`),
+    );
   if (failed.hint !== null) lines.push(`  ${colours.cyan('→')} ${printableText(aboutTenants(failed.hint, whom, flags))}`);
   return lines;
 }

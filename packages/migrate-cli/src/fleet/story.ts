@@ -128,7 +128,8 @@ export class FleetStory {
     const { output, options, cwd } = this.#invocation;
     const { colours } = output;
     const { counts, total, failures, stopped, durationMs } = report;
-    for (const line of renderFailures(failures, { colours, extent: options.verbose === true ? 'all' : 'first', cwd, flags: this.#flags })) output.log(line);
+    const extent = options.verbose === true ? 'all' : 'first';
+    for (const line of renderFailures(failures, { colours, extent, cwd, flags: this.#flags, showData: options.showData })) output.log(line);
     // Whether they were migrated could not be learned: the server may have done it.
     const unknown = stopped === 'connection' ? failures.filter((one) => one.failed?.code === 'connection').length : 0;
     const visited = counts.applied + counts.undone + counts.failed + counts.interrupted;

@@ -15,6 +15,8 @@ export interface TenantResult {
   readonly undone: readonly string[];
   /** Why it failed: with the migration where one did, else with an empty name (no such schema, no connection). */
   readonly failed: Failure | null;
+  /** What the server said about the row that failed. Holds data: nothing lists it, and it is shown only when the user asks for it. */
+  readonly data?: string;
   readonly durationMs: number;
 }
 
@@ -86,6 +88,12 @@ export function resultOf(target: FleetTarget, report: Report): TenantResult {
 /** A tenant's error as its result: an exception would be everybody's. */
 export function failureResult(target: FleetTarget, error: unknown): TenantResult {
   const told = error instanceof MigrationError ? error : null;
+  const result = withoutItsData(target, error, told);
+  const data = told?.data ?? null;
+  return data === null ? result : Object.defineProperty(result, 'data', { value: data, enumerable: false });
+}
+
+function withoutItsData(target: FleetTarget, error: unknown, told: MigrationError | null): TenantResult {
   const { message, code } = error as { message?: string; code?: unknown };
   const failed: Failure = told?.report?.failed ?? {
     name: told?.migration ?? '',
