@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { startServer } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
@@ -96,8 +98,14 @@ test('while the server has no connection to give, those that are there are share
   const report = await fleet.up({ concurrency: 6 });
   expect(report).toMatchObject({ stopped: null, failures: [], counts: { applied: COUNT } });
   expect(report.durationMs).toBeGreaterThan(15_500);
+  expect(events.filter((event) => event.type === 'fewConnections')).toHaveLength(1);
+  expect(events.filter((event) => event.type === 'connectionLost')).toEqual([]);
   // Their histories are read by two statements at once, for which one connection will do.
-  others.push(...(await Promise.all(Array.from({ length: 2 }, () => connectTo(url)))));
+  while (others.length < 4)
+    await connectTo(url).then(
+      (client) => others.push(client),
+      () => sleep(50),
+    );
   expect(await fleet.up({ concurrency: 6 })).toMatchObject({ counts: { upToDate: COUNT } });
   await Promise.all(others.map((client) => client.end()));
 }, 120_000);
@@ -123,3 +131,44 @@ test('the limit of one tenant’s own database is that tenant’s failure, and n
   expect(events.filter((event) => event.type === 'connectionLost')).toEqual([]);
   await client.end();
 }, 120_000);
+
+test('a look at tenants makes do with the connections that the server gives', async () => {
+  await using server = await startServer({ settings: { max_connections: '5', superuser_reserved_connections: '0' } });
+  await using files = await folder(slow);
+  const url = server.url('postgres');
+  const others = await Promise.all(Array.from({ length: 3 }, () => connectTo(url)));
+  const fleet = createFleet({
+    service: 'test',
+    source: directorySource(files.path),
+    targets: () => Array.from({ length: 20 }, (_, index) => ({ tenant: `clinic_${index}`, database: `clinic_${index}` })),
+    connect: () => connectTo(url),
+  });
+  const { total, failures } = await fleet.status({ concurrency: 6 });
+  expect([total, failures]).toEqual([20, []]);
+  await Promise.all(others.map((client) => client.end()));
+}, 120_000);
+
+test('a connection that is still used when the work ends with an error is closed as well', async () => {
+  await using server = await startServer();
+  await using files = await folder({ '0001_team.sql': 'CREATE TABLE team (id int PRIMARY KEY);\n' });
+  const url = server.url('postgres');
+  const client = await connectTo(url);
+  const names = Array.from({ length: 201 }, (_, index) => `clinic_${index}`);
+  for (const name of names) await client.query(`CREATE SCHEMA ${name}`);
+  await client.end();
+  const targets = (): { tenant: string; schema: string }[] => names.map((name) => ({ tenant: name, schema: name }));
+  const options = { service: 'test', source: directorySource(files.path), targets };
+  await createFleet({ ...options, connect: () => connectTo(url) }).up();
+
+  let opened = 0;
+  let ended = 0;
+  const connect = async (): Promise<Awaited<ReturnType<typeof connectTo>>> => {
+    if (++opened === 2) throw new Error('no way in');
+    const one = await connectTo(url);
+    one.once('end', () => ended++);
+    return one;
+  };
+  await expect(createFleet({ ...options, connect }).status()).rejects.toThrow('no way in');
+  expect(opened).toBeGreaterThan(2);
+  await expect.poll(() => ended).toBe(opened - 1);
+}, 60_000);

@@ -277,6 +277,7 @@ function tell(log: FastifyBaseLogger, event: FleetEvent): void {
         : 'the tenants’ server has no connection left, and is tried again';
     return log.warn({ limitMs: event.limitMs }, what);
   }
+  if (event.type === 'fewConnections') return log.warn('the tenants’ server has no connection left: fewer tenants at once, with those that are open');
   const { tenant, outcome, applied, failed, durationMs } = event.result;
   if (outcome === 'upToDate' || outcome === 'notRun') return;
   if (failed === null) return log.info({ tenant, outcome, applied, durationMs: Math.round(durationMs) }, 'a tenant was migrated');

@@ -51,6 +51,10 @@ export class FleetStory {
       const what = event.reason === 'lost' ? 'the connection to the server was lost' : 'the server has no connection left';
       return this.#say(`  ${colours.yellow('…')} ${what}; it is tried again for up to ${duration(event.limitMs)}`);
     }
+    if (event.type === 'fewConnections') {
+      const { colours } = this.#invocation.output;
+      return this.#say(`  ${colours.yellow('…')} the server has no connection left: fewer tenants at once, with those that are open`);
+    }
     const { result, done } = event;
     this.#done = done;
     if (result.outcome !== 'upToDate' && result.outcome !== 'notRun') {
@@ -145,7 +149,8 @@ export class FleetStory {
     const rate = visited >= 10 && durationMs > 0 ? `, ${perSecond((visited * 1_000) / durationMs)}` : '';
     if (failures.length > 0) output.line();
     output.line(`  ${plural(total, 'tenant')}: ${parts.join(', ')}, in ${duration(durationMs)}${rate}.`);
-    const why = stopped === null ? null : WHY_STOPPED[stopped];
+    // Where all were begun before, nothing was kept from anybody.
+    const why = stopped === null || (stopped === 'canary' && counts.notRun === 0) ? null : WHY_STOPPED[stopped];
     if (why !== null) output.line(`  ${colours.yellow('!')} ${why}`);
     if (failures.length > 0 && stopped !== 'signal' && stopped !== 'connection' && this.#direction === 'up')
       output.line(`  ${colours.cyan('→')} when that is put right, run the same again: it touches only the tenants that are not done`);

@@ -210,9 +210,12 @@ export class Pass {
     if (count.stopped !== null) return this.#add(target, { ...emptyResult(target), outcome: 'notRun' });
     this.#isBegun = true;
     try {
-      await slots.use(database, (slot) => {
+      await slots.use(database, async (slot) => {
+        // It may have waited for a connection.
+        count.stopped ??= this.#stop();
+        if (count.stopped !== null) return this.#add(target, { ...emptyResult(target), outcome: 'notRun' });
         begun = 'begun';
-        return this.#migrate(surveyed, slot, whenBusy, way);
+        await this.#migrate(surveyed, slot, whenBusy, way);
       });
     } catch (error) {
       if (whenBusy === 'leave' && isBusy(error)) {

@@ -40,6 +40,8 @@ export type FleetEvent =
   | { readonly type: 'result'; readonly result: TenantResult; readonly done: number }
   /** The server is tried again for so long. Milliseconds. */
   | { readonly type: 'connectionLost'; readonly reason: Away; readonly limitMs: number }
+  /** The server gives no more connections than there are (53300): tenants take turns with them. Told once. */
+  | { readonly type: 'fewConnections' }
   /** Something that one tenant's run told. */
   | { readonly type: 'tenant'; readonly tenant: string; readonly event: MigrationEvent };
 

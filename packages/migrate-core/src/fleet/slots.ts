@@ -10,6 +10,8 @@ const LONGEST_USE = 1_000;
 const FLUSH_EVERY_MS = 250;
 /** A server that had no connection to give is asked for another one after this, while there are some. */
 const ASK_AGAIN_MS = 200;
+/** For so long a server may count a connection that was ended. */
+const LET_GO_MS = 2_000;
 
 /** Something that was committed and may not be on the server's disk yet. */
 export interface Owed {
@@ -84,18 +86,31 @@ export async function flush(client: DatabaseClient): Promise<boolean> {
 export class Slots<Debt extends Owed = Owed> implements AsyncDisposable {
   readonly #connect: (database: string | null) => Promise<DatabaseClient>;
   #free: Slot<Debt>[] = [];
+  /** In use, or being opened. */
   #used = 0;
+  /** When one was ended. */
+  #ended = -Infinity;
   /** When the server had no connection to give. */
   #refused = -Infinity;
   /** Those who wait for one in use. */
   readonly #waiting: (() => void)[] = [];
   #unsettled: Debt[] = [];
+  #isDisposed = false;
   readonly #onLost: (error: unknown) => void;
+  readonly #onFew: () => void;
 
-  /** @param onLost A connection died of itself. */
-  constructor(connect: (database: string | null) => Promise<DatabaseClient>, onLost: (error: unknown) => void = () => undefined) {
+  /**
+   * @param onLost A connection died of itself.
+   * @param onFew The server has no more to give than there are. Told once.
+   */
+  constructor(
+    connect: (database: string | null) => Promise<DatabaseClient>,
+    onLost: (error: unknown) => void = () => undefined,
+    onFew: () => void = () => undefined,
+  ) {
     this.#connect = connect;
     this.#onLost = onLost;
+    this.#onFew = onFew;
   }
 
   /** Does the work on a connection to this database that nobody else uses meanwhile. */
@@ -117,8 +132,8 @@ export class Slots<Debt extends Owed = Owed> implements AsyncDisposable {
       return result;
     } finally {
       slot.uses++;
-      // Whatever failed may have left its connection dead, or in a state that is nobody's business to find out.
-      if (keep && slot.uses < LONGEST_USE && slot.isUsable) this.#free.push(slot);
+      // Whatever failed may have left its connection dead, or in a state that is nobody's business to find out. One that comes back late would never be ended.
+      if (keep && !this.#isDisposed && slot.uses < LONGEST_USE && slot.isUsable) this.#free.push(slot);
       else await this.#end(slot);
     }
   }
@@ -133,11 +148,14 @@ export class Slots<Debt extends Owed = Owed> implements AsyncDisposable {
   /** Where the server has none to give, one of those in use is waited for, if there are any. */
   async #take(database: string | null): Promise<Slot<Debt>> {
     for (;;) {
-      const slot = (await this.#takeFree(database)) ?? (await this.#open(database));
-      if (slot !== null) {
-        this.#used++;
-        return slot;
+      this.#used++;
+      let slot: Slot<Debt> | null = null;
+      try {
+        slot = (await this.#takeFree(database)) ?? (await this.#open(database));
+      } finally {
+        if (slot === null) this.#used--;
       }
+      if (slot !== null) return slot;
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
         setTimeout(resolve, ASK_AGAIN_MS);
@@ -160,17 +178,20 @@ export class Slots<Debt extends Owed = Owed> implements AsyncDisposable {
     // Of another database: with one for each tenant, kept connections would only pile up.
     const other = this.#free.shift();
     if (other !== undefined) await this.#end(other);
-    else if (this.#used > 0 && performance.now() - this.#refused < ASK_AGAIN_MS) return null;
+    else if (this.#used > 1 && performance.now() - this.#refused < ASK_AGAIN_MS) return null;
     try {
       return new Slot<Debt>(database, await this.#connect(database), this.#onLost);
     } catch (error) {
-      if (this.#used === 0 || !isFull(error, database)) throw error;
+      const mayCome = this.#used > 1 || performance.now() - this.#ended < LET_GO_MS;
+      if (!mayCome || !isFull(error, database)) throw error;
+      if (this.#refused === -Infinity) this.#onFew();
       this.#refused = performance.now();
       return null;
     }
   }
 
   async #end(slot: Slot<Debt>): Promise<void> {
+    this.#ended = performance.now();
     this.#unsettled.push(...(await slot.settle()));
     try {
       await slot.client.end();
@@ -180,6 +201,7 @@ export class Slots<Debt extends Owed = Owed> implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
     await Promise.all(this.#free.splice(0).map((slot) => this.#end(slot)));
   }
 }

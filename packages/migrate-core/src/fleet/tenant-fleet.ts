@@ -115,7 +115,11 @@ export class TenantFleet implements Fleet {
     const count = new FleetCount(tell);
     const compiled: Compiled = { listing, preparation: null };
     const outage = new Outage((reason, limitMs) => tell({ type: 'connectionLost', reason, limitMs }), signal);
-    await using slots = new Slots<Debt>(connect, (error) => outage.lost(error));
+    await using slots = new Slots<Debt>(
+      connect,
+      (error) => outage.lost(error),
+      () => tell({ type: 'fewConnections' }),
+    );
     const survey = this.#survey(slots, listing, limits.concurrency);
     const pass = new Pass({
       slots,

@@ -303,7 +303,7 @@ export class TenantAdmissions implements TenantStartup {
 
   #hear(event: FleetEvent): void {
     this.#options.onEvent?.(event);
-    if (event.type === 'connectionLost') return;
+    if (event.type === 'connectionLost' || event.type === 'fewConnections') return;
     const id = event.type === 'result' ? event.result.tenant : event.tenant;
     const tenant = this.#tenantOf(id);
     // One that was created since: the first request finds it.
