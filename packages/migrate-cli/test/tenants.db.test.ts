@@ -50,6 +50,21 @@ test('the life of a fleet: one tenant fails, the others are done; after the repa
   expect(await timesApplied(client, names)).toEqual({ '0001_create_team': [1], '0002_create_vendors': [1], '0003_index_names': [1] });
 });
 
+test('tenants whose migrations are in another folder are told, and canaries behind whom nobody is left keep nobody back', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({ ...perTenant, 'empty/README.md': 'nothing yet', 'broken/0001_team.sql': 'SELECT nothing;\n' });
+  const names = clinicNames(5);
+  await createTenants(db, names);
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  const broken = await migrate(['up', '--dir', 'broken', '--tenant-schemas', schemasQuery, '--canary', '5'], at);
+  expect(broken).toMatchObject({ code: 1, stdout: expect.not.stringContaining('were not begun') as string });
+  expect(await migrate(['up', ...SCHEMAS], at)).toMatchObject({ code: 0 });
+  const line = ['up', '--dir', 'empty', '--tenant-schemas', schemasQuery];
+  const empty = await migrate(line, at);
+  expect(empty.code).toBe(0);
+  await expect(golden(line, empty, { [db.name]: 'DATABASE' })).toMatchFileSnapshot('golden/tenants/up-elsewhere.txt');
+});
+
 test('--json has one target for each tenant, and tells when of all only for the one that was read', async () => {
   await using db = await testDatabase();
   await using place = await folder(perTenant);

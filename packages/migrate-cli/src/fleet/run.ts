@@ -3,6 +3,7 @@
 import { MigrationError, type Fleet, type FleetEvent, type FleetReport, inQuotes } from '@org/migrate-core';
 
 import { toMigrationError } from '../connect-error.ts';
+import { emptyFolder } from '../empty-folder.ts';
 import { exit, exitCodeOf, type ExitCode } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { errorKeys } from '../render/document.ts';
@@ -48,6 +49,7 @@ export async function runFleet(
   try {
     const report = await work(tenants.fleet(hear), hear);
     story.ended(report);
+    if (story.foundNone) invocation.output.line(`  ${await emptyFolder(origin.registry === null ? service.migrations : null, invocation)}`);
     return { report, error: null, code: exitCodeOfFleet(report, direction, invocation) };
   } catch (thrown) {
     story.broken();

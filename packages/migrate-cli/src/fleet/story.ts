@@ -8,9 +8,15 @@ import { Progress } from '../render/progress.ts';
 import { describe, describeWait } from '../render/story.ts';
 import { duration, heading, plural, printable, printableText } from '../render/text.ts';
 import { renderFailures } from './failures.ts';
+import { aboutTenants } from './hint.ts';
 
 /** More lines about waiting than that help nobody. */
 const MOST_WAITS = 20;
+/** Warnings that are told, and that are counted. */
+const MOST_WARNINGS = 5;
+const MOST_KINDS = 200;
+/** More names than a command has room for. */
+const MOST_FIRST = 10;
 
 export class FleetStory {
   readonly #invocation: Invocation;
@@ -26,6 +32,10 @@ export class FleetStory {
   /** Those that were visited: the others are told from together, and say nothing about the rate. */
   #visited = 0;
   readonly #waits = new Set<string>();
+  /** By what is said: how many tenants have it, and who the first of them are. */
+  readonly #warnings = new Map<string, { count: number; readonly first: string[] }>();
+  /** Whether there was any migration for the tenants that were visited. */
+  foundNone = false;
 
   /** @param flags What the command line named the tenants with, besides `--tenant`. */
   constructor(invocation: Invocation, total: number, direction: 'up' | 'down', flags: string) {
@@ -118,6 +128,10 @@ export class FleetStory {
         return told(`waiting for another migration run: ${event.holder === null ? 'who it is, is not known' : describe(event.holder)}`, tenant);
       case 'blocked':
         return told(describeWait(event), `${tenant} ${event.name}`);
+      case 'planned':
+        this.foundNone = event.found === 0;
+        for (const { message } of event.warnings) this.#warn(message, tenant);
+        return;
       case 'notice':
         if (this.#invocation.options.verbose === true) this.#say(`  ${colours.cyan('i')} ${printable(tenant)}: ${printableText(event.message)}`);
         return;
@@ -147,6 +161,7 @@ export class FleetStory {
       ...(counts.notRun > 0 ? [colours.yellow(`${counts.notRun} ${stopped === 'connection' ? 'not begun' : 'not run'}`)] : []),
     ];
     const rate = visited >= 10 && durationMs > 0 ? `, ${perSecond((visited * 1_000) / durationMs)}` : '';
+    for (const line of this.#warned()) output.line(`  ${colours.yellow('!')} ${line}`);
     if (failures.length > 0) output.line();
     output.line(`  ${plural(total, 'tenant')}: ${parts.join(', ')}, in ${duration(durationMs)}${rate}.`);
     // Where all were begun before, nothing was kept from anybody.
@@ -154,6 +169,23 @@ export class FleetStory {
     if (why !== null) output.line(`  ${colours.yellow('!')} ${why}`);
     if (failures.length > 0 && stopped !== 'signal' && stopped !== 'connection' && this.#direction === 'up')
       output.line(`  ${colours.cyan('→')} when that is put right, run the same again: it touches only the tenants that are not done`);
+  }
+
+  #warn(message: string, tenant: string): void {
+    const known = this.#warnings.get(message) ?? { count: 0, first: [] };
+    if (known.count === 0 && this.#warnings.size >= MOST_KINDS) return;
+    known.count++;
+    if (known.first.length < MOST_FIRST) known.first.push(tenant);
+    this.#warnings.set(message, known);
+  }
+
+  /** What stands in nobody's way, and may come from the wrong folder: those that most tenants have first. */
+  #warned(): string[] {
+    const warnings = [...this.#warnings].toSorted(([, a], [, b]) => b.count - a.count);
+    const told = this.#invocation.options.verbose === true ? warnings : warnings.slice(0, MOST_WARNINGS);
+    const lines = told.map(([message, { count, first }]) => `${plural(count, 'tenant')}: ${printableText(aboutTenants(message, first, this.#flags))}`);
+    const rest = warnings.length - told.length;
+    return rest === 0 ? lines : [...lines, `and ${plural(rest, 'more warning')}; --verbose tells all`];
   }
 
   broken(): void {
