@@ -146,6 +146,20 @@ test('what a listener throws ends the run: nobody begins any more, no tenant fai
   expect((await fleetOn(db, files.path, names).fleet.up()).counts.applied).toBeGreaterThan(0);
 });
 
+test('what another service has applied meanwhile is known to the next tenant that is migrated by itself, and to the next run', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_team.sql': '-- migrate: requires=user@0002\nCREATE TABLE team_member (id int);\n' });
+  const names = await schemas(db, 3);
+  let applied = ['0001_users'];
+  const { fleet } = fleetOn(db, files.path, names, { requirements: () => Promise.resolve(applied) });
+  const one = { tenant: names[0] as string, schema: names[0] };
+  expect(await failureOf((await fleet.migrator(one)).up())).toMatchObject({ code: 'unmetRequirement' });
+  expect((await fleet.up()).counts).toMatchObject({ failed: 3 });
+  applied = ['0001_users', '0002_roles'];
+  expect((await (await fleet.migrator(one)).up()).applied).toHaveLength(1);
+  expect((await fleet.up()).counts).toMatchObject({ applied: 2, upToDate: 1 });
+});
+
 test('several processes share the tenants, and each migration is applied once', async () => {
   await using db = await testDatabase();
   await using files = await folder(base);

@@ -19,8 +19,10 @@ import { Slots } from './slots.ts';
 import { chunksOf, keyOf, Survey, type Surveyed } from './survey.ts';
 import { checkTarget, type FleetTarget } from './target.ts';
 
-/** A service that keeps tenants lives longer than what another one has applied: an answer is good for the tenants of this moment. Milliseconds. */
+/** While a run goes on, another service may apply more. Milliseconds. */
 const BELIEVED_MS = 2_000;
+
+type Requirements = FleetOptions['requirements'];
 
 export class TenantFleet implements Fleet {
   readonly #options: FleetOptions;
@@ -28,7 +30,6 @@ export class TenantFleet implements Fleet {
   readonly #compiled: Compiled = { preparation: null };
   /** By database: what its scripts table has already. */
   readonly #stored = new Map<string | null, Set<string>>();
-  readonly #elsewhere = new Map<string, { readonly names: Promise<readonly string[] | null>; readonly at: number }>();
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -114,6 +115,7 @@ export class TenantFleet implements Fleet {
     };
     const count = new FleetCount(tell);
     const compiled: Compiled = { listing, preparation: null };
+    const requirements = believed(this.#options.requirements);
     const outage = new Outage((reason, limitMs) => tell({ type: 'connectionLost', reason, limitMs }), signal);
     await using slots = new Slots<Debt>(
       connect,
@@ -133,7 +135,7 @@ export class TenantFleet implements Fleet {
       isDone,
       work,
       emit: (tenant, event) => tell({ type: 'tenant', tenant, event }),
-      migrator: (target, slot, shared, emit) => this.#migrator(target, slot.client, { ...shared, compiled }, emit),
+      migrator: (target, slot, shared, emit) => this.#migrator(target, slot.client, { ...shared, compiled }, emit, requirements),
     });
     for await (const chunk of chunksOf(targets())) {
       await pass.visitAll(chunk);
@@ -186,20 +188,6 @@ export class TenantFleet implements Fleet {
     return listing;
   }
 
-  #requirementsOf(service: string): Promise<readonly string[] | null> {
-    const known = this.#elsewhere.get(service);
-    if (known !== undefined && performance.now() - known.at < BELIEVED_MS) return known.names;
-    const names = this.#options.requirements?.(service) ?? Promise.resolve(null);
-    const asked = { names, at: performance.now() };
-    this.#elsewhere.set(service, asked);
-    // What could not be learned is asked again for the next tenant.
-    const forget = (): void => {
-      if (this.#elsewhere.get(service) === asked) this.#elsewhere.delete(service);
-    };
-    names.then((learned) => learned === null && forget(), forget);
-    return names;
-  }
-
   get #table(): string {
     return this.#options.history?.table ?? `schema_migrations_${this.#options.service}`;
   }
@@ -209,6 +197,7 @@ export class TenantFleet implements Fleet {
     client: DatabaseClient | undefined,
     shared: Omit<Shared, 'storedScripts' | 'grouping' | 'lost'>,
     emit: (event: MigrationEvent) => void = (event) => this.#options.onEvent?.({ type: 'tenant', tenant: target.tenant, event }),
+    requirements: Requirements = this.#options.requirements,
   ): Migrator {
     const { service, source, connect, history, order, waitLimitMs, lockTimeoutMs, retryLimitMs, signal } = this.#options;
     const { tenant, schema, searchPath, database = null } = target;
@@ -226,7 +215,7 @@ export class TenantFleet implements Fleet {
       waitLimitMs,
       lockTimeoutMs,
       retryLimitMs,
-      requirements: this.#options.requirements === undefined ? undefined : (service) => this.#requirementsOf(service),
+      requirements,
       signal,
       onEvent: emit,
     };
@@ -237,4 +226,22 @@ export class TenantFleet implements Fleet {
     const lostTarget: LostTarget = async (found) => (await lost?.(target)) ?? (found.schema === 'absent' ? noSchemaError(target, origin) : null);
     return createSharingMigrator(options, { ...shared, storedScripts: stored, grouping: 'all', lost: lost === undefined ? undefined : lostTarget });
   }
+}
+
+/** Asks once for the tenants of a moment; what could not be learned is asked again for the next one. */
+function believed(ask: Requirements): Requirements {
+  if (ask === undefined) return undefined;
+  const known = new Map<string, { readonly names: Promise<readonly string[] | null>; readonly at: number }>();
+  return (service) => {
+    const before = known.get(service);
+    if (before !== undefined && performance.now() - before.at < BELIEVED_MS) return before.names;
+    const names = ask(service);
+    const asked = { names, at: performance.now() };
+    known.set(service, asked);
+    const forget = (): void => {
+      if (known.get(service) === asked) known.delete(service);
+    };
+    names.then((learned) => learned === null && forget(), forget);
+    return names;
+  };
 }
