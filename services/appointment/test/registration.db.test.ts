@@ -214,7 +214,9 @@ test('a tenant that takes long is answered in time with where to look, and regis
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: JSON.stringify(details),
   });
-  expect([asked.status, asked.headers.get('location')]).toEqual([202, `/tenants/${id}`]);
+  // The answer and the log say why, where it is another one.
+  expect(asked.status, `${await asked.text()}\n${appointment.output()}`).toBe(202);
+  expect(asked.headers.get('location')).toBe(`/tenants/${id}`);
   expect((await appointment.request('GET', `/tenants/${id}`, { token })).body).toMatchObject({ status: 'provisioning' });
   expect((await appointment.request('GET', '/team-members', { token: tokenFor({ tenant: id, permissions: ['*'] }) })).status).toBe(503);
 
