@@ -111,10 +111,17 @@ const ANSWER_WITHIN_MS = 5_000;
 /** How old an answer may be: whoever asks more often than this gets the one before. Milliseconds. */
 const FRESH_MS = 500;
 
-/** Reads the state on demand, one read at a time: the route is open, and must not open a connection for every caller. */
-export function schemaReader(service: string, migrator: Pick<Migrator, 'status'>): () => Promise<SchemaState> {
+export interface SchemaReader {
+  /** One read at a time: the route is open, and must not open a connection for every caller. */
+  read(): Promise<SchemaState>;
+  /** What was read before, or is being read, is answered to nobody who asks from now on: it has changed. */
+  forget(): void;
+}
+
+/** Reads the state on demand. */
+export function schemaReader(service: string, migrator: Pick<Migrator, 'status'>): SchemaReader {
   let last: { readonly at: number; readonly state: Promise<SchemaState> } | null = null;
-  return () => {
+  const read = (): Promise<SchemaState> => {
     if (last !== null && performance.now() - last.at < FRESH_MS) return last.state;
     const state = within(ANSWER_WITHIN_MS, migrator.status()).then((status) => schemaState(service, status));
     const mine = { at: Number.POSITIVE_INFINITY, state };
@@ -126,6 +133,12 @@ export function schemaReader(service: string, migrator: Pick<Migrator, 'status'>
       if (last === mine) last = null;
     });
     return state;
+  };
+  return {
+    read,
+    forget: () => {
+      last = null;
+    },
   };
 }
 

@@ -113,12 +113,13 @@ class Service {
       onEvent: (event) => log.info({ migration: { ...event, target: event.target.name } }, describeEvent(event)),
     });
 
+    const schema = schemaReader(definition.name, migrator);
     let startup: Startup | null = null;
     const state = (): StartupState => startup?.state() ?? { phase: 'starting' };
     healthRoutes(app, {
       state,
       stopping: () => signal.aborted,
-      readSchema: schemaReader(definition.name, migrator),
+      readSchema: schema.read,
       tenants: tenants && (() => tenants.summary()),
     });
     const background = this.#routes(app, database, tenants, state);
@@ -132,8 +133,11 @@ class Service {
       serverWaitMs,
       signal,
       onState: (next) => {
-        // Before the first request can be let in.
-        if (next.phase === 'ready') tenants?.start(mode);
+        // Before the first request can be let in, and before another service is told what was applied.
+        if (next.phase === 'ready') {
+          schema.forget();
+          tenants?.start(mode);
+        }
         log.info({ phase: next.phase, ...waitingFor(next) }, `start: ${next.phase}`);
       },
     });
