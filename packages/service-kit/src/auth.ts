@@ -33,6 +33,11 @@ const SERVICE_LIFETIME = '1m';
 /** A tenant's id as tokens have it: in capitals it would be another one. */
 export const UUID: RegExp = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+/** A pattern takes a list of one id for that id. */
+function isUuid(claim: unknown): boolean {
+  return typeof claim === 'string' && UUID.test(claim);
+}
+
 /** Registers the verification of tokens. Routes ask for it with `allow`. */
 export async function authenticate(app: FastifyInstance, secret: string): Promise<void> {
   await app.register(jwt, {
@@ -53,7 +58,7 @@ export function allow(permission: string | null): (request: FastifyRequest, repl
     const { sub, tenant, permissions, service } = await verified(request);
     if (service !== undefined) throw new HttpProblem(403, 'this is for users, and the token is a service’s');
     // Signed by us, but perhaps by another version of us: what is not a clinic's id would reach the database as a setting.
-    if (!UUID.test(tenant) || !UUID.test(sub) || !Array.isArray(permissions)) throw new HttpProblem(401, 'the token is not one of this version: sign in again');
+    if (!isUuid(tenant) || !isUuid(sub) || !Array.isArray(permissions)) throw new HttpProblem(401, 'the token is not one of this version: sign in again');
     if (permission !== null && !permissions.includes(permission) && !permissions.includes('*'))
       throw new HttpProblem(403, `this needs the permission ${permission}`);
   };
@@ -68,7 +73,7 @@ export function allowService(permission: string, audience: string): (request: Fa
     const { tenant, permissions, service, aud } = await verified(request);
     const { id } = request.params as { id?: string };
     const allowed = typeof service === 'string' && aud === audience && Array.isArray(permissions) && permissions.includes(permission);
-    if (!allowed || !UUID.test(tenant) || tenant !== id)
+    if (!allowed || !isUuid(tenant) || tenant !== id)
       throw new HttpProblem(403, `only a service may do this, with the permission ${permission} for this very clinic`);
   };
 }

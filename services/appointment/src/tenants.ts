@@ -1,6 +1,18 @@
 /** Clinics as tenants of this service: made when the user service says so, each with a first member of its team. */
 
-import { actorOf, allow, allowService, findRow, notFound, UUID, type App, type Database, type Queryable, type ServiceTenants } from '@org/service-kit';
+import {
+  actorOf,
+  allow,
+  allowService,
+  findRow,
+  HttpProblem,
+  notFound,
+  UUID,
+  type App,
+  type Database,
+  type Queryable,
+  type ServiceTenants,
+} from '@org/service-kit';
 import { Type, type Static } from 'typebox';
 import { name, strict, uuid } from './schemas.ts';
 
@@ -42,7 +54,8 @@ export function tenantRoutes(app: App, database: Database, tenants: ServiceTenan
   app.get('/clinic', { onRequest: allow(null) }, async (request) => {
     const actor = actorOf(request);
     const row = await database.inShared(actor, (db) => findRow(db, 'clinics', actor.tenant, ['id', 'name', 'country', 'timezone', 'created_at', 'updated_at']));
-    if (row === null) throw notFound();
+    // Whoever has a token is registered; told that it is nowhere, they would not come back.
+    if (row === null) throw new HttpProblem(503, 'this clinic is not set up here yet; try again', 2);
     return row;
   });
 }

@@ -155,12 +155,25 @@ describe('with all services at work', () => {
     expect(other.output()).toContain(`set tenancy.mode back to 'schema'`);
   });
 
+  test('a token whose claims are lists of ids is nobody’s', async () => {
+    const listed = (id: string): string => [id] as unknown as string;
+    const tokens = [
+      tokenFor({ tenant: listed(randomUUID()), permissions: ['*'] }),
+      tokenFor({ tenant: randomUUID(), sub: listed(randomUUID()), permissions: ['*'] }),
+    ];
+    for (const token of tokens) {
+      for (const path of ['/clinic', '/appointments']) expect((await services.appointment.request('GET', path, { token })).status, path).toBe(401);
+      expect((await services.patient.request('GET', '/patients', { token })).status).toBe(401);
+    }
+  });
+
   test('a clinic that is not set up here yet is told to come back', async () => {
     const token = tokenFor({ tenant: randomUUID(), permissions: ['*'] });
     const response = await fetch(`${services.appointment.url}/team-members`, { headers: { authorization: `Bearer ${token}` } });
     expect(response.status).toBe(503);
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(await response.json()).toMatchObject({ title: 'Service Unavailable', detail: expect.stringContaining('not set up here yet') });
+    expect((await services.appointment.request('GET', '/clinic', { token })).status).toBe(503);
   });
 });
 
