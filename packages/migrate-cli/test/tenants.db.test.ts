@@ -1,9 +1,11 @@
 /** `up`, `down`, `status` and `plan` over many tenants: what they print is in test/golden/tenants. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { testDatabase } from '@org/test-postgres';
 import { expect, test } from 'vitest';
 
-import { folder, golden, migrate } from './support/command.ts';
+import { folder, golden, migrate, start } from './support/command.ts';
 import { workspace } from './support/folders.ts';
 import { clinicNames, createTenants, perTenant, schemasQuery, timesApplied } from './support/tenants.ts';
 
@@ -274,4 +276,26 @@ test('a failure names the command that puts it right, with whom and with the que
   await keep('log', '--limit', '2', '--json', '--tenant', 'clinic_02', ...SCHEMAS);
   await keep('repair', '--mark-undone', '3', '--yes', '--json', ...SCHEMAS);
   await expect(texts.join('\n')).toMatchFileSnapshot('golden/tenants/repair.txt');
+});
+
+test('what is left as it is in the migrations is told once, and who waits for whom as it happens', async () => {
+  await using db = await testDatabase();
+  await using place = await folder({
+    'm/0001_a.sql': `CREATE TABLE public.team (id int);\nDO $$ BEGIN EXECUTE format('CREATE TABLE IF NOT EXISTS public.%I (id int)', 'dyn'); END $$;\n`,
+  });
+  const client = await createTenants(db, clinicNames(3));
+  const at = { cwd: place.path, env: { DATABASE_URL: db.url } };
+  const first = await migrate(['up', ...SCHEMAS], at);
+  expect(first).toMatchObject({ code: 0 });
+  expect(`${first.stdout}${first.stderr}`.match(/! 0001_a: .*0001_a\.sql:2:\d+: left as it is for tenants: .*/g)).toHaveLength(1);
+
+  await place.write({ 'm/0002_b.sql': '-- migrate: lock-timeout=300ms\nALTER TABLE team ADD note text;\n' });
+  await client.query('BEGIN; LOCK TABLE clinic_02.team IN ACCESS SHARE MODE');
+  const running = start(['up', ...SCHEMAS], at);
+  await sleep(3_000);
+  await client.query('COMMIT');
+  const { code, stdout, stderr } = await running.finished;
+  expect(code).toBe(0);
+  // In the middle of an attempt, however short it is: afterwards nobody knows who held it.
+  expect(`${stdout}${stderr}`.match(/clinic_02: 0002_b .*/g)).toEqual([expect.stringMatching(/ waits for a lock on clinic_02\.team held by pid \d+/)]);
 });

@@ -45,6 +45,12 @@ export function historyTables(schema: string, table: string, scriptsSchema: stri
         message: `${JSON.stringify(name)} cannot be the name of a schema: it must have 1 to ${LONGEST_NAME} bytes`,
       });
     }
+    // Quoted or not (manual, 19.11.1): the migrations would work in another schema than the one of this name.
+    if (name === '$user')
+      throw new MigrationError({
+        code: 'invalidOptions',
+        message: '"$user" cannot be the schema: on a search path PostgreSQL reads it as the name of the role',
+      });
   }
   return {
     schema,

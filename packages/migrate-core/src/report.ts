@@ -119,6 +119,8 @@ export type MigrationEvent =
     }
   /** Something a person should know that changes nothing: a resumed migration, an index cleaned up, a statement run by itself. */
   | { readonly type: 'notice'; readonly target: TargetName; readonly name: string | null; readonly message: string }
+  /** Something a person should look at, which stands in nobody's way: a `public` that is left as it is. Of the tenants of one source only the first one tells it. */
+  | { readonly type: 'warning'; readonly target: TargetName; readonly name: string; readonly message: string }
   | { readonly type: 'failed'; readonly target: TargetName; readonly failure: Failure };
 
 export type EventListener = (event: MigrationEvent) => void;

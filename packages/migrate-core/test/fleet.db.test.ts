@@ -243,7 +243,7 @@ test('hostile names are quoted or refused', async () => {
   const report = await fleetOn(db, files.path, hostile).fleet.up();
   expect(report.failures).toEqual([]);
   expect(report.counts.applied).toBe(hostile.length);
-  for (const name of ['', 'x'.repeat(64), 'pg_temp', 'public', 'information_schema', 'a\0b']) {
+  for (const name of ['', 'x'.repeat(64), 'pg_temp', 'public', '$user', 'information_schema', 'a\0b']) {
     expect((await failureOf(fleetOn(db, files.path, [name]).fleet.up())).code).toBe('invalidOptions');
   }
 });

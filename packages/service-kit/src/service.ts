@@ -208,6 +208,7 @@ function describeEvent(event: MigrationEvent): string {
     case 'waitingForLock':
       return `waiting for whoever migrates ${event.target.name} (${event.holder?.application ?? 'unknown'}) for ${Math.round(event.waitedMs)} ms`;
     case 'notice':
+    case 'warning':
       return event.message;
     case 'statement':
       return `${event.name}: ${event.summary}`;

@@ -269,6 +269,7 @@ function extensionsPath({ extensions = [], extensionsSchema = 'extensions' }: Te
 
 /** A line for each tenant that was migrated or failed; the steps of each only where somebody asked for that much. */
 function tell(log: FastifyBaseLogger, event: FleetEvent): void {
+  if (event.type === 'tenant' && event.event.type === 'warning') return log.warn({ tenant: event.tenant, migration: event.event.name }, event.event.message);
   if (event.type === 'tenant') return log.debug({ tenant: event.tenant, migration: event.event.type }, 'a tenant is migrated');
   if (event.type === 'connectionLost') {
     const what =

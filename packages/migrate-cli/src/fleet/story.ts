@@ -15,6 +15,8 @@ const MOST_WAITS = 20;
 /** Warnings that are told, and that are counted. */
 const MOST_WARNINGS = 5;
 const MOST_KINDS = 200;
+/** Places of the migrations that are told; the others are counted. */
+const MOST_LEFT = 10;
 /** More names than a command has room for. */
 const MOST_FIRST = 10;
 
@@ -32,6 +34,7 @@ export class FleetStory {
   /** Those that were visited: the others are told from together, and say nothing about the rate. */
   #visited = 0;
   readonly #waits = new Set<string>();
+  #leftAsItIs = 0;
   /** By what is said: how many tenants have it, and who the first of them are. */
   readonly #warnings = new Map<string, { count: number; readonly first: string[] }>();
   /** Whether there was any migration for the tenants that were visited. */
@@ -128,10 +131,16 @@ export class FleetStory {
         return told(`waiting for another migration run: ${event.holder === null ? 'who it is, is not known' : describe(event.holder)}`, tenant);
       case 'blocked':
         return told(describeWait(event), `${tenant} ${event.name}`);
+      case 'retrying':
+        // Who was in the way says more.
+        if (this.#waits.has(`${tenant} ${event.name}`)) return;
+        return told(`${printable(event.name)} lost against other sessions (${event.sqlState}), and is tried again`, `${tenant} ${event.name} again`);
       case 'planned':
         this.foundNone = event.found === 0;
         for (const { message } of event.warnings) this.#warn(message, tenant);
         return;
+      case 'warning':
+        return this.#left(`${event.name}: ${event.message}`);
       case 'notice':
         if (this.#invocation.options.verbose === true) this.#say(`  ${colours.cyan('i')} ${printable(tenant)}: ${printableText(event.message)}`);
         return;
@@ -161,6 +170,8 @@ export class FleetStory {
       ...(counts.notRun > 0 ? [colours.yellow(`${counts.notRun} ${stopped === 'connection' ? 'not begun' : 'not run'}`)] : []),
     ];
     const rate = visited >= 10 && durationMs > 0 ? `, ${perSecond((visited * 1_000) / durationMs)}` : '';
+    const untold = options.verbose === true ? 0 : this.#leftAsItIs - MOST_LEFT;
+    if (untold > 0) output.line(`  ${colours.yellow('!')} and ${plural(untold, 'more such place')}; --verbose tells all, and so does: migrate check`);
     for (const line of this.#warned()) output.line(`  ${colours.yellow('!')} ${line}`);
     if (failures.length > 0) output.line();
     output.line(`  ${plural(total, 'tenant')}: ${parts.join(', ')}, in ${duration(durationMs)}${rate}.`);
@@ -169,6 +180,13 @@ export class FleetStory {
     if (why !== null) output.line(`  ${colours.yellow('!')} ${why}`);
     if (failures.length > 0 && stopped !== 'signal' && stopped !== 'connection' && this.#direction === 'up')
       output.line(`  ${colours.cyan('→')} when that is put right, run the same again: it touches only the tenants that are not done`);
+  }
+
+  /** Of all tenants alike, and told by the first of them. */
+  #left(message: string): void {
+    const { output, options } = this.#invocation;
+    if (++this.#leftAsItIs > MOST_LEFT && options.verbose !== true) return;
+    this.#say(`  ${output.colours.yellow('!')} ${printableText(message)}`);
   }
 
   #warn(message: string, tenant: string): void {

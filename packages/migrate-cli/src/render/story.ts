@@ -72,6 +72,9 @@ export class Story {
           `  ${colours.yellow('…')} ${printable(event.name)} lost against other sessions (${event.sqlState}); attempt ${event.attempt + 1} in ${duration(event.delayMs)}`,
         );
         break;
+      case 'warning':
+        this.#say(`  ${colours.yellow('!')} ${printableText(`${event.name}: ${event.message}`)}`);
+        break;
       case 'notice':
         this.#say(`  ${colours.cyan('i')} ${printableText(event.name === null ? event.message : `${event.name}: ${event.message}`)}`);
         break;

@@ -165,8 +165,8 @@ export function attend(
   blockedLimitMs: number | null = null,
 ): Promise<MessageResult> {
   // Whoever is in the way has to be seen before the statement gives up: afterwards nobody knows.
-  const lockTimeoutMs = patience.lockTimeoutMs(state.lockTimeoutMs);
-  const firstLookMs = lockTimeoutMs > 0 ? Math.min(FIRST_LOOK_MS, lockTimeoutMs / 2) : FIRST_LOOK_MS;
+  const limits = steps.map((step) => patience.lockTimeoutMs(step.lockTimeoutMs ?? state.lockTimeoutMs)).filter((limit) => limit > 0);
+  const firstLookMs = Math.min(FIRST_LOOK_MS, ...limits.map((limit) => limit / 2));
   const before = state.generation;
   const onBlocked = async ({ blockers, lock }: Wait, session: Session): Promise<void> => {
     // Of several, those whose records can be seen are done.

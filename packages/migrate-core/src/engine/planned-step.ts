@@ -24,7 +24,7 @@ export function plannedStep(step: PreparedStep): PlannedStep {
 }
 
 /** A template that nobody filled in: once recorded, what is written into it later would never run. */
-export function emptyNotices(steps: readonly PreparedStep[]): Prepared['notices'] {
+export function emptyNotices(steps: readonly PreparedStep[]): Prepared['warnings'] {
   const empty = steps.filter(({ direction, script }) => direction === 'up' && script.kind === 'sql' && script.statements.length === 0);
   return empty.map(({ name }) => ({ name, message: 'has no statement: it is recorded, and changes nothing' }));
 }

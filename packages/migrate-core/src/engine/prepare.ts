@@ -24,7 +24,7 @@ export interface Prepared {
   readonly steps: readonly PreparedStep[];
   readonly problems: readonly Problem[];
   /** For people, once for all targets. */
-  readonly notices: readonly { readonly name: string; readonly message: string }[];
+  readonly warnings: readonly { readonly name: string; readonly message: string }[];
   /** Whether the steps are the same for every target in this state: none names what is a tenant's own. */
   readonly forAll: boolean;
 }
@@ -60,7 +60,7 @@ export class Preparation {
     await this.#compile(steps, snapshot, by);
     const prepared: PreparedStep[] = [];
     const problems: Problem[] = [];
-    const notices: { name: string; message: string }[] = [];
+    const warnings: { name: string; message: string }[] = [];
     let forAll = true;
     for (const step of steps) {
       const row = snapshot.applied.find((one) => one.name === step.name) ?? null;
@@ -72,7 +72,7 @@ export class Preparation {
       const found = tenant === null ? ready : await this.#forTenant(tenant, ready, { session, tables, snapshot });
       prepared.push(found);
       forAll &&= found.script === ready.script;
-      if (tenant !== null) notices.push(...(await this.#undecided(ready)));
+      if (tenant !== null) warnings.push(...(await this.#undecided(ready)));
       const changed = step.mode === 'resume' && found.script.kind === 'sql' ? whyNotResumed(step.name, found.script, row?.progress ?? null) : null;
       if (changed !== null)
         problems.push({ code: 'interrupted', severity: 'error', name: step.name, version: step.version, message: `${step.name}: ${changed}` });
@@ -84,7 +84,7 @@ export class Preparation {
         return this.prepare(session, tables, snapshot, steps, tenant, grammar, 'here');
       await refuseUnreadable(session, snapshot, by === 'server' ? prepared.filter(({ script }) => !isUnread(script)) : prepared);
     }
-    return { steps: prepared, problems, notices, forAll };
+    return { steps: prepared, problems, warnings, forAll };
   }
 
   /** What the history keeps of this migration, compiled as it is now. */
@@ -109,7 +109,7 @@ export class Preparation {
     return { ...step, script: await scripts.for(tenant, step.name, step.script) };
   }
 
-  async #undecided({ name, script }: PreparedStep): Promise<Prepared['notices']> {
+  async #undecided({ name, script }: PreparedStep): Promise<Prepared['warnings']> {
     const told = await (await this.#tenantScripts()).undecided(name, script);
     return told.map((message) => ({ name, message }));
   }

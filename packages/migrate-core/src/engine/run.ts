@@ -116,9 +116,9 @@ export class TargetRun {
     this.#refuse(await this.#options.outside(current, snapshot, signal), current);
     const prepared = known?.prepared.forAll === true ? known.prepared : await this.#prepare(snapshot, current, known === null ? 'ask' : 'known');
     this.#refuse(prepared.problems, current);
-    for (const { name, message } of [...prepared.notices, ...(again ? [] : emptyNotices(prepared.steps))])
-      this.#emit({ type: 'notice', target: this.#target, name, message });
-    if (!again && known === null) this.#options.learn?.({ snapshot, plan: current, prepared: { ...prepared, notices: [] } });
+    for (const { name, message } of prepared.warnings) this.#emit({ type: 'warning', target: this.#target, name, message });
+    if (!again) for (const { name, message } of emptyNotices(prepared.steps)) this.#emit({ type: 'notice', target: this.#target, name, message });
+    if (!again && known === null) this.#options.learn?.({ snapshot, plan: current, prepared: { ...prepared, warnings: [] } });
     // Every loss of the race is an error in the server's log: look before trying.
     if (known === null && (await this.#waitForLock())) return null;
     return this.#execute(snapshot, prepared.steps);

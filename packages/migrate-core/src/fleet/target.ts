@@ -27,6 +27,8 @@ export function whyNotTenant(name: string, kind: 'schema' | 'database'): string 
   if (Buffer.byteLength(name) > LONGEST_NAME) return `more than ${LONGEST_NAME} bytes`;
   if (kind === 'schema' && /^pg_/i.test(name)) return 'names that begin with pg_ are the system’s';
   if (kind === 'schema' && /^(?:public|information_schema)$/i.test(name)) return 'it is shared by everybody';
+  // Quoted or not (manual, 19.11.1): its migrations would work in somebody else's schema.
+  if (kind === 'schema' && name === '$user') return 'on a search path PostgreSQL reads that as the name of the role';
   if (kind === 'database' && /^(?:postgres|template0|template1)$/i.test(name)) return 'it is the server’s own';
   return null;
 }

@@ -37,7 +37,7 @@ export async function createTenant(context: TenancyContext, id: string, place: s
   try {
     return await withTenantLock(context, id, {
       look: async (guardian) => {
-        const tenant = await registry.register(guardian, id, place);
+        const tenant = await registry.register(guardian, id, place, context.options.applicationRole);
         refuseOtherKind(tenant, layout.kind);
         if (tenant.status === 'active' || tenant.status === 'archived') await refuseLost(context, guardian, tenant);
         if (tenant.status === 'archived')

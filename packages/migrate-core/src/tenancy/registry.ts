@@ -96,20 +96,27 @@ export class Registry {
     }
   }
 
-  /** The tenant as it is registered, or now is: `provisioning`, with nothing made. Makes the registry where there is none. */
-  async register(session: Session, id: string, place: string): Promise<RegisteredTenant> {
+  /**
+   * The tenant as it is registered, or now is: `provisioning`, with nothing made. Makes the registry where there is none.
+   *
+   * @param role Who reads and writes what all tenants share, besides this connection's own role: no new tenant's schema may have such a name.
+   */
+  async register(session: Session, id: string, place: string, role: string | undefined): Promise<RegisteredTenant> {
     for (;;) {
-      const tenant = await this.#add(session, id, place);
+      const tenant = await this.#add(session, id, place, role);
       if (tenant !== null) return tenant;
     }
   }
 
   /** `null`: to be tried again. Refuses to write into a table that somebody made before us: its triggers would run as us. */
-  async #add(session: Session, id: string, place: string): Promise<RegisteredTenant | null> {
+  async #add(session: Session, id: string, place: string, role: string | undefined): Promise<RegisteredTenant | null> {
     const { table } = this;
     const owner = `(SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(${literal(table)}))`;
+    const roles = ['CURRENT_USER', 'SESSION_USER', ...(role === undefined ? [] : [literal(role)])];
+    const refuseRole = `IF ${literal(place)} IN (${roles.join(', ')}) THEN RAISE EXCEPTION USING ERRCODE = '${OF_A_ROLE}', MESSAGE = 'migrate: a role has this name'; END IF;`;
     const body = `DECLARE strangers text; BEGIN
 IF EXISTS (SELECT FROM ${table} t WHERE t.id = ${literal(id)}) THEN RETURN; END IF;
+${this.kind === 'schema' ? refuseRole : ''}
 IF ${owner} <> CURRENT_USER THEN strangers := ${strangersOf([table])}; END IF;
 IF strangers IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '${STRANGERS}', MESSAGE = strangers; END IF;
 INSERT INTO ${table} (id, place, kind, status) VALUES (${[id, place, this.kind, 'provisioning'].map(literal).join(', ')}) ON CONFLICT (id) DO NOTHING; END`;
@@ -120,6 +127,7 @@ INSERT INTO ${table} (id, place, kind, status) VALUES (${[id, place, this.kind, 
       const { code = '', message } = error as ServerError;
       if (session.lost !== null) throw error;
       if (code === STRANGERS) throw ofStrangers(message);
+      if (code === OF_A_ROLE) throw ofRole(id, place, error);
       if (ABSENT.has(code)) await this.#make(session);
       else if (code === '23505') await this.#refusePlace(session, id, place);
       else throw error;
@@ -202,6 +210,14 @@ IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = '${MOVED_ON}', MESSAGE = 'migr
 export const MOVED_ON = 'MG004';
 /** Of the registry's own guard: the table is somebody else's. */
 const STRANGERS = 'MG005';
+/** Of the registry's own guard: what all tenants share would be looked for, and made, in this tenant's schema. */
+const OF_A_ROLE = 'MG006';
+
+/** PostgreSQL's own search path is `"$user", public` (manual, 5.10.3). */
+function ofRole(id: string, place: string, cause: unknown): MigrationError {
+  const why = `its schema would be ${JSON.stringify(place)}, which is the name of a role of the service: what all tenants share would go into it, since the role's name comes first on PostgreSQL's search path`;
+  return invalidTenant(id, why, 'give the tenant another id, or say with tenancy.place what its schema is called', cause);
+}
 
 function ofStrangers(found: string): MigrationError {
   return new MigrationError({

@@ -48,7 +48,9 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode) => {
       ' leading',
       'line\nbreak',
       '\u202eturned',
-      ...(mode === 'schema' ? ['pg_clinic', 'PG_toast', 'public', 'Information_Schema', 'extensions'] : ['postgres', 'template1', 'Template0', db.name]),
+      ...(mode === 'schema'
+        ? ['pg_clinic', 'PG_toast', 'public', '$user', 'Information_Schema', 'extensions', new URL(db.url).username]
+        : ['postgres', 'template1', 'Template0', db.name]),
     ];
     for (const id of refused) expect((await failureOf(tenancy.create(id))).code, JSON.stringify(id)).toBe('invalidOptions');
     expect(await tenancy.list()).toEqual([]);
@@ -66,6 +68,16 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode) => {
     expect((await tenancy.create('clinic')).tenant.place).toBe(tenant.place);
     await tenancy.drop('clinic', { mode: 'delete' });
   });
+});
+
+test('a schema called as the application’s role would take from it what all tenants share, and is refused', async () => {
+  await using db = await testDatabase();
+  const tenancy = tenancyOn(db, 'schema', { applicationRole: 'clinic_app', tenancy: { place: (id) => id } });
+  for (const role of ['clinic_app', new URL(db.url).username]) {
+    const failure = await failureOf(tenancy.create(role));
+    expect(failure).toMatchObject({ code: 'invalidOptions', message: expect.stringContaining('the name of a role of the service') as string });
+  }
+  expect(await tenancy.list()).toEqual([]);
 });
 
 test('a place that the service’s own function does not give is told', async () => {
