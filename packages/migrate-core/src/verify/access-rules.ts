@@ -3,8 +3,9 @@
 import type { RowLevelSecurityDefinition } from '../service.ts';
 import { qualified } from '../sql.ts';
 import type { VerifyFinding } from './finding.ts';
-import type { FunctionFacts, RoleFacts, TableFacts, TenantFacts } from './tenant-facts.ts';
-import { type Exceptions, finding, mentions, named, shown, shownName, withoutComments } from './tenant-rules.ts';
+import { bypassing, reaching } from './reach.ts';
+import type { FunctionFacts, TenantFacts } from './tenant-facts.ts';
+import { type Exceptions, finding, named, shown, shownName } from './tenant-rules.ts';
 
 /** PostgreSQL 15 has views that ask as whoever reads them. */
 const INVOKER_SINCE = 150_000;
@@ -64,7 +65,7 @@ export function roleFindings({ application, migrator, tables }: TenantFacts, rol
 
 export function viewFindings({ views, serverVersion }: TenantFacts, exceptions: Exceptions): VerifyFinding[] {
   return views.flatMap((view) => {
-    if (exceptions.has(view.schema, view.name)) return [];
+    if (!view.reading || exceptions.has(view.schema, view.name)) return [];
     const sql = qualified(view.schema, view.name);
     if (view.kind === 'materialized') {
       const object = `materialized view ${shownName(view)}`;
@@ -97,27 +98,16 @@ export function viewFindings({ views, serverVersion }: TenantFacts, exceptions: 
   });
 }
 
-export function functionFindings({ functions, tables }: TenantFacts, { audit }: RowLevelSecurityDefinition, exceptions: Exceptions): VerifyFinding[] {
-  const tenantTables = tables.filter((one) => one.column !== null && !exceptions.has(one.schema, one.name));
-  return functions.flatMap((one) => {
-    if (!one.definer || (audit !== undefined && named(audit.functions, one))) return [];
-    const why = reach(one, tenantTables);
+export function functionFindings(facts: TenantFacts, { audit }: RowLevelSecurityDefinition, exceptions: Exceptions): VerifyFinding[] {
+  const tenantTables = facts.tables.filter((one) => one.column !== null && !exceptions.has(one.schema, one.name));
+  const exposed = (one: FunctionFacts): boolean => one.definer && (one.executable || one.returns === 'trigger');
+  const reach = reaching(facts, tenantTables, (one) => exposed(one) && exceptions.allows(one.schema, one.name, one.signature));
+  return facts.functions.flatMap((one) => {
+    if (!exposed(one) || (audit !== undefined && named(audit.functions, one))) return [];
+    const why = reach(one);
     if (why === null || exceptions.has(one.schema, one.name, one.signature)) return [];
     const object = `function ${one.schema === 'public' ? '' : `${shown(one.schema)}.`}${one.signature}`;
     const hint = 'make it SECURITY INVOKER, or look at it and allow it by name';
     return [finding('definerFunction', object, `${object} is SECURITY DEFINER and ${why}: it runs with its owner's rights, not the caller's`, hint)];
   });
-}
-
-/** Why a function is taken for one that uses tenants' tables, as a clause. */
-function reach({ body, language, tables: known }: FunctionFacts, tables: readonly TableFacts[]): string | null {
-  const text = withoutComments(body);
-  const used = tables.filter((table) => known.includes(table.oid) || mentions(text, table.name)).map(shownName);
-  if (used.length > 0) return `uses ${used.join(', ')}`;
-  if (language === 'plpgsql' && /\bexecute\b/i.test(text)) return 'makes its SQL while it runs, so that nobody can tell what it uses';
-  return null;
-}
-
-function bypassing({ superuser, bypasses }: RoleFacts): boolean {
-  return superuser || bypasses;
 }

@@ -60,11 +60,18 @@ export interface TriggerFacts {
 }
 
 export interface ViewFacts {
+  readonly oid: string;
   readonly schema: string;
   readonly name: string;
   readonly kind: 'view' | 'materialized';
   readonly invoker: boolean;
   readonly owner: RoleFacts;
+  /** Whether it reads these tables, by itself or through other views. */
+  readonly reading: boolean;
+  /** Object ids of the tables and views that it reads. */
+  readonly relations: readonly string[];
+  /** Object ids. */
+  readonly functions: readonly string[];
 }
 
 export interface FunctionFacts {
@@ -76,8 +83,14 @@ export interface FunctionFacts {
   readonly body: string;
   readonly language: string;
   readonly definer: boolean;
-  /** Object ids of the tables that it is known to use; those in a body kept as text are not. */
-  readonly tables: readonly string[];
+  /** A trigger's cannot be called by name. */
+  readonly returns: 'trigger' | 'value';
+  /** Whether the application may call it; `true` where there is no such role. */
+  readonly executable: boolean;
+  /** Object ids of the tables and views that it is known to use; those in a body kept as text are not. */
+  readonly relations: readonly string[];
+  /** Object ids of the functions that it is known to use; those in a body kept as text are not. */
+  readonly functions: readonly string[];
 }
 
 export interface FactsRequest {
@@ -114,6 +127,17 @@ export async function readTenantFacts(session: Session, request: FactsRequest): 
 
 const array = (select: string): string => `(SELECT coalesce(pg_catalog.json_agg(x), '[]') FROM (${select}) x)`;
 
+/** Object ids of what a view's query, or a function's body that is parsed, depends on. */
+function usedBy(user: 'view' | 'function', what: 'pg_class' | 'pg_proc'): string {
+  // Defaults of arguments, which a body kept as text also depends on, are the caller's.
+  const parsed = user === 'function' && what === 'pg_proc' ? ` AND (f.prosqlbody IS NOT NULL OR f.prokind = 'a')` : '';
+  const dependent =
+    user === 'view'
+      ? `d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid IN (SELECT w.oid FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid AND w.rulename = '_RETURN')`
+      : `d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = f.oid`;
+  return `ARRAY(SELECT DISTINCT d.refobjid::text FROM pg_catalog.pg_depend d WHERE ${dependent} AND d.refclassid = 'pg_catalog.${what}'::pg_catalog.regclass${parsed})`;
+}
+
 function factsQuery({ schema, column, applicationRole, exclude, history }: FactsRequest): string {
   const app = literal(applicationRole);
   const role = (alias: string): string =>
@@ -142,7 +166,15 @@ seen AS (
   JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid AND w.rulename = '_RETURN'
   UNION SELECT w.ev_class FROM seen t
   JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = t.oid AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-  JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid AND w.rulename = '_RETURN' AND w.ev_class <> t.oid)
+  JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid AND w.rulename = '_RETURN' AND w.ev_class <> t.oid),
+-- Where to look for functions, and for views that are on the way from one to a table: not in what the server or other tenants have.
+place AS MATERIALIZED (
+  SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+   AND (n.nspname IN (${literal(schema)}, 'public') OR NOT EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.relnamespace = n.oid AND h.relname = ${literal(history)}))),
+view AS (
+  SELECT oid, true AS reading FROM seen
+  UNION ALL SELECT c.oid, false FROM place p JOIN pg_catalog.pg_class c ON c.relnamespace = p.oid WHERE c.relkind IN ('v', 'm') AND c.oid NOT IN (SELECT oid FROM seen)
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'))
 SELECT pg_catalog.json_build_object(
  'serverVersion', pg_catalog.current_setting('server_version_num')::int,
  'migrator', (SELECT ${role('r')} FROM pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER),
@@ -181,18 +213,19 @@ SELECT pg_catalog.json_build_object(
     WHERE a.privilege_type = 'TRUNCATE' AND a.grantee <> c.relowner AND (a.grantee = 0 OR a.grantee IN (SELECT oid FROM own)) AND EXISTS (SELECT FROM app)) AS truncaters
   FROM tab JOIN pg_catalog.pg_class c ON c.oid = tab.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ORDER BY n.nspname, c.relname`)},
  'views', ${array(`
-  SELECT n.nspname AS schema, c.relname AS name, CASE c.relkind WHEN 'm' THEN 'materialized' ELSE 'view' END AS kind,
-   coalesce((SELECT o.option_value::boolean FROM pg_catalog.pg_options_to_table(c.reloptions) o WHERE o.option_name = 'security_invoker'), false) AS invoker, ${role('r')} AS owner
-  FROM seen JOIN pg_catalog.pg_class c ON c.oid = seen.oid AND c.relkind IN ('v', 'm') JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  JOIN pg_catalog.pg_roles r ON r.oid = c.relowner ORDER BY 1, 2`)},
+  SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, CASE c.relkind WHEN 'm' THEN 'materialized' ELSE 'view' END AS kind,
+   coalesce((SELECT o.option_value::boolean FROM pg_catalog.pg_options_to_table(c.reloptions) o WHERE o.option_name = 'security_invoker'), false) AS invoker, ${role('r')} AS owner,
+   v.reading, ${usedBy('view', 'pg_class')} AS relations, ${usedBy('view', 'pg_proc')} AS functions
+  FROM view v JOIN pg_catalog.pg_class c ON c.oid = v.oid AND c.relkind IN ('v', 'm') JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_roles r ON r.oid = c.relowner ORDER BY 2, 3`)},
  'functions', ${array(`
   SELECT f.oid::text AS oid, n.nspname AS schema, f.proname AS name, f.proname || '(' || pg_catalog.pg_get_function_identity_arguments(f.oid) || ')' AS signature,
    coalesce(pg_catalog.pg_get_function_sqlbody(f.oid), f.prosrc) AS body, l.lanname AS language, f.prosecdef AS definer,
-   ARRAY(SELECT d.refobjid::text FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = f.oid
-    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass) AS tables
-  FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace JOIN pg_catalog.pg_language l ON l.oid = f.prolang
-  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND f.prokind IN ('f', 'p')
-   AND (n.nspname IN (${literal(schema)}, 'public') OR NOT EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.relnamespace = n.oid AND h.relname = ${literal(history)}))
+   CASE WHEN f.prorettype IN ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype) THEN 'trigger' ELSE 'value' END AS returns,
+   NOT EXISTS (SELECT FROM app) OR EXISTS (SELECT FROM own WHERE pg_catalog.has_function_privilege(own.oid, f.oid, 'EXECUTE')) AS executable,
+   ${usedBy('function', 'pg_class')} AS relations, ${usedBy('function', 'pg_proc')} AS functions
+  FROM place p JOIN pg_catalog.pg_namespace n ON n.oid = p.oid JOIN pg_catalog.pg_proc f ON f.pronamespace = n.oid JOIN pg_catalog.pg_language l ON l.oid = f.prolang
+  WHERE f.prokind IN ('f', 'p', 'a')
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = f.oid AND d.deptype = 'e')
   ORDER BY 2, 4`)}) AS facts`;
 }

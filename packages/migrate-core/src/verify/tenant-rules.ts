@@ -16,9 +16,18 @@ export class Exceptions {
 
   /** Whether the object is allowed, under any of its names. */
   has(schema: string, ...names: readonly string[]): boolean {
-    const known = names.flatMap((name) => [name, `${schema}.${name}`]).filter((name) => this.#names.has(name));
+    const known = this.#known(schema, names);
     for (const name of known) this.#met.add(name);
     return known.length > 0;
+  }
+
+  /** As `has`, for who only asks: the name counts as one that nothing needs. */
+  allows(schema: string, ...names: readonly string[]): boolean {
+    return this.#known(schema, names).length > 0;
+  }
+
+  #known(schema: string, names: readonly string[]): readonly string[] {
+    return names.flatMap((name) => [name, `${schema}.${name}`]).filter((name) => this.#names.has(name));
   }
 
   get unmet(): readonly string[] {
@@ -176,15 +185,26 @@ function functionsReading(functions: readonly FunctionFacts[], setting: string):
 }
 
 export function withoutComments(body: string): string {
-  return body.replaceAll(/--[^\n]*|\/\*[^]*?\*\//g, ' ');
+  // What looks like a comment in a literal is none: the rest of its line is code.
+  return body.replaceAll(/('(?:[^']|'')*')|--[^\n]*|\/\*[^]*?\*\//g, (_, literal: string | undefined) => literal ?? ' ');
 }
 
 /** Whether the name stands in the text as a word of its own. @param after What must follow it, as a pattern. */
 export function mentions(text: string, name: string, after = ''): boolean {
-  if (name === '') return false;
+  return name !== '' && new RegExp(`${word(name)}${after}`, 'i').test(text);
+}
+
+/** As `mentions`, and where a schema stands before the name, it is the object's. */
+export function mentionsObject(text: string, { schema, name }: { readonly schema: string; readonly name: string }, after = ''): boolean {
+  // Two dots are a range: `1..total()`.
+  const before = String.raw`(?:(?<!(?<!\.)\.\s*)|(?<=${word(schema)}\s*\.\s*))`;
+  return name !== '' && new RegExp(`${before}${word(name)}${after}`, 'i').test(text);
+}
+
+function word(name: string): string {
   const quoted = escaped(`"${name.replaceAll('"', '""')}"`);
-  const plain = /^[a-z_][a-z0-9_$]*$/.test(name) ? String.raw`|(?<![\w$"])${name}(?![\w$"])` : '';
-  return new RegExp(`(?:${quoted}${plain})${after}`, 'i').test(text);
+  const plain = /^[a-z_][a-z0-9_$]*$/.test(name) ? String.raw`|(?<![\w$"])${escaped(name)}(?![\w$"])` : '';
+  return `(?:${quoted}${plain})`;
 }
 
 function escaped(text: string): string {

@@ -4,7 +4,7 @@ import { driftFindings } from '../../src/verify/drift.ts';
 import { viewFindings } from '../../src/verify/access-rules.ts';
 import { minimalInsert, type ColumnFacts } from '../../src/verify/minimal-row.ts';
 import type { TenantFacts } from '../../src/verify/tenant-facts.ts';
-import { Exceptions, mentions, readsSetting } from '../../src/verify/tenant-rules.ts';
+import { Exceptions, mentions, mentionsObject, readsSetting, withoutComments } from '../../src/verify/tenant-rules.ts';
 
 describe('a setting is read as it must be', () => {
   test.each([
@@ -39,13 +39,40 @@ test.each([
   expect(mentions(text, name)).toBe(answer);
 });
 
+test.each([
+  ['SELECT total()', true],
+  ['SELECT reports.total()', true],
+  ['SELECT "reports" . "total" ()', true],
+  ['SELECT postgres.reports.TOTAL()', true],
+  ['FOR i IN 1..total() LOOP', true],
+  ['SELECT other.total()', false],
+  ['SELECT "my reports".total()', false],
+  ['SELECT t.total FROM t', false],
+  ['SELECT subtotal(), total_of()', false],
+])('whether %j calls reports.total: %j', (text, answer) => {
+  expect(mentionsObject(text, { schema: 'reports', name: 'total' }, String.raw`\s*\(`)).toBe(answer);
+});
+
+test.each([
+  ["SELECT 1 -- it's patients", false],
+  ["SELECT 1 /* it's\n patients */", false],
+  ["SELECT '--' || name FROM patients", true],
+  ["SELECT 'it''s /*', (SELECT count(*) FROM patients), '*/'", true],
+])('whether %j mentions patients outside a comment: %j', (text, answer) => {
+  expect(mentions(withoutComments(text), 'patients')).toBe(answer);
+});
+
 test('before PostgreSQL 15 a view is as good as its owner', () => {
   const view = (name: string, superuser: boolean) => ({
+    oid: name,
     schema: 'public',
     name,
     kind: 'view' as const,
     invoker: false,
     owner: { name: 'o', superuser, bypasses: false },
+    reading: true,
+    relations: [],
+    functions: [],
   });
   const facts = (serverVersion: number): TenantFacts => ({
     serverVersion,
