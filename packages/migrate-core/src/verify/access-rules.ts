@@ -100,10 +100,10 @@ export function viewFindings({ views, serverVersion }: TenantFacts, exceptions: 
 
 export function functionFindings(facts: TenantFacts, { audit }: RowLevelSecurityDefinition, exceptions: Exceptions): VerifyFinding[] {
   const tenantTables = facts.tables.filter((one) => one.column !== null && !exceptions.has(one.schema, one.name));
-  const exposed = (one: FunctionFacts): boolean => one.definer && (one.executable || one.returns === 'trigger');
-  const reach = reaching(facts, tenantTables, (one) => exposed(one) && exceptions.allows(one.schema, one.name, one.signature));
+  const passed = (one: FunctionFacts): boolean => one.definer && one.executable && exceptions.allows(one.schema, one.name, one.signature);
+  const reach = reaching(facts, tenantTables, passed);
   return facts.functions.flatMap((one) => {
-    if (!exposed(one) || (audit !== undefined && named(audit.functions, one))) return [];
+    if (!one.definer || (audit !== undefined && named(audit.functions, one))) return [];
     const why = reach(one);
     if (why === null || exceptions.has(one.schema, one.name, one.signature)) return [];
     const object = `function ${one.schema === 'public' ? '' : `${shown(one.schema)}.`}${one.signature}`;
