@@ -51,6 +51,7 @@ export type {
   BackfillRequest,
   CreateTenantOptions,
   DropTenantOptions,
+  DroppedTenant,
   LostTenant,
   SparePreparation,
   Tenancy,

@@ -71,6 +71,15 @@ export interface DropTenantOptions {
   readonly mode?: 'archive' | 'delete' | undefined;
 }
 
+/** What became of a tenant that was dropped. */
+export interface DroppedTenant extends Tenant {
+  /**
+   * `archived`: under its new name, now or before. `deleted`: with its place. `forgotten`: it had no place of its own on the server under its name, so nothing was put away
+   * or deleted, and `restore` does not bring it back.
+   */
+  readonly outcome: 'archived' | 'deleted' | 'forgotten';
+}
+
 /** A tenant whose own schema or database is not on the server under its name. */
 export interface LostTenant {
   readonly id: string;
@@ -150,11 +159,11 @@ export interface Tenancy {
   create(id: string, options?: CreateTenantOptions): Promise<TenantCreation>;
   /**
    * The tenant as it is then: `archived`, under its new name, which is also the answer for one that was archived before. With `delete` nothing is left of it, also
-   * of an archived one, and the answer is what it was. Sessions of its database are ended; a migration of its schema is waited for. Throws `invalidOptions`
-   * for a tenant that is not there; without `delete`, also for an active one whose place is not: with it, such a one is forgotten, and what somebody renamed
-   * stays.
+   * of an archived one, and the answer is what it was. One whose making was cut off before it had a place is `forgotten` either way. Sessions of its database are
+   * ended; a migration of its schema is waited for. Throws `invalidOptions` for a tenant that is not there; without `delete`, also for an active one whose place
+   * is not: with it, such a one is forgotten, and what somebody renamed stays.
    */
-  drop(id: string, options?: DropTenantOptions): Promise<Tenant>;
+  drop(id: string, options?: DropTenantOptions): Promise<DroppedTenant>;
   /**
    * Brings an archived tenant back: to its old place, which has to be free, with the application's rights, and `active`. It may be behind the others. One that was
    * never whole is `failed`, and creating it goes on. Idempotent: the answer for a tenant that is active already is that. Throws `invalidOptions` for one that is not

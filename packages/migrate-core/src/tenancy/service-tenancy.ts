@@ -12,6 +12,7 @@ import type {
   BackfillRequest,
   CreateTenantOptions,
   DropTenantOptions,
+  DroppedTenant,
   SparePreparation,
   LostTenant,
   Tenancy,
@@ -76,7 +77,7 @@ export class ServiceTenancy implements Tenancy {
     return this.#inTurn(() => createTenant(this.#context, id, place, request));
   }
 
-  async drop(id: string, { mode = 'archive' }: DropTenantOptions = {}): Promise<Tenant> {
+  async drop(id: string, { mode = 'archive' }: DropTenantOptions = {}): Promise<DroppedTenant> {
     this.#refuseOwnRegistry('drop');
     const { dropTenant } = await import('./drop.ts');
     return this.#inTurn(() => dropTenant(this.#context, id, mode));

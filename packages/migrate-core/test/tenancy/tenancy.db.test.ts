@@ -138,7 +138,7 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode) => {
       await theirs.query(`CREATE TABLE ${identifier(mode === 'schema' ? place : 'public')}.theirs (id int)`);
       await theirs.end();
       if (end === 'create') expect((await failureOf(tenancy.create('half'))).message).toContain('not this tenant’s');
-      else await tenancy.drop('half', { mode: end === 'drop' ? 'archive' : 'delete' });
+      else expect(await tenancy.drop('half', { mode: end === 'drop' ? 'archive' : 'delete' })).toMatchObject({ place, status: 'failed', outcome: 'forgotten' });
       expect(await inTenant(db, mode, place, 'theirs')).toEqual([]);
       expect(await tenancy.find('half')).toBeNull();
       await client.query(`DROP ${kind} ${identifier(place)} ${mode === 'schema' ? 'CASCADE' : 'WITH (FORCE)'}`);
@@ -155,7 +155,7 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode) => {
     user.on('error', () => undefined);
     const archived = await tenancy.drop('clinic');
     await user.end().catch(() => undefined);
-    expect(archived.status).toBe('archived');
+    expect(archived).toMatchObject({ status: 'archived', outcome: 'archived' });
     expect(archived.place).toMatch(/clinic_archived_\d{8}_[0-9a-f]{10}$/);
     expect(await inTenant(db, mode, archived.place, 'team_member')).toHaveLength(1);
     expect(await tenancy.drop('clinic')).toEqual(archived);
@@ -166,7 +166,7 @@ describe.each(['schema', 'database'] as const)('with a %s each', (mode) => {
     expect(await tenancy.find('clinic')).toBeNull();
     expect((await databasesOf(db)).filter((name) => !name.includes('_tpl_'))).toEqual([]);
     expect((await tenancy.create('clinic')).outcome).toBe('created');
-    await tenancy.drop('clinic', { mode: 'delete' });
+    expect(await tenancy.drop('clinic', { mode: 'delete' })).toMatchObject({ status: 'active', outcome: 'deleted' });
     expect(await tenancy.list()).toEqual([]);
     expect((await failureOf(tenancy.drop('clinic'))).message).toContain('there is none');
   });

@@ -1,5 +1,5 @@
 import { inQuotes } from '@org/migrate-core';
-import type { MigrationError, TenantCreation } from '@org/migrate-core';
+import type { MigrationError, Tenant, TenantCreation } from '@org/migrate-core';
 
 import type { CommandModule } from '../../commands.ts';
 import { toMigrationError } from '../../connect-error.ts';
@@ -29,18 +29,15 @@ export const command: CommandModule = {
     if (options.json !== true) output.line(heading(`${service.name} tenants`, connection, output.colours));
     const made: Made[] = [];
     for (const id of ids) {
-      if (signal.aborted) break;
-      const one = await make(invocation, keeper, id);
+      const one = signal.aborted ? notBegun(id) : await make(invocation, keeper, id);
       made.push(one);
       tell(invocation, one);
     }
-    if (options.json === true) output.document(tenantDocument(service.name, made.map(created)));
-    const errors = made.flatMap(({ error }) => (error === null ? [] : [error]));
-    if (ids.length > 1 && options.json !== true)
-      output.line(
-        `  ${plural(ids.length, 'tenant')}: ${made.length - errors.length} there, ${errors.length} failed${made.length < ids.length ? `, ${ids.length - made.length} not begun` : ''}`,
-      );
-    if (made.some(({ creation }) => creation?.outcome === 'created')) await prepareSpares(invocation, keeper.tenancy);
+    if (options.json === true) output.document(tenantDocument(service.name, made.map(documented)));
+    if (signal.aborted || (ids.length > 1 && options.json !== true)) output.line(`  ${summary(made)}`);
+    if (made.some(({ outcome }) => outcome === 'interrupted' || outcome === 'notRun'))
+      output.line(`  ${output.colours.yellow('!')} It was told to stop; what is not done is done by the same command, which goes on where it stopped.`);
+    if (made.some(({ outcome }) => outcome === 'created')) await prepareSpares(invocation, keeper.tenancy);
     return exitCodeOfSeveral(
       made.map(({ error }) => error),
       invocation.stoppedBy(),
@@ -50,19 +47,40 @@ export const command: CommandModule = {
 
 interface Made {
   readonly id: string;
-  readonly creation: TenantCreation | null;
+  /** As it is registered; `null` where it failed, or was not begun. */
+  readonly tenant: Tenant | null;
+  readonly outcome: TenantCreation['outcome'] | 'failed' | 'interrupted' | 'notRun';
+  readonly by: TenantCreation['by'];
+  readonly durationMs: number;
+  /** `null` unless it failed. */
   readonly error: MigrationError | null;
 }
 
+function notBegun(id: string): Made {
+  return { id, tenant: null, outcome: 'notRun', by: null, durationMs: 0, error: null };
+}
+
 async function make({ signal, cwd }: Invocation, keeper: Keeper, id: string): Promise<Made> {
+  const began = performance.now();
   try {
-    return { id, creation: await keeper.tenancy.create(id), error: null };
+    return { id, ...(await keeper.tenancy.create(id)), error: null };
   } catch (thrown) {
-    signal.throwIfAborted();
     const error = toMigrationError(thrown);
-    return { id, creation: null, error: Object.assign(error, { hint: (await betterHint(keeper, id, error, cwd)) ?? error.hint }) };
+    if (signal.aborted && STOPPED.has(error.code))
+      return { ...notBegun(id), ...halfWay(await keeper.tenancy.find(id).catch(() => null)), durationMs: performance.now() - began };
+    const hint = (signal.aborted ? null : await betterHint(keeper, id, error, cwd)) ?? error.hint;
+    return { ...notBegun(id), outcome: 'failed', error: Object.assign(error, { hint }) };
   }
 }
+
+/** What a call that was stopped has come to, as far as it is registered. */
+function halfWay(tenant: Tenant | null): Partial<Made> {
+  if (tenant === null || tenant.status === 'archived') return {};
+  return { tenant, outcome: tenant.status === 'active' ? 'present' : 'interrupted' };
+}
+
+/** How making a tenant ends once somebody has said stop: nothing is wrong with it. */
+const STOPPED: ReadonlySet<MigrationError['code']> = new Set(['aborted', 'connection']);
 
 /** What the library cannot know: how it is typed, and what would have come first. */
 async function betterHint({ service, tenancy }: Keeper, id: string, { code, hint, position }: MigrationError, cwd: string): Promise<string | null> {
@@ -85,12 +103,12 @@ async function betterHint({ service, tenancy }: Keeper, id: string, { code, hint
   return `what the tenants of ${service.name} share is not there yet: migrate up --service ${service.name} --source shared. Then create it again, which goes on`;
 }
 
-function tell(invocation: Invocation, { id, creation, error }: Made): void {
+function tell(invocation: Invocation, { id, tenant, outcome, by, durationMs, error }: Made): void {
   const { output } = invocation;
   const { colours } = output;
   if (error !== null) return tellError(invocation, error);
-  if (creation === null) return;
-  const { tenant, outcome, by, durationMs } = creation;
+  if (outcome === 'interrupted') return output.log(`${colours.red('✗')} ${colours.bold(printable(id))}: stopped half way`);
+  if (tenant === null) return;
   const where = tenant.place === id ? '' : ` as ${printable(tenant.place)}`;
   if (outcome === 'present') output.line(`  ${colours.dim('-')} ${printable(id)}  is there already${where}`);
   else
@@ -99,7 +117,18 @@ function tell(invocation: Invocation, { id, creation, error }: Made): void {
     );
 }
 
-function created({ id, creation, error }: Made): object {
-  const { tenant, outcome = 'failed', by = null, durationMs = 0 } = creation ?? {};
+function summary(made: readonly Made[]): string {
+  const count = (...outcomes: readonly Made['outcome'][]): number => made.filter(({ outcome }) => outcomes.includes(outcome)).length;
+  const [interrupted, notRun] = [count('interrupted'), count('notRun')];
+  const parts = [
+    `${count('created', 'present')} there`,
+    `${count('failed')} failed`,
+    ...(interrupted > 0 ? [`${interrupted} stopped half way`] : []),
+    ...(notRun > 0 ? [`${notRun} not begun`] : []),
+  ];
+  return `${plural(made.length, 'tenant')}: ${parts.join(', ')}`;
+}
+
+function documented({ id, tenant, outcome, by, durationMs, error }: Made): object {
   return { id, place: tenant?.place ?? null, status: tenant?.status ?? null, outcome, by, durationMs: Math.round(durationMs), ...failedKeys(error) };
 }

@@ -1,5 +1,5 @@
 import { inQuotes } from '@org/migrate-core';
-import type { LostTenant, MigrationError, Tenant } from '@org/migrate-core';
+import type { DroppedTenant, LostTenant, MigrationError, Tenant } from '@org/migrate-core';
 
 import type { CommandModule } from '../../commands.ts';
 import { confirm } from '../../confirm.ts';
@@ -30,7 +30,8 @@ export const command: CommandModule = {
     const found: Found[] = [];
     for (const id of new Set(words)) {
       const tenant = await tenancy.find(id);
-      if (tenant === null) throw unknownTenant(id, await tenancy.list(), service);
+      // Nobody else is named right behind what deletes for good.
+      if (tenant === null) throw unknownTenant(id, mode === 'delete' ? [] : await tenancy.list(), service);
       const lost = await tenancy.lost(id);
       if (lost !== null && mode === 'archive') throw lost.error;
       found.push({ tenant, lost });
@@ -47,13 +48,7 @@ export const command: CommandModule = {
       if (one.error !== null) tellError(invocation, one.error);
       else if (options.json !== true) output.line(tell(one, mode, output.colours));
     }
-    if (options.json === true)
-      output.document(
-        tenantDocument(
-          service.name,
-          dropped.map((one) => documented(one, mode)),
-        ),
-      );
+    if (options.json === true) output.document(tenantDocument(service.name, dropped.map(documented)));
     return exitCodeOfSeveral(
       dropped.map(({ error }) => error),
       invocation.stoppedBy(),
@@ -72,6 +67,8 @@ interface Found {
 interface Dropped extends Found {
   /** Where it is kept, or was. */
   readonly place: string;
+  /** `null` with an error. */
+  readonly outcome: DroppedTenant['outcome'] | null;
   readonly error: MigrationError | null;
 }
 
@@ -83,10 +80,11 @@ async function ask(invocation: Invocation, keeper: Keeper, { tenant, lost }: Fou
 async function drop({ signal }: Invocation, { tenancy }: Keeper, found: Found, mode: Mode): Promise<Dropped> {
   const { tenant } = found;
   try {
-    return { ...found, place: (await tenancy.drop(tenant.id, { mode })).place, error: null };
+    const { place, outcome } = await tenancy.drop(tenant.id, { mode });
+    return { ...found, place, outcome, error: null };
   } catch (thrown) {
     signal.throwIfAborted();
-    return { ...found, place: tenant.place, error: toMigrationError(thrown) };
+    return { ...found, place: tenant.place, outcome: null, error: toMigrationError(thrown) };
   }
 }
 
@@ -94,17 +92,17 @@ function isPut({ status }: Tenant, mode: Mode): boolean {
   return status === 'archived' && mode === 'archive';
 }
 
-function tell({ tenant, place, lost }: Dropped, mode: Mode, colours: Colours): string {
+function tell({ tenant, place, outcome, lost }: Dropped, mode: Mode, colours: Colours): string {
   const id = printable(tenant.id);
-  if (mode === 'delete') return `  ${colours.yellow('↶')} ${id}  ${lost === null ? 'deleted' : printable(forgotten(lost))}`;
+  if (outcome !== 'archived') return `  ${colours.yellow('↶')} ${id}  ${outcome === 'forgotten' ? printable(forgotten(lost, mode)) : 'deleted'}`;
   const typed = printable(inQuotes(tenant.id));
   const how = isPut(tenant, mode) ? 'is put away already' : 'put away';
   return `  ${colours.yellow('↶')} ${id}  ${how} as ${printable(place)}; back again with: migrate tenants restore ${typed}; gone for good with: migrate tenants drop ${typed} --delete`;
 }
 
-function documented({ tenant, place, lost, error }: Dropped, mode: Mode): object {
+function documented({ tenant, place, outcome, error }: Dropped): object {
   if (error !== null) return { id: tenant.id, place, outcome: 'failed', ...failedKeys(error) };
-  return { id: tenant.id, place, outcome: mode === 'archive' ? 'archived' : lost === null ? 'deleted' : 'forgotten' };
+  return { id: tenant.id, place, outcome };
 }
 
 function forgetting({ id, kind, place, foundAs, instead }: LostTenant): string {
@@ -113,31 +111,42 @@ function forgetting({ id, kind, place, foundAs, instead }: LostTenant): string {
   return `forget the tenant ${printable(id)}: its ${kind} ${printable(place)} ${where}, so there is nothing to delete${left}`;
 }
 
-function forgotten({ kind, foundAs }: LostTenant): string {
-  return `forgotten; there was nothing to delete${foundAs === null ? '' : `, and the ${kind} ${foundAs} is left as it is`}`;
+function forgotten(lost: LostTenant | null, mode: Mode): string {
+  const left = lost === null || lost.foundAs === null ? '' : `, and the ${lost.kind} ${lost.foundAs} is left as it is`;
+  return `forgotten; there was nothing to ${deed[mode]}${left}`;
+}
+
+const deed: Readonly<Record<Mode, string>> = { archive: 'put away', delete: 'delete' };
+
+/** Where its making goes on, that is waited for, and then there is something. */
+function forgettingUnmade(id: string, what: string, mode: Mode): string {
+  const end = mode === 'archive' ? 'put away' : 'deleted for good';
+  return `forget the tenant ${printable(id)}: its ${what} is not on the server, so there is nothing to ${deed[mode]}; if somebody is making it right now, it is ${end} when it is made`;
 }
 
 /** What is lost, or renamed. */
 async function clause(keeper: Keeper, { id, place, status }: Tenant, mode: Mode): Promise<string> {
   const kind = keeper.service.tenants?.mode ?? 'schema';
-  const what = `${kind} ${printable(place)}${await measured(keeper, kind, place)}`;
+  const extent = await measured(keeper, kind, place);
+  if (extent === null && (status === 'provisioning' || status === 'failed')) return forgettingUnmade(id, `${kind} ${printable(place)}`, mode);
+  const what = `${kind} ${printable(place)}${extent ?? ''}`;
   if (mode === 'archive') return `put away the tenant ${printable(id)}: its ${what} gets another name, and is migrated no more`;
   return `delete the ${status === 'archived' ? 'archived ' : ''}tenant ${printable(id)} for good: its ${what}, and all data in it`;
 }
 
 const SIZES = {
   schema: `SELECT count(*) FILTER (WHERE c.relkind IN ('r', 'p'))::text AS tables, coalesce(sum(pg_catalog.pg_total_relation_size(c.oid)) FILTER (WHERE c.relkind IN ('r', 'm')), 0)::text AS bytes
- FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1`,
+ FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE n.nspname = $1 GROUP BY n.oid`,
   database: `SELECT NULL AS tables, pg_catalog.pg_database_size(oid)::text AS bytes FROM pg_catalog.pg_database WHERE datname = $1`,
 } as const;
 
-/** Of one that is not there, or not to be looked at: nothing. */
-async function measured({ service }: Keeper, kind: 'schema' | 'database', place: string): Promise<string> {
+/** `null` of one that is not there; nothing of one that is not to be looked at. */
+async function measured({ service }: Keeper, kind: 'schema' | 'database', place: string): Promise<string | null> {
   const client = await service.connector.connect();
   try {
     const { rows } = await (client.query({ text: SIZES[kind], values: [place] }) as Promise<{ rows: { tables: string | null; bytes: string }[] }>);
     const [row] = rows;
-    if (row === undefined) return '';
+    if (row === undefined) return null;
     const about = size(Number(row.bytes));
     return row.tables === null ? ` (${about})` : ` (${plural(Number(row.tables), 'table')}, ${about})`;
   } catch {
