@@ -4,21 +4,24 @@ import { basename, join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { checkSource } from '../src/check/source-check.ts';
+import { checkSource, type SourceFinding } from '../src/check/source-check.ts';
 import { directorySource } from '../src/source/directory.ts';
 
-async function findingsOf(files: Readonly<Record<string, string>>, schema?: string): Promise<string[]> {
+async function checked(files: Readonly<Record<string, string>>, schema?: string): Promise<readonly SourceFinding[]> {
   const path = await mkdtemp(join(tmpdir(), 'check-'));
   try {
     await mkdir(path, { recursive: true });
     for (const [name, text] of Object.entries(files)) await writeFile(join(path, name), text);
-    const { findings } = await checkSource(directorySource(path), { schema });
-    return findings.map(({ severity, code, migration, file, position }) =>
-      [severity, code, migration, file === null ? null : basename(file), position === null ? null : `${position.line}:${position.column}`].join(' '),
-    );
+    return (await checkSource(directorySource(path), { schema })).findings;
   } finally {
     await rm(path, { recursive: true });
   }
+}
+
+async function findingsOf(files: Readonly<Record<string, string>>, schema?: string): Promise<string[]> {
+  return (await checked(files, schema)).map(({ severity, code, migration, file, position }) =>
+    [severity, code, migration, file === null ? null : basename(file), position === null ? null : `${position.line}:${position.column}`].join(' '),
+  );
 }
 
 test('a sound folder has no finding', async () => {
@@ -37,6 +40,22 @@ test('of a tenant’s migrations, what nobody can decide is a warning with its p
     'warning undecided 0002_b 0002_b.sql 6:15',
     'error invalidMigration 0003_c 0003_c.sql 3:15',
   ]);
+});
+
+test('of a tenant’s migrations, a syntax error is told as one, once, with its place and what can be done', async () => {
+  const files = {
+    '0001_a.sql': 'CREATE TABLE public.x (id int);\n/* 😀 */ CREATE TABLE public.a (id int,);\nSELECT 1;\n',
+    '0002_b.sql': 'CREATE TABLE b (id int,);\n',
+    '0003_c.sql': '-- migrate: parse=off\nCREATE TABLE public.c (id int,);\n',
+  };
+  const findings = await checked(files, 'clinic');
+  expect(findings.map(({ message, position }) => `${message} ${position?.line}:${position?.column}`)).toEqual([
+    '0001_a: syntax error at or near ")" 2:39',
+    '0002_b: syntax error at or near ")" 1:24',
+    expect.stringContaining('0003_c: it names the schema public in a statement that is not parsed'),
+  ]);
+  expect(findings[0]?.hint).toMatch(/^correct it; .* take the schema public out of its names/);
+  expect((await checked(files)).map(({ message }) => message)).toEqual(['0001_a: syntax error at or near ")"', '0002_b: syntax error at or near ")"']);
 });
 
 test('a template that nobody filled in is found', async () => {

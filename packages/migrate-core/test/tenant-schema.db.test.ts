@@ -154,6 +154,16 @@ test('what is not parsed and names public is refused with its place; without it,
   expect(await migratorOn(db, files.path, { schema: names[0] }).migrator.up()).toMatchObject({ outcome: 'applied' });
 });
 
+test('a syntax error in what names public is told with its place, before anything runs', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_a.sql': 'CREATE TABLE public.t (id int);\n', '0002_b.sql': 'SELECT 1;\nCREATE TABLE public.a (id int,);\n' });
+  await makeSchemas(db);
+  const error = await failureOf(migratorOn(db, files.path, { schema: names[0] }).migrator.up());
+  expect(error).toMatchObject({ code: 'invalidMigration', migration: '0002_b', position: { line: 2, column: 31 } });
+  expect(error.message).toContain('0002_b: syntax error at or near ")"');
+  expect(await rows(db, `SELECT relname FROM pg_class WHERE relname = 't'`)).toEqual([]);
+});
+
 test('a live migration asks and makes in the tenant’s schema', async () => {
   await using db = await testDatabase();
   await makeSchemas(db);

@@ -40,8 +40,10 @@ export async function checkSource(source: MigrationSource, { schema = 'public' }
   const files = new Map(listing.migrations.map((one) => [one.name, one.file]));
   const findings: SourceFinding[] = listing.problems.map(({ code, name, message }) => error(code, name, message, files.get(name) ?? null));
   const { compiled, findings: offline } = await compileAll(source, listing, files);
-  findings.push(...offline);
-  if (schema !== 'public') findings.push(...(await tenantFindings(compiled, files)));
+  const ofTenants = schema === 'public' ? [] : await tenantFindings(compiled, files);
+  // A syntax error is told once: with what can be done about it for a tenant.
+  findings.push(...offline.map((one) => ofTenants.find((other) => isSame(one, other)) ?? one));
+  findings.push(...ofTenants.filter((one) => !offline.some((other) => isSame(one, other))));
   for (const { path, reason } of listing.ignored) {
     findings.push({ code: 'ignored', severity: 'warning', migration: null, message: `not a migration: ${reason}`, hint: null, file: path, position: null });
   }
@@ -109,6 +111,11 @@ function syntaxFinding(name: string, script: Script | LiveScript): SourceFinding
     position,
     hint: 'correct it; where your server accepts it all the same, say at the top of the file: -- migrate: parse=off',
   };
+}
+
+function isSame(one: SourceFinding, other: SourceFinding): boolean {
+  const [at, place] = [one.position, other.position];
+  return one.code === other.code && one.message === other.message && at?.line === place?.line && at?.column === place?.column;
 }
 
 function error(code: 'duplicate' | 'invalidMigration', migration: string, message: string, file: string | null): SourceFinding {

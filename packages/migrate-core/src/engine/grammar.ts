@@ -4,12 +4,11 @@ import { MigrationError } from '../errors.ts';
 import type { LiveScript, Script } from '../migration.ts';
 import { positionIn } from '../position.ts';
 import type { ServerError, Session } from '../session.ts';
+import { PARSER_VERSION } from '../source/parser.ts';
 import { doBlock } from '../sql.ts';
 import { Message } from './message.ts';
 import type { ReadyStep } from './run-state.ts';
 
-/** The grammar of `libpg-query`; the same server needs no second opinion of what it has parsed. */
-const PARSER_VERSION = 18;
 /** The server keeps a block several times while it compiles it. Characters. */
 const LARGEST_PART = 2_000_000;
 
@@ -44,6 +43,7 @@ export async function canBeRead(session: Session, steps: readonly ReadyStep[]): 
  * @throws MigrationError `invalidMigration` with the place of the first syntax error; `connection` when the server is lost meanwhile.
  */
 export async function refuseUnreadable(session: Session, { serverVersion }: { readonly serverVersion: number }, steps: readonly ReadyStep[]): Promise<void> {
+  // The same server needs no second opinion of what it has parsed.
   const sameGrammar = Math.trunc(serverVersion / 10_000) === PARSER_VERSION;
   const parsed = steps.flatMap((step) => (step.script.kind === 'sql' ? [{ step, script: step.script }] : []));
   const doubtful = sameGrammar ? parsed.filter(({ script }) => isDoubtful(script)) : parsed;

@@ -8,6 +8,9 @@ import { setFlagsFromString } from 'node:v8';
 import { ByteWalk, utf16Offset } from '../position.ts';
 import { endOfContent, skipTrivia, type Span } from './lexer.ts';
 
+/** Whose grammar it is. */
+export const PARSER_VERSION = 18;
+
 /** A node of the syntax tree, as libpg-query's JSON gives it: fields with their default value are left out. */
 export type Node = Readonly<Record<string, unknown>>;
 

@@ -3,6 +3,7 @@
 import { MigrationError } from '../../errors.ts';
 import type { Leftover, ObjectName, Script, Setting, Statement } from '../../migration.ts';
 import { positionIn } from '../../position.ts';
+import { parse, PARSER_VERSION } from '../parser.ts';
 import { findBareNames, type BareNames } from './bare.ts';
 import type { CreatedNames } from './created.ts';
 import { outermost } from './literal.ts';
@@ -38,7 +39,7 @@ export class TenantScript {
     this.#known = known;
   }
 
-  /** @throws MigrationError `invalidMigration` where `public` is named in what is not parsed. */
+  /** @throws MigrationError `invalidMigration` where `public` is named in what is not parsed, with the parser's syntax error where that is why. */
   static async of(script: Script, known: CreatedNames): Promise<TenantScript> {
     const undecided: Undecided[] = [];
     const settings = new Map<Setting, SettingTemplate>();
@@ -117,6 +118,8 @@ export class TenantScript {
   }
 }
 
+type SyntaxError = NonNullable<Script['syntaxError']>;
+
 const NOTHING: Found = { places: [], undecided: [] };
 
 /** `SET search_path TO DEFAULT`, as RESET becomes: the tenant's own is its default. */
@@ -131,11 +134,19 @@ async function placesOf(script: Script, statement: Statement, known: CreatedName
   if (reset !== null && statement.kind === 'VariableSetStmt')
     return { places: [{ start: reset.index, end: statement.text.length, form: 'pathClause', layers: [] }], undecided: [] };
   const found = statement.kind === 'Unparsed' ? null : await findPlaces(statement.text, known);
-  return found ?? unparsed(script, statement);
+  return found ?? unparsed(script, statement, await syntaxErrorOf(script, statement));
+}
+
+/** What the parser has against a statement; `null` when it was not asked (parse=off, too large) or could not go on. The place is one of the script. */
+async function syntaxErrorOf({ syntaxError }: Script, { text, start, kind }: Statement): Promise<SyntaxError | null> {
+  if (syntaxError !== undefined && syntaxError.start >= start && syntaxError.start <= start + text.length) return syntaxError;
+  if (syntaxError === undefined && kind === 'Unparsed') return null;
+  const answer = await parse(text);
+  return answer.kind === 'syntaxError' ? { message: answer.message, start: start + answer.start } : null;
 }
 
 /** Without its tree a name cannot be told from an alias: what would go to `public` in silence is refused. */
-function unparsed(script: Script, { text, start }: Statement): Found {
+function unparsed(script: Script, { text, start }: Statement, syntaxError: SyntaxError | null): Found {
   const undecided: Undecided[] = [];
   for (const word of wordsOf(outermost(text))) {
     if (word.kind === 'string' && /(?:public|"public")\s*\./i.test(word.value))
@@ -143,11 +154,19 @@ function unparsed(script: Script, { text, start }: Statement): Found {
     if (word.kind === 'string' || word.value !== 'public') continue;
     const isSchema = /^\s*\./.test(text.slice(word.end)) || /\b(?:schema|search_path\b[^;]*)\s*$/i.test(text.slice(0, word.start));
     if (!isSchema) continue;
+    if (syntaxError !== null) {
+      throw new MigrationError({
+        code: 'invalidMigration',
+        message: syntaxError.message,
+        hint: `correct it; where the server takes it all the same, being newer than the parser here (PostgreSQL ${PARSER_VERSION}), take the schema public out of its names, which then are the tenant’s`,
+        position: positionIn(script, syntaxError.start),
+      });
+    }
     const position = positionIn(script, start + word.start);
     throw new MigrationError({
       code: 'invalidMigration',
       message:
-        'it names the schema public in a statement that is not parsed (parse=off, too large, or too new for the parser): which of its names are the tenant’s cannot be told',
+        'it names the schema public in a statement that is not parsed (parse=off, or too large or too deep for the parser): which of its names are the tenant’s cannot be told',
       hint: 'take the schema out of its names, which then are the tenant’s, or let it be parsed: without parse=off, in files below 2 MB and statements below 64 kB',
       position,
     });
