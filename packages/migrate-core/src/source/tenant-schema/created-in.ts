@@ -43,11 +43,11 @@ async function addBody({ kind, node, start, end }: ParsedStatement, sql: string,
   if (language === 'sql') return void (await addText(body, into));
   const fragments = language === 'plpgsql' ? await fragmentsOf(sql.slice(start, end)) : null;
   for (const fragment of fragments ?? []) {
-    const statements = fragment.kind === 'statement' || fragment.executed ? await parseFragment(fragment) : null;
+    const statements = fragment.kind === 'statement' || fragment.becomes === 'sql' ? await parseFragment(fragment) : null;
     for (const statement of statements ?? []) {
-      const constant = fragment.executed ? constantOf(statement) : null;
+      const constant = fragment.becomes === 'sql' ? constantOf(statement) : null;
       if (constant !== null) await addText(constant, into);
-      else if (!fragment.executed) addCreated({ [statement.kind]: statement.node }, into);
+      else if (fragment.becomes !== 'sql') addCreated({ [statement.kind]: statement.node }, into);
       // What a function makes by dynamic SQL when somebody calls it later is nothing that migrations name.
       else if (kind === 'DoStmt' && /\b(?:create|rename)\b/i.test(fragment.text)) into.addIncomplete();
     }

@@ -255,11 +255,12 @@ class Uses {
   noteFragment(fragment: Fragment, statements: Awaited<ReturnType<typeof parseFragment>>): void {
     const [only] = this.#marks.wordsIn(fragment.text);
     // `EXECUTE 'one constant'` is SQL as it stands there.
-    if (fragment.executed && only !== undefined && this.#marks.wordOf(fragment.text.trim().slice(1, -1)) === only && only.kind === 'string') {
+    if (fragment.becomes === 'sql' && only !== undefined && this.#marks.wordOf(fragment.text.trim().slice(1, -1)) === only && only.kind === 'string') {
       this.#uses.set(only, { use: { kind: 'executed' }, statement: fragment.text });
       return;
     }
-    for (const { kind, node } of statements ?? []) this.note({ [kind]: node }, fragment.text);
+    for (const { kind, node } of statements ?? [])
+      this.note(fragment.becomes === 'variable' ? { PLAssignStmt: { val: node } } : { [kind]: node }, fragment.text);
   }
 
   noteRemark(text: string): void {

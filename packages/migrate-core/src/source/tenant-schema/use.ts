@@ -19,7 +19,7 @@ export type Use =
   | { readonly kind: 'reference'; readonly of: NameKind | 'schema' }
   /** A string that is the body of a function or of a DO block. */
   | { readonly kind: 'body'; readonly language: string }
-  /** A string that is compared with the name of a schema, or given to a function. */
+  /** A string that is compared with the name of a schema, given to a function or to a variable, or joined with others. */
   | { readonly kind: 'value' }
   /** A setting of the whole server or of a role. */
   | { readonly kind: 'shared' }
@@ -267,8 +267,52 @@ function useOfConstant(trail: Trail): Use {
     }
     return MAKES_DATA.test(called.at(-1) ?? '') ? OTHER : { kind: 'value' };
   }
+  const { taker, isJoined } = takerOf(outer);
+  if (isJoined ? !isData(taker) : isAssigned(taker)) return { kind: 'value' };
   const comparison = nearest(outer, 'rexpr');
   return comparison !== null && /"sval":"[^"]*(?:schema|nspname)[^"]*"/i.test(JSON.stringify(comparison['lexpr'] ?? null)) ? { kind: 'value' } : OTHER;
+}
+
+/** What takes an expression as it is, or joined with others by `||`. */
+function takerOf(trail: Trail): { readonly taker: Trail; readonly isJoined: boolean } {
+  let isJoined = false;
+  let taker = trail;
+  for (;;) {
+    const at = taker.at(-1);
+    const cast = castAround(taker);
+    if (cast !== null) taker = cast.outer;
+    else if (at?.key === 'defresult' || isJoin(at?.holder)) taker = taker.slice(0, -2);
+    else if (at?.key === 'result' && taker.at(-2)?.key === 'CaseWhen') taker = taker.slice(0, -5);
+    else if (taker.at(-3)?.key === 'CoalesceExpr') taker = taker.slice(0, -3);
+    else return { taker, isJoined };
+    isJoined ||= isJoin(at?.holder);
+  }
+}
+
+function isJoin(holder: Holder | undefined): boolean {
+  if (holder === undefined || Array.isArray(holder) || !('rexpr' in holder)) return false;
+  return list(holder as Node, 'name').some((one) => text(child(one, 'String'), 'sval') === '||');
+}
+
+/** A variable of PL/pgSQL takes it: of the tree of `SELECT expression`. */
+function isAssigned(trail: Trail): boolean {
+  return trail[0]?.key === 'PLAssignStmt' && trail.length === 6 && trail[2]?.key === 'targetList';
+}
+
+/** Statements and parts of them by which a value comes into a column. */
+const KEEPS_DATA = ['InsertStmt', 'UpdateStmt', 'MergeStmt', 'ColumnDef', 'Constraint', 'AlterTableCmd', 'IndexElem'];
+
+/** Whether a column takes it, is compared with it, or a function that makes data. */
+function isData(trail: Trail): boolean {
+  const call = calledWith(trail);
+  if (call !== null) return MAKES_DATA.test(call);
+  return KEEPS_DATA.some((kind) => within(trail, kind)) || trail.some(({ holder }) => !Array.isArray(holder) && 'rexpr' in holder && !isJoin(holder));
+}
+
+/** The function that takes it. */
+function calledWith(trail: Trail): string | null {
+  const holder = trail.at(-2)?.key === 'args' ? trail.at(-2)?.holder : undefined;
+  return text(child(list(holder as Node | undefined, 'funcname').at(-1), 'String'), 'sval');
 }
 
 /** What is given to these is a value for a column, not a name. */

@@ -147,6 +147,17 @@ describe('the schema public becomes the tenant’s', () => {
          ASSERT (SELECT count(*) FROM ‹public›.t) > 0, 'public';
        EXCEPTION WHEN OTHERS THEN RAISE WARNING 'public.t: %', SQLERRM;
        END $$`,
+    `DO $$ DECLARE
+         m ‹public›.mood := 'glad'::‹public›.mood;
+         "N" CONSTANT ‹public›.mood[] NOT NULL DEFAULT ARRAY['public']::‹public›.mood[];
+         c ‹public›.mood -- it is
+           := 'glad'::‹public›.mood; d ‹public›.mood;
+         r ‹public›.t := (SELECT x FROM ‹public›.t x LIMIT 1);
+         s ‹public›.mood = CASE WHEN EXISTS (SELECT FROM ‹public›.u) THEN 'public' END;
+       BEGIN
+         r.a := ‹public›.f();
+         DECLARE m ‹public›.mood := (SELECT 'glad'::‹public›.mood); BEGIN m := 'public'; END;
+       END $$`,
     `DO $do$ BEGIN EXECUTE $e$ CREATE FUNCTION ‹public›.f() RETURNS int LANGUAGE sql AS $b$ SELECT id FROM ‹public›.t $b$ $e$; END $do$`,
     `DO $$ BEGIN CREATE TABLE ‹public›.u (a int); EXCEPTION WHEN duplicate_table THEN NULL; END $$`,
     `DO 'BEGIN PERFORM 1 FROM ‹public›.t WHERE a = 1 OR ''x'' = ''y''; END'`,
@@ -194,6 +205,17 @@ describe('the schema public stays', () => {
     `DO $$ BEGIN RAISE NOTICE 'public.t'; END $$`,
     'CREATE INDEX ON t USING gin (a public.gin_trgm_ops)',
     'CREATE ROLE public_reader',
+    `INSERT INTO u VALUES ('public'), ('very ' || 'public')`,
+    `UPDATE u SET tags = tags || 'public' WHERE kind = 'not ' || 'public'`,
+    `MERGE INTO u USING t ON true WHEN MATCHED THEN UPDATE SET a = 'x' || 'public'`,
+    `ALTER TABLE t ADD kind text DEFAULT 'very ' || 'public' CHECK (kind <> 'x' || 'public')`,
+    `CREATE INDEX ON t ((a || 'public'))`,
+    `SELECT jsonb_build_object('visibility', 'very ' || 'public'), coalesce(a, 'public') FROM t`,
+    `SELECT CASE a WHEN 'public' THEN 1 END || 'x', CASE WHEN a = 'public' THEN 'x' END || 'y' FROM t`,
+    `DO $$ DECLARE n int := CASE WHEN 'a' = 'public' THEN 1 END; BEGIN CASE n::text WHEN 'public' THEN NULL; ELSE NULL; END CASE; END $$`,
+    `DO $$ DECLARE v t.kind%TYPE := 'public'; m mood := 'public'; b boolean := a = 'public'; BEGIN v := 'public'; m := 'public'; END $$`,
+    `DO $$ DECLARE s text := 'public schema'; BEGIN s := lower('public'); IF s = 'public' THEN INSERT INTO u VALUES ('public'); END IF; END $$`,
+    `CREATE FUNCTION x() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.visibility := 'public'; NEW.kind = coalesce(NEW.kind, 'public'); RETURN NEW; END $$`,
   ])('%s', async (sql) => {
     expect(await findPlaces(sql, known)).toMatchObject({ places: [], undecided: [] });
   });
@@ -218,6 +240,18 @@ describe('what cannot be decided is told, and stays', () => {
     ['UPDATE public.legacy SET a = 1 FROM public.other', 'none of these migrations'],
     ['DO $$ BEGIN INSERT INTO public.legacy VALUES (1); END $$', 'none of these migrations'],
     [`INSERT INTO u SELECT 'public.t'`, 'string'],
+    [`DO $$ BEGIN EXECUTE 'ALTER TABLE ' || 'public' || '.team ADD COLUMN IF NOT EXISTS hacked int'; END $$`, 'string'],
+    [`DO $$ BEGIN EXECUTE 'TRUNCATE ' || ('"public"'::text || '.team'); END $$`, 'string'],
+    [`DO $$ BEGIN EXECUTE 'TRUNCATE ' || CASE WHEN true THEN 'public' ELSE 'x' END || '.team'; END $$`, 'string'],
+    [`DO $$ DECLARE s text := 'public'; BEGIN EXECUTE format('CREATE TABLE %I.x (id int)', s); END $$`, 'string'],
+    [`DO $$ DECLARE s name := 'public'; BEGIN PERFORM 1 FROM pg_class WHERE relnamespace = s::regnamespace; END $$`, 'string'],
+    [`DO $$ DECLARE s CONSTANT pg_catalog.varchar(63) NOT NULL DEFAULT '"public"'::text; BEGIN END $$`, 'string'],
+    [`DO $$ DECLARE s pg_namespace.nspname%TYPE = 'public'; BEGIN END $$`, 'string'],
+    [`DO $$ DECLARE s text; BEGIN s := 'public'; END $$`, 'string'],
+    [`DO $$ DECLARE s text[]; BEGIN s[1] = coalesce(s[2], 'public'); END $$`, 'string'],
+    [`DO $$ DECLARE s text; BEGIN s := 'TRUNCATE ' || 'public' || '.team'; EXECUTE s; END $$`, 'string'],
+    [`CREATE FUNCTION x() RETURNS text LANGUAGE sql AS $$ SELECT 'public' || '.team' $$`, 'string'],
+    [`SELECT run('TRUNCATE ' || 'public' || '.team')`, 'string'],
   ])('%s', async (sql, reason) => {
     const found = await findPlaces(sql, known);
     expect(found?.places).toEqual([]);
