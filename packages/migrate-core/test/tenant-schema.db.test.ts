@@ -51,18 +51,20 @@ async function makeSchemas(db: TestDatabase): Promise<void> {
   for (const name of names) await client.query(`CREATE SCHEMA "${name.replaceAll('"', '""')}"`);
 }
 
-function fleetOn(db: TestDatabase, source: MigrationSource, url = db.url): { fleet: ReturnType<typeof createFleet>; warnings: string[] } {
-  const warnings: string[] = [];
+type Told = Readonly<Record<'notice' | 'warning', string[]>>;
+
+function fleetOn(db: TestDatabase, source: MigrationSource, url = db.url): { fleet: ReturnType<typeof createFleet>; told: Told } {
+  const told: Told = { notice: [], warning: [] };
   const fleet = createFleet({
     service: 'test',
     source,
     targets: () => names.map((schema) => ({ tenant: schema, schema })),
     connect: () => connectTo(url),
     onEvent: (event: FleetEvent) => {
-      if (event.type === 'tenant' && event.event.type === 'warning') warnings.push(event.event.message);
+      if (event.type === 'tenant' && (event.event.type === 'notice' || event.event.type === 'warning')) told[event.event.type].push(event.event.message);
     },
   });
-  return { fleet, warnings };
+  return { fleet, told };
 }
 
 test('a history full of "public" makes the same for each tenant as it makes in public, and leaves public alone', async () => {
@@ -71,9 +73,9 @@ test('a history full of "public" makes the same for each tenant as it makes in p
   await using files = await folder(history);
   await makeSchemas(db);
   await migratorOn(plain, files.path).migrator.up();
-  const { fleet, warnings } = fleetOn(db, directorySource(files.path));
+  const { fleet, told } = fleetOn(db, directorySource(files.path));
   expect(await fleet.up()).toMatchObject({ failures: [], counts: { applied: 2 } });
-  expect(warnings).toEqual([]);
+  expect(told).toEqual({ notice: [], warning: [] });
   const client = await db.connect();
   const [a, b] = await Promise.all(names.map((schema) => readCatalog(client, { schema, exclude })));
   expect(diffCatalogs(a as never, b as never)).toEqual([]);
@@ -138,9 +140,9 @@ test('what cannot be decided stays, and is told once with its place, not once fo
     '0001_a.sql': `CREATE TABLE public.t (id int);\nDO $$ BEGIN\n  EXECUTE format('COMMENT ON SCHEMA public IS %L', 'x');\nEND $$;\n`,
   });
   await makeSchemas(db);
-  const { fleet, warnings } = fleetOn(db, directorySource(files.path));
+  const { fleet, told } = fleetOn(db, directorySource(files.path));
   expect(await fleet.up()).toMatchObject({ counts: { applied: 2 } });
-  expect(warnings).toEqual([expect.stringMatching(/0001_a\.sql:3:37: left as it is for tenants: public in a string/)]);
+  expect(told).toEqual({ notice: [], warning: [expect.stringMatching(/0001_a\.sql:3:37: left as it is for tenants: public in a string/)] });
 });
 
 test('what is not parsed and names public is refused with its place; without it, it runs', async () => {
@@ -162,6 +164,12 @@ test('a syntax error in what names public is told with its place, before anythin
   expect(error).toMatchObject({ code: 'invalidMigration', migration: '0002_b', position: { line: 2, column: 31 } });
   expect(error.message).toContain('0002_b: syntax error at or near ")"');
   expect(await rows(db, `SELECT relname FROM pg_class WHERE relname = 't'`)).toEqual([]);
+});
+
+test('a schema of its own is never called as the search path calls the role’s', async () => {
+  await using db = await testDatabase();
+  await using files = await folder({ '0001_a.sql': 'CREATE TABLE t (id int);\n' });
+  expect(() => migratorOn(db, files.path, { schema: '$user' })).toThrow('"$user" cannot be the schema');
 });
 
 test('a live migration asks and makes in the tenant’s schema', async () => {
@@ -233,11 +241,11 @@ test('behind a pooler, two tenants at once: what runs outside of transactions ha
   const client = await db.connect();
   // What a wrong name would hit.
   await client.query('CREATE TABLE public.notes (id int, name text, at date); CREATE INDEX notes_at ON public.notes (at)');
-  const { fleet, warnings } = fleetOn(db, directorySource(files.path), pooler.url(db.name));
+  const { fleet, told } = fleetOn(db, directorySource(files.path), pooler.url(db.name));
   const report = await fleet.up({ concurrency: 2 });
   expect(report.failures).toEqual([]);
   expect(report.counts).toMatchObject({ applied: 2 });
-  expect(warnings.filter((one) => /search_path/.test(one))).toEqual([]);
+  expect([...told.notice, ...told.warning].filter((one) => /search_path/.test(one))).toEqual([]);
   const [a, b] = await Promise.all(names.map((schema) => readCatalog(client, { schema, exclude })));
   expect(diffCatalogs(a as never, b as never)).toEqual([]);
   expect(a?.text).toContain('notes_name');

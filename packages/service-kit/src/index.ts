@@ -6,7 +6,7 @@ export { actorOf, allow, allowService, serviceToken, UUID } from './auth.ts';
 export type { Claims } from './auth.ts';
 export { openDatabase, roleToBecome, tenantTransaction } from './database.ts';
 export type { Actor, Database, DatabaseOptions, Pool, Queryable, TransactionSettings } from './database.ts';
-export { HttpProblem, notFound } from './problem.ts';
+export { HttpProblem, notFound, notSetUp } from './problem.ts';
 export { byId, resource } from './resource.ts';
 export type { Filter, Resource } from './resource.ts';
 export { deleteRow, findRow, insertRow, listRows, pageQuery, updateRow } from './rows.ts';

@@ -19,6 +19,11 @@ export function notFound(): HttpProblem {
   return new HttpProblem(404, 'there is no such thing here');
 }
 
+/** Of a clinic that has no place at this service yet: it is registered, and told that it is nowhere, it would not come back. */
+export function notSetUp(retryAfterSeconds: number = 2): HttpProblem {
+  return new HttpProblem(503, 'this clinic is not set up here yet; try again', retryAfterSeconds);
+}
+
 interface Answer {
   readonly status: number;
   readonly message: string;

@@ -19,7 +19,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
 import { clientConfig, connectWith } from './connect.ts';
 import { poolDefaults, type Actor, type Database, type PooledDatabase, type Queryable } from './database.ts';
-import { HttpProblem } from './problem.ts';
+import { HttpProblem, notSetUp } from './problem.ts';
 import { sourceOf, type LocatedDefinition } from './schema-state.ts';
 import type { ServiceSettings } from './settings.ts';
 import { Spares } from './spares.ts';
@@ -216,7 +216,7 @@ export class Tenants implements ServiceTenants {
     switch (admission.why) {
       case 'absent':
       case 'provisioning':
-        throw new HttpProblem(503, 'this clinic is not set up here yet; try again', Math.max(seconds, 2));
+        throw notSetUp(Math.max(seconds, 2));
       case 'archived':
         throw new HttpProblem(404, 'this clinic was put away');
       case 'behind':

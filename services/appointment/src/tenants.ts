@@ -5,8 +5,8 @@ import {
   allow,
   allowService,
   findRow,
-  HttpProblem,
   notFound,
+  notSetUp,
   UUID,
   type App,
   type Database,
@@ -54,8 +54,7 @@ export function tenantRoutes(app: App, database: Database, tenants: ServiceTenan
   app.get('/clinic', { onRequest: allow(null) }, async (request) => {
     const actor = actorOf(request);
     const row = await database.inShared(actor, (db) => findRow(db, 'clinics', actor.tenant, ['id', 'name', 'country', 'timezone', 'created_at', 'updated_at']));
-    // Whoever has a token is registered; told that it is nowhere, they would not come back.
-    if (row === null) throw new HttpProblem(503, 'this clinic is not set up here yet; try again', 2);
+    if (row === null) throw notSetUp();
     return row;
   });
 }

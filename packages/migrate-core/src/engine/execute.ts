@@ -165,8 +165,8 @@ export function attend(
   blockedLimitMs: number | null = null,
 ): Promise<MessageResult> {
   // Whoever is in the way has to be seen before the statement gives up: afterwards nobody knows.
-  const limits = steps.map((step) => patience.lockTimeoutMs(step.lockTimeoutMs ?? state.lockTimeoutMs)).filter((limit) => limit > 0);
-  const firstLookMs = Math.min(FIRST_LOOK_MS, ...limits.map((limit) => limit / 2));
+  const wanted = steps.map((step) => step.lockTimeoutMs ?? state.lockTimeoutMs).filter((limitMs) => limitMs > 0);
+  const firstLookMs = wanted.length === 0 ? FIRST_LOOK_MS : Math.min(FIRST_LOOK_MS, patience.lockTimeoutMs(Math.min(...wanted)) / 2);
   const before = state.generation;
   const onBlocked = async ({ blockers, lock }: Wait, session: Session): Promise<void> => {
     // Of several, those whose records can be seen are done.

@@ -1,7 +1,7 @@
 /** What a plan tells of a step. Pure. */
 
 import type { Script } from '../migration.ts';
-import type { Prepared, PreparedStep } from './prepare.ts';
+import type { PreparedStep, Remark } from './prepare.ts';
 import { traitsOf } from './traits.ts';
 
 /** A planned step with what would be sent: for `plan` and `--dry-run`. */
@@ -24,7 +24,7 @@ export function plannedStep(step: PreparedStep): PlannedStep {
 }
 
 /** A template that nobody filled in: once recorded, what is written into it later would never run. */
-export function emptyNotices(steps: readonly PreparedStep[]): Prepared['warnings'] {
+export function emptyNotices(steps: readonly PreparedStep[]): readonly Remark[] {
   const empty = steps.filter(({ direction, script }) => direction === 'up' && script.kind === 'sql' && script.statements.length === 0);
   return empty.map(({ name }) => ({ name, message: 'has no statement: it is recorded, and changes nothing' }));
 }

@@ -20,11 +20,17 @@ export interface PreparedStep extends ReadyStep {
   readonly from: 'file' | 'stored';
 }
 
+/** What is told of one migration. */
+export interface Remark {
+  readonly name: string;
+  readonly message: string;
+}
+
 export interface Prepared {
   readonly steps: readonly PreparedStep[];
   readonly problems: readonly Problem[];
   /** For people, once for all targets. */
-  readonly warnings: readonly { readonly name: string; readonly message: string }[];
+  readonly warnings: readonly Remark[];
   /** Whether the steps are the same for every target in this state: none names what is a tenant's own. */
   readonly forAll: boolean;
 }
@@ -60,7 +66,7 @@ export class Preparation {
     await this.#compile(steps, snapshot, by);
     const prepared: PreparedStep[] = [];
     const problems: Problem[] = [];
-    const warnings: { name: string; message: string }[] = [];
+    const warnings: Remark[] = [];
     let forAll = true;
     for (const step of steps) {
       const row = snapshot.applied.find((one) => one.name === step.name) ?? null;
@@ -109,7 +115,7 @@ export class Preparation {
     return { ...step, script: await scripts.for(tenant, step.name, step.script) };
   }
 
-  async #undecided({ name, script }: PreparedStep): Promise<Prepared['warnings']> {
+  async #undecided({ name, script }: PreparedStep): Promise<readonly Remark[]> {
     const told = await (await this.#tenantScripts()).undecided(name, script);
     return told.map((message) => ({ name, message }));
   }

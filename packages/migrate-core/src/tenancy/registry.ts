@@ -113,10 +113,11 @@ export class Registry {
     const { table } = this;
     const owner = `(SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(${literal(table)}))`;
     const roles = ['CURRENT_USER', 'SESSION_USER', ...(role === undefined ? [] : [literal(role)])];
-    const refuseRole = `IF ${literal(place)} IN (${roles.join(', ')}) THEN RAISE EXCEPTION USING ERRCODE = '${OF_A_ROLE}', MESSAGE = 'migrate: a role has this name'; END IF;`;
+    // No role's name is on the search path for the sake of a database.
+    const refused = this.kind === 'schema' ? `${literal(place)} IN (${roles.join(', ')})` : 'false';
     const body = `DECLARE strangers text; BEGIN
 IF EXISTS (SELECT FROM ${table} t WHERE t.id = ${literal(id)}) THEN RETURN; END IF;
-${this.kind === 'schema' ? refuseRole : ''}
+IF ${refused} THEN RAISE EXCEPTION USING ERRCODE = '${OF_A_ROLE}', MESSAGE = 'migrate: a role has this name'; END IF;
 IF ${owner} <> CURRENT_USER THEN strangers := ${strangersOf([table])}; END IF;
 IF strangers IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '${STRANGERS}', MESSAGE = strangers; END IF;
 INSERT INTO ${table} (id, place, kind, status) VALUES (${[id, place, this.kind, 'provisioning'].map(literal).join(', ')}) ON CONFLICT (id) DO NOTHING; END`;
